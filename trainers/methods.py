@@ -1,0 +1,68 @@
+"""A folder of methods as a table: a file is a row, its name is what a config calls it. Free of TensorFlow."""
+
+import ast
+import difflib
+import importlib
+import importlib.util
+import inspect
+import pathlib
+import pkgutil
+
+from zoo.errors import RequestError
+
+
+class Methods:
+    """The methods of one package, found by listing its files.
+
+    Args:
+        package: dotted name of the package.
+        kind: what its methods are, as a config calls them: "objective", "dynamics".
+    """
+
+    def __init__(self, package, kind):
+        self.package, self.kind = package, kind
+
+    def names(self):
+        """All names, sorted. A module with a leading underscore or named base is a part of others, no method."""
+        folder = pathlib.Path(importlib.util.find_spec(self.package).origin).parent
+        found = (module.name for module in pkgutil.iter_modules([str(folder)]))
+        return sorted(name for name in found if name != "base" and not name.startswith("_"))
+
+    def check(self, name, where=None):
+        """Raises RequestError, with the nearest names, unless `name` is one of them."""
+        if name not in self.names():
+            near = difflib.get_close_matches(str(name), self.names(), 3, 0.4)
+            hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are {', '.join(self.names())}"
+            raise RequestError(f"{where or f'config.{self.kind}'}: {name!r} is no {self.kind}; {hint}")
+
+    def load(self, name):
+        """The class of method `name`: the one public class that its file defines."""
+        self.check(name)
+        module = importlib.import_module(f"{self.package}.{name}")
+        classes = [
+            value
+            for key, value in vars(module).items()
+            if inspect.isclass(value) and value.__module__ == module.__name__ and not key.startswith("_")
+        ]
+        (found,) = classes
+        return found
+
+    def summary(self, name):
+        """First paragraph of the file's docstring, read without importing it: what the method is, and its source."""
+        file = pathlib.Path(importlib.util.find_spec(f"{self.package}.{name}").origin)
+        return " ".join(ast.get_docstring(ast.parse(file.read_text())).split("\n\n")[0].split())
+
+    def build(self, name, options, where):
+        """An instance, or RequestError naming the options that the method does not take."""
+        self.check_options(name, options, where)
+        return self.load(name)(**options)
+
+    def check_options(self, name, options, where, inherited=()):
+        """Raises RequestError for options that the method's constructor does not take by keyword."""
+        parameters = inspect.signature(self.load(name).__init__).parameters.values()
+        known = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY or p.default is not p.empty]
+        known = [option for option in known if option not in inherited]
+        for option in options:
+            if option not in known:
+                takes = f"takes {', '.join(known)}" if known else "takes none"
+                raise RequestError(f"{where}.{option}: no option of {name}, which {takes}")

@@ -1,0 +1,36 @@
+"""Wasserstein GAN with gradient penalty. Gulrajani et al. 2017, equation 3 and algorithm 1."""
+
+import keras
+
+from trainers.dynamics.alternating import Alternating
+from trainers.objectives.wasserstein import Wasserstein
+from trainers.penalties import gradient_norm_penalty, interpolates
+
+
+class WassersteinGP(Wasserstein):
+    """`wasserstein` without clipping, plus λ E(‖∇D(x̂)‖₂ - 1)², x̂ uniform on lines between real and generated examples.
+
+    An optimal critic has unit gradient norm almost everywhere on such lines (proposition 1). The penalty is per
+    example, so the critic must not mix examples: layer normalisation in place of batch normalisation.
+
+    Args:
+        penalty_weight: λ.
+    """
+
+    critic_normalization = "layer"
+
+    def __init__(self, *args, penalty_weight=10.0, **kwargs):
+        super().__init__(*args, clip=0.0, **kwargs)
+        self.penalty_weight = penalty_weight
+
+    @classmethod
+    def default_dynamics(cls):
+        return Alternating(critic_steps=5)
+
+    @classmethod
+    def default_optimizer(cls):
+        return keras.optimizers.Adam(1e-4, beta_1=0.0, beta_2=0.9)
+
+    def compute_critic_loss(self, real, fake, noise):
+        penalty = gradient_norm_penalty(self.critic, interpolates(real, fake, noise))
+        return super().compute_critic_loss(real, fake, noise) + self.penalty_weight * penalty

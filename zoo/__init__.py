@@ -1,0 +1,29 @@
+"""What exists: networks, data sets, pretrained generators. Knows nothing of training.
+
+The names below load on first use, so that a program can check a request before it pays for TensorFlow's import.
+"""
+
+import importlib
+
+_HOMES = {
+    "MLPGenerator": "zoo.mlp",
+    "MLPDiscriminator": "zoo.mlp",
+    "DCGANGenerator": "zoo.dcgan",
+    "DCGANDiscriminator": "zoo.dcgan",
+    "datasets": None,
+    "families": None,
+    "layers": None,
+    "noise": None,
+}
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name):
+    if name not in _HOMES:
+        raise AttributeError(f"module 'zoo' has no attribute {name!r}")
+    home = _HOMES[name]
+    return importlib.import_module(f"zoo.{name}") if home is None else getattr(importlib.import_module(home), name)
+
+
+def __dir__():
+    return __all__

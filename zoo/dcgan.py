@@ -1,0 +1,138 @@
+"""Deep convolutional GAN networks: Radford, Metz & Chintala 2015, "Unsupervised representation learning with deep
+convolutional generative adversarial networks" (section 3 and its released code).
+
+Strided convolutions instead of pooling, batch normalisation except at the generator's output and the critic's input,
+ReLU in the generator and LeakyReLU(0.2) in the critic, weights from N(0, 0.02²). Kernels are 4×4 with stride 2, which
+cover the upsampled grid evenly, where the paper's 5×5 leave a checkerboard.
+"""
+
+import keras
+
+from zoo.families import check_image_shape
+from zoo.layers import linear, normalization_layers, score_head
+
+#: Image size → sizes that the feature maps pass through, the latents' projection first.
+_SIZES = {
+    8: (4, 8),
+    16: (4, 8, 16),
+    28: (7, 14, 28),
+    32: (4, 8, 16, 32),
+    64: (4, 8, 16, 32, 64),
+    128: (4, 8, 16, 32, 64, 128),
+}
+
+
+def _initializer():
+    return keras.initializers.RandomNormal(0.0, 0.02)
+
+
+def _channels(image_size, base_filters):
+    """Channels of the feature maps, smallest map first: they halve as the map doubles."""
+    depth = len(_SIZES[image_size]) - 1
+    return [base_filters * 2**level for level in reversed(range(depth))]
+
+
+@keras.saving.register_keras_serializable("zoo")
+class DCGANGenerator(keras.Model):
+    """Latents to images by transposed convolutions.
+
+    Args:
+        data_shape: (H, W, C), square, side in zoo.families.IMAGE_SIZES, 1 or 3 channels.
+        latent_dim: number of latents z.
+        base_filters: channels of the last hidden map; each smaller map has twice as many.
+        normalization: "batch" (the paper's), "layer" or "none".
+
+    Input: latents [N, latent_dim]. Output: float32 [N, H, W, C] in [-1, 1].
+
+    Raises:
+        RequestError: images of this shape cannot be made.
+
+    Example:
+        >>> zoo.DCGANGenerator((28, 28, 1))(tf.zeros([5, 64])).shape
+        TensorShape([5, 28, 28, 1])
+    """
+
+    def __init__(self, data_shape, latent_dim=64, base_filters=64, normalization="batch", **kwargs):
+        super().__init__(**kwargs)
+        check_image_shape(data_shape)
+        self.data_shape, self.latent_dim = tuple(data_shape), latent_dim
+        self.base_filters, self.normalization = base_filters, normalization
+        size, dtype, bias = _SIZES[data_shape[0]][0], self.dtype_policy, normalization == "none"
+        channels = _channels(data_shape[0], base_filters)
+        maps = [
+            keras.layers.Dense(size * size * channels[0], use_bias=bias, kernel_initializer=_initializer(), dtype=dtype),
+            keras.layers.Reshape((size, size, channels[0]), dtype=dtype),
+        ]
+        for filters in channels[1:]:
+            maps += [*normalization_layers(normalization, dtype), keras.layers.ReLU(dtype=dtype)]
+            maps.append(self._upsample(filters, use_bias=bias))
+        maps += [*normalization_layers(normalization, dtype), keras.layers.ReLU(dtype=dtype)]
+        maps.append(self._upsample(data_shape[2]))
+        maps.append(keras.layers.Activation("tanh", dtype=self.variable_dtype))
+        self.layout = keras.Sequential([keras.Input((latent_dim,)), *maps])
+        self.built = True
+
+    def _upsample(self, filters, **kwargs):
+        return keras.layers.Conv2DTranspose(
+            filters, 4, 2, "same", kernel_initializer=_initializer(), dtype=self.dtype_policy, **kwargs
+        )
+
+    def call(self, latents, training=False):
+        return self.layout(latents, training=training)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "data_shape": self.data_shape,
+            "latent_dim": self.latent_dim,
+            "base_filters": self.base_filters,
+            "normalization": self.normalization,
+        }
+
+
+@keras.saving.register_keras_serializable("zoo")
+class DCGANDiscriminator(keras.Model):
+    """Images to a raw score (a logit, never a probability) by strided convolutions.
+
+    Args:
+        data_shape: (H, W, C), square, side in zoo.families.IMAGE_SIZES, 1 or 3 channels.
+        base_filters: channels of the first map; each smaller map has twice as many.
+        normalization: "batch" (the paper's), "layer" (for gradient penalties), "spectral" or "none".
+
+    Input: [N, H, W, C] in [-1, 1]. Output: float32 [N, 1].
+
+    Raises:
+        RequestError: images of this shape cannot be read, or no such normalisation.
+    """
+
+    def __init__(self, data_shape, base_filters=64, normalization="batch", **kwargs):
+        super().__init__(**kwargs)
+        check_image_shape(data_shape)
+        self.data_shape, self.base_filters, self.normalization = tuple(data_shape), base_filters, normalization
+        dtype = self.dtype_policy
+        maps = []
+        for level, filters in enumerate(reversed(_channels(data_shape[0], base_filters))):
+            # The critic's input is left as it is (paper, section 3): no normalisation behind the first convolution.
+            behind = normalization_layers(normalization, dtype) if level else []
+            convolution = keras.layers.Conv2D(
+                filters, 4, 2, "same", use_bias=not behind, kernel_initializer=_initializer(), dtype=dtype
+            )
+            maps += [linear(convolution, normalization), *behind, keras.layers.LeakyReLU(0.2, dtype=dtype)]
+        self.trunk = keras.Sequential([keras.Input(self.data_shape), *maps, keras.layers.Flatten(dtype=dtype)])
+        self.head = score_head(self.trunk.output_shape[1:], normalization, self.variable_dtype)
+        self.built = True
+
+    def features(self, x, training=False):
+        """The layer before the head, flattened: [N, features]."""
+        return self.trunk(x, training=training)
+
+    def call(self, x, training=False):
+        return self.head(self.features(x, training=training), training=training)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "data_shape": self.data_shape,
+            "base_filters": self.base_filters,
+            "normalization": self.normalization,
+        }

@@ -1,0 +1,54 @@
+"""The network families by name, and which data each can make. Free of TensorFlow, so that a request is checked at once."""
+
+import dataclasses
+import importlib
+
+from zoo.errors import RequestError
+
+#: Side lengths, in pixels, that the convolutional networks are laid out for.
+IMAGE_SIZES = (8, 16, 28, 32, 64, 128)
+IMAGE_CHANNELS = (1, 3)
+
+#: Normalisations that a critic can be built with. Under a per-example gradient penalty "batch" is wrong: it mixes
+#: the examples, so the gradient of one score is not the gradient at one point (Gulrajani et al. 2017, section 4).
+NORMALIZATIONS = ("batch", "layer", "none", "spectral")
+
+
+@dataclasses.dataclass(frozen=True)
+class Family:
+    """A generator and a critic that belong together."""
+
+    module: str
+    generator: str
+    critic: str
+    images_only: bool
+
+    def generator_class(self):
+        return getattr(importlib.import_module(self.module), self.generator)
+
+    def critic_class(self):
+        return getattr(importlib.import_module(self.module), self.critic)
+
+
+FAMILIES = {
+    "mlp": Family("zoo.mlp", "MLPGenerator", "MLPDiscriminator", images_only=False),
+    "dcgan": Family("zoo.dcgan", "DCGANGenerator", "DCGANDiscriminator", images_only=True),
+}
+
+
+def check_image_shape(data_shape, where="data_shape"):
+    """Raises RequestError unless the convolutional networks can make images of `data_shape` (H, W, C)."""
+    sizes = ", ".join(map(str, IMAGE_SIZES))
+    if len(data_shape) != 3:
+        raise RequestError(f"{where}: {tuple(data_shape)} are not images; convolutional networks make (H, W, C)")
+    height, width, channels = data_shape
+    if height != width or height not in IMAGE_SIZES:
+        raise RequestError(f"{where}: {height}x{width} pixels; the dcgan networks make square images of {sizes}")
+    if channels not in IMAGE_CHANNELS:
+        raise RequestError(f"{where}: {channels} channels; the dcgan networks make 1 (grey) or 3 (RGB)")
+
+
+def check_normalization(name, where="normalization"):
+    """Raises RequestError unless `name` is one of NORMALIZATIONS."""
+    if name not in NORMALIZATIONS:
+        raise RequestError(f"{where}: {name!r}; expected one of {', '.join(NORMALIZATIONS)}")

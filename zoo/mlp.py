@@ -1,0 +1,110 @@
+"""Multilayer perceptrons: the networks of the original GAN paper and of every toy experiment."""
+
+import math
+
+import keras
+import tensorflow as tf
+
+from zoo.layers import linear, normalization_layers, score_head
+
+
+def _hidden(units, activation, normalization, dtype):
+    """One hidden layer: linear map, normalisation, activation."""
+    return [
+        linear(keras.layers.Dense(units, dtype=dtype), normalization),
+        *normalization_layers(normalization, dtype),
+        keras.layers.Activation(activation, dtype=dtype),
+    ]
+
+
+@keras.saving.register_keras_serializable("zoo")
+class MLPGenerator(keras.Model):
+    """Latents to points or images, through fully connected layers.
+
+    Args:
+        data_shape: shape of one example, (d,) or (H, W, C).
+        latent_dim: number of latents z.
+        hidden_units: width of each hidden layer.
+        activation: of the hidden layers.
+        normalization: of the hidden layers, "none" or "batch".
+        output_activation: None leaves points unbounded; for images "tanh" is the default, the data's range [-1, 1].
+
+    Input: latents [N, latent_dim]. Output: float32 [N, *data_shape].
+
+    Example:
+        >>> zoo.MLPGenerator((2,), latent_dim=16)(tf.zeros([5, 16])).shape
+        TensorShape([5, 2])
+    """
+
+    def __init__(
+        self,
+        data_shape,
+        latent_dim=64,
+        hidden_units=(128, 128),
+        activation="relu",
+        normalization="none",
+        output_activation=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.data_shape, self.latent_dim, self.hidden_units = tuple(data_shape), latent_dim, tuple(hidden_units)
+        self.activation, self.normalization = activation, normalization
+        self.output_activation = output_activation or ("tanh" if len(self.data_shape) == 3 else None)
+        hidden = [layer for units in hidden_units for layer in _hidden(units, activation, normalization, self.dtype_policy)]
+        # The head computes in the variables' dtype: bfloat16 points or pixels would be visibly rounded.
+        head = keras.layers.Dense(math.prod(data_shape), self.output_activation, dtype=self.variable_dtype)
+        self.layout = keras.Sequential([keras.Input((latent_dim,)), *hidden, head])
+        self.built = True
+
+    def call(self, latents, training=False):
+        return tf.reshape(self.layout(latents, training=training), [-1, *self.data_shape])
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "data_shape": self.data_shape,
+            "latent_dim": self.latent_dim,
+            "hidden_units": self.hidden_units,
+            "activation": self.activation,
+            "normalization": self.normalization,
+            "output_activation": self.output_activation,
+        }
+
+
+@keras.saving.register_keras_serializable("zoo")
+class MLPDiscriminator(keras.Model):
+    """Points or images to a raw score (a logit, never a probability), through fully connected layers.
+
+    Args:
+        data_shape: shape of one example, (d,) or (H, W, C).
+        hidden_units: width of each hidden layer.
+        activation: of the hidden layers.
+        normalization: of the hidden layers: "none", "batch", "layer" or "spectral".
+
+    Input: [N, *data_shape]. Output: float32 [N, 1].
+    """
+
+    def __init__(self, data_shape, hidden_units=(128, 128), activation="relu", normalization="none", **kwargs):
+        super().__init__(**kwargs)
+        self.data_shape, self.hidden_units = tuple(data_shape), tuple(hidden_units)
+        self.activation, self.normalization = activation, normalization
+        hidden = [layer for units in hidden_units for layer in _hidden(units, activation, normalization, self.dtype_policy)]
+        self.trunk = keras.Sequential([keras.Input(self.data_shape), keras.layers.Flatten(), *hidden])
+        self.head = score_head(self.trunk.output_shape[1:], normalization, self.variable_dtype)
+        self.built = True
+
+    def features(self, x, training=False):
+        """The layer before the head: [N, hidden_units[-1]]."""
+        return self.trunk(x, training=training)
+
+    def call(self, x, training=False):
+        return self.head(self.features(x, training=training), training=training)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "data_shape": self.data_shape,
+            "hidden_units": self.hidden_units,
+            "activation": self.activation,
+            "normalization": self.normalization,
+        }
