@@ -60,7 +60,9 @@ class DCGANGenerator(keras.Model):
         size, dtype, bias = _SIZES[data_shape[0]][0], self.dtype_policy, normalization == "none"
         channels = _channels(data_shape[0], base_filters)
         maps = [
-            keras.layers.Dense(size * size * channels[0], use_bias=bias, kernel_initializer=_initializer(), dtype=dtype),
+            keras.layers.Dense(
+                size * size * channels[0], use_bias=bias, kernel_initializer=_initializer(), dtype=dtype
+            ),
             keras.layers.Reshape((size, size, channels[0]), dtype=dtype),
         ]
         for filters in channels[1:]:

@@ -50,7 +50,9 @@ class MLPGenerator(keras.Model):
         self.data_shape, self.latent_dim, self.hidden_units = tuple(data_shape), latent_dim, tuple(hidden_units)
         self.activation, self.normalization = activation, normalization
         self.output_activation = output_activation or ("tanh" if len(self.data_shape) == 3 else None)
-        hidden = [layer for units in hidden_units for layer in _hidden(units, activation, normalization, self.dtype_policy)]
+        hidden = [
+            layer for units in hidden_units for layer in _hidden(units, activation, normalization, self.dtype_policy)
+        ]
         # The head computes in the variables' dtype: bfloat16 points or pixels would be visibly rounded.
         head = keras.layers.Dense(math.prod(data_shape), self.output_activation, dtype=self.variable_dtype)
         self.layout = keras.Sequential([keras.Input((latent_dim,)), *hidden, head])
@@ -88,7 +90,9 @@ class MLPDiscriminator(keras.Model):
         super().__init__(**kwargs)
         self.data_shape, self.hidden_units = tuple(data_shape), tuple(hidden_units)
         self.activation, self.normalization = activation, normalization
-        hidden = [layer for units in hidden_units for layer in _hidden(units, activation, normalization, self.dtype_policy)]
+        hidden = [
+            layer for units in hidden_units for layer in _hidden(units, activation, normalization, self.dtype_policy)
+        ]
         self.trunk = keras.Sequential([keras.Input(self.data_shape), keras.layers.Flatten(), *hidden])
         self.head = score_head(self.trunk.output_shape[1:], normalization, self.variable_dtype)
         self.built = True

@@ -1,0 +1,44 @@
+"""Every key that a config has, with its meaning. The configs beside this file change what their data needs."""
+
+import ml_collections
+from ml_collections import config_dict
+
+
+def base_config(source):
+    """The default config: a DCGAN on images from `source`, DCGAN's optimizers."""
+    config = ml_collections.ConfigDict()
+    config.seed = 0  # of the weights, the noise and the order of the data
+
+    # What is compared, and how the players move: a file of trainers/objectives/ and one of trainers/dynamics/.
+    config.objective = "non_saturating"
+    config.objective_options = {}  # keyword arguments of its class
+    config.dynamics = "alternating"
+    config.dynamics_options = {"critic_steps": 1}
+
+    config.data = {
+        "source": source,  # ring, grid, swiss_roll, uniform, two_segments, digits, tfds:NAME, idx:DIR, folder:DIR
+        "image_size": config_dict.placeholder(int),  # crop to a square and resize to this side; none: as stored
+        "channels": config_dict.placeholder(int),  # 1 grey, 3 RGB; none: as stored
+        "on_corrupt": "error",  # or "skip": leave out the images of a folder that cannot be read
+        "data_dir": config_dict.placeholder(str),  # of tfds
+    }
+
+    config.generator = {"family": "dcgan", "latent_dim": 64, "base_filters": 64}
+    config.critic = {"family": "dcgan", "base_filters": 64, "normalization": "auto"}  # auto: what the objective needs
+    config.generator_optimizer = {"name": "adam", "learning_rate": 2e-4, "beta_1": 0.5, "beta_2": 0.999}
+    config.critic_optimizer = {"name": "adam", "learning_rate": 2e-4, "beta_1": 0.5, "beta_2": 0.999}
+
+    config.train = {
+        "batch_size": 64,  # over all replicas
+        "steps": 10_000,  # generator steps
+        "ema_decay": 0.999,  # of the generator that samples are drawn from; 0: the raw generator
+        "precision": "float32",  # or mixed_bfloat16, float64
+        "jit_compile": False,  # compile each step with XLA
+        "steps_per_execution": 1,  # steps between looks at the logs and signals; raise it where a step takes < 10 ms
+        "checkpoint_every": 500,  # steps
+        "keep_checkpoints": 3,
+        "log_every": 50,  # steps
+        "sample_every": 500,  # steps
+        "on_nonfinite": "stop",  # or "rollback": to the last checkpoint, with other noise and data from there
+    }
+    return config

@@ -1,0 +1,35 @@
+"""Ring of eight Gaussians (radius 2, standard deviation 0.02), multilayer perceptrons.
+
+python -m trainers.train --config=configs/ring.py:wasserstein_gp --workdir=runs/ring
+"""
+
+from configs.base import base_config
+
+#: What each objective changes.
+VARIANTS = {
+    "wasserstein": {
+        "objective_options": {"clip": 0.1},
+        "dynamics_options": {"critic_steps": 5},
+        "generator_optimizer": {"name": "rmsprop", "learning_rate": 5e-4},
+        "critic_optimizer": {"name": "rmsprop", "learning_rate": 5e-4},
+    },
+    "wasserstein_gp": {
+        "objective_options": {"penalty_weight": 0.1},
+        "dynamics_options": {"critic_steps": 5},
+    },
+}
+
+
+def get_config(objective="non_saturating"):
+    config = base_config("ring")
+    config.generator = {"family": "mlp", "latent_dim": 16, "hidden_units": (128, 128)}
+    config.critic = {"family": "mlp", "hidden_units": (128, 128)}
+    config.train.batch_size = 256
+    config.train.steps_per_execution = 50
+    config.train.checkpoint_every = 2_500
+    config.train.log_every = 250
+    config.train.sample_every = 2_500
+    config.objective = objective
+    for key, value in VARIANTS.get(objective, {}).items():
+        config[key] = value
+    return config

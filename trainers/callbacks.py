@@ -1,0 +1,222 @@
+"""What happens between steps: Keras callbacks for `GAN.fit` and for the train program alike."""
+
+import json
+import math
+import signal
+import sys
+import time
+import uuid
+
+import keras
+import tensorflow as tf
+from absl import logging
+from etils import epath
+from tqdm import tqdm
+
+from trainers import runs
+from trainers.program import Interrupted, RunFailed
+from zoo import grids
+
+
+class NonFinite(RunFailed):
+    """A loss or gradient stopped being a finite number."""
+
+    def __init__(self, step, player, what):
+        super().__init__(f"step {step}: the {player}'s {what} is not finite")
+        self.step, self.player = step, player
+
+
+class StopOnNonFinite(keras.callbacks.Callback):
+    """Raises `NonFinite` after the first step with a loss or gradient that is NaN or infinite."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        # The critic moves first, so where both are bad it is the one to name.
+        for player in ("critic", "generator"):
+            for key, value in logs.items():
+                if key.startswith(player) and not math.isfinite(float(value)):
+                    raise NonFinite(int(self.model.step), player, key.removeprefix(f"{player}_").replace("_", " "))
+
+
+class _Every(keras.callbacks.Callback):
+    """Calls `act(step, logs)` each time the step number passes a multiple of `every`."""
+
+    def __init__(self, every):
+        super().__init__()
+        self.every, self._passed = every, 0
+
+    def on_train_begin(self, logs=None):
+        self._passed = int(self.model.step) // self.every
+
+    def on_train_batch_end(self, batch, logs=None):
+        step = int(self.model.step)
+        if step // self.every > self._passed:
+            self._passed = step // self.every
+            self.act(step, logs)
+
+    def act(self, step, logs):
+        raise NotImplementedError
+
+
+class SaveCheckpoints(_Every):
+    """Saves a checkpoint every `every` steps, and at the end.
+
+    Args:
+        checkpoints: `trainers.checkpoints.Checkpoints`.
+    """
+
+    def __init__(self, checkpoints, every):
+        super().__init__(every)
+        self.checkpoints = checkpoints
+
+    def act(self, step, logs):
+        self.checkpoints.save(self.model)
+
+    def on_train_end(self, logs=None):
+        self.checkpoints.save(self.model)
+
+
+class StopOnSignal(keras.callbacks.Callback):
+    """On SIGINT or SIGTERM: finishes the step, saves a checkpoint and raises `Interrupted`. A second one kills."""
+
+    def __init__(self, checkpoints):
+        super().__init__()
+        self.checkpoints, self._signal, self._previous = checkpoints, None, {}
+
+    def _note(self, signum, frame):
+        self._signal = signum
+        signal.signal(signum, self._previous[signum])
+
+    def on_train_begin(self, logs=None):
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            self._previous[signum] = signal.signal(signum, self._note)
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self._signal is not None:
+            self.checkpoints.save(self.model)
+            step = int(self.model.step)
+            name = signal.Signals(self._signal).name
+            raise Interrupted(self._signal, f"{name}: saved at step {step}; the same command goes on from there")
+
+    def restore(self):
+        """Gives the signals back to whoever had them."""
+        for signum, handler in self._previous.items():
+            signal.signal(signum, handler)
+
+
+class WriteMetrics(_Every):
+    """Appends the logs to `metrics.jsonl` and to TensorBoard.
+
+    Lines past the step that a resumed run starts from are dropped, so that the file is the uninterrupted run's.
+
+    Args:
+        workdir: the run's directory.
+        images_per_step: real examples that one step consumes.
+    """
+
+    def __init__(self, workdir, every, images_per_step):
+        super().__init__(every)
+        self.workdir, self.images_per_step = epath.Path(workdir), images_per_step
+        self.path = self.workdir / "metrics.jsonl"
+
+    def on_train_begin(self, logs=None):
+        super().on_train_begin()
+        start = int(self.model.step)
+        kept = [json.dumps(row) + "\n" for row in runs.read_metrics(self.workdir) if row["step"] <= start]
+        aside = self.workdir / f".metrics_{uuid.uuid4().hex}.jsonl"
+        aside.write_text("".join(kept))
+        aside.replace(self.path)
+        self._writer = tf.summary.create_file_writer(str(self.workdir / "logs"))
+        self._since, self._at = start, time.monotonic()
+
+    def act(self, step, logs):
+        now = time.monotonic()
+        speed = (step - self._since) * self.images_per_step / (now - self._at)
+        self._since, self._at = step, now
+        row = {key: float(value) for key, value in logs.items()}
+        with self._writer.as_default(step=step):
+            for key, value in {**row, "images_per_second": speed}.items():
+                tf.summary.scalar(key, value)
+        self._writer.flush()
+        with self.path.open("a") as file:
+            file.write(json.dumps({"step": step, **row, "images_per_second": round(speed, 1)}) + "\n")
+
+
+class DrawSamples(_Every):
+    """Draws the same 64 seeds every `every` steps: `samples/step_*.png`, and TensorBoard for images.
+
+    Args:
+        reference: points [n, 2] of the data to draw beside generated points; None for images.
+    """
+
+    def __init__(self, workdir, every, reference=None):
+        super().__init__(every)
+        self.workdir, self.reference = epath.Path(workdir), reference
+
+    def on_train_begin(self, logs=None):
+        super().on_train_begin()
+        (self.workdir / "samples").mkdir(parents=True, exist_ok=True)
+        self._writer = tf.summary.create_file_writer(str(self.workdir / "logs"))
+        if int(self.model.step) == 0:
+            self.act(0, None)
+
+    def act(self, step, logs):
+        path = self.workdir / "samples" / f"step_{step:08d}.png"
+        if self.reference is not None:
+            grids.save_points(self.model.sample(range(1024)).numpy(), path, self.reference)
+            return
+        images = grids.to_uint8(self.model.sample(range(64)))
+        grids.save_grid(images, path)
+        with self._writer.as_default(step=step):
+            tf.summary.image("samples", images[:16], max_outputs=16)
+
+
+class ShowProgress(keras.callbacks.Callback):
+    """Step, losses, images/s and time left: a bar on a terminal, a line every ten seconds in a log.
+
+    Args:
+        total_steps: step at which the run ends.
+        images_per_step: real examples that one step consumes.
+    """
+
+    def __init__(self, total_steps, images_per_step, seconds_between_lines=10.0):
+        super().__init__()
+        self.total_steps, self.images_per_step = total_steps, images_per_step
+        self.seconds_between_lines = seconds_between_lines
+
+    def on_train_begin(self, logs=None):
+        self._start = self._shown = int(self.model.step)
+        self._began = self._told = time.monotonic()
+        self._bar = None
+        if sys.stderr.isatty():
+            self._bar = tqdm(total=self.total_steps, initial=self._start, unit="step", dynamic_ncols=True)
+
+    def on_train_batch_end(self, batch, logs=None):
+        step, now = int(self.model.step), time.monotonic()
+        last = step >= self.total_steps
+        if self._bar is not None:
+            if now - self._told > 0.5 or last:
+                speed = (step - self._start) * self.images_per_step / (now - self._began)
+                losses = f"critic {float(logs['critic_loss']):.3f} generator {float(logs['generator_loss']):.3f}"
+                self._bar.set_postfix_str(f"{losses} {speed:,.0f} images/s", refresh=False)
+                self._bar.update(step - self._shown)
+                self._shown, self._told = step, now
+            return
+        if now - self._told > self.seconds_between_lines or last:
+            steps_per_second = (step - self._start) / (now - self._began)
+            left = tqdm.format_interval((self.total_steps - step) / steps_per_second)
+            self._told = now
+            logging.info(
+                "step %d/%d  critic loss %.4f  generator loss %.4f  %.1f steps/s  %.0f images/s  %s left",
+                step,
+                self.total_steps,
+                float(logs["critic_loss"]),
+                float(logs["generator_loss"]),
+                steps_per_second,
+                steps_per_second * self.images_per_step,
+                left,
+            )
+
+    def close(self):
+        """Ends the bar."""
+        if getattr(self, "_bar", None) is not None:
+            self._bar.close()

@@ -1,0 +1,92 @@
+"""Checkpoints that appear whole or not at all: `checkpoints/step_00001000/` in a workdir."""
+
+import re
+import tempfile
+
+import tensorflow as tf
+from absl import logging
+from etils import epath
+
+from zoo.errors import RequestError
+
+_NAME = re.compile(r"step_(\d{8,})")
+
+
+class Checkpoints:
+    """The checkpoints of one run: everything that the next step depends on.
+
+    TensorFlow stores a checksum with every tensor and checks it on reading, so a damaged file cannot be restored by
+    accident.
+
+    Args:
+        directory: where they lie.
+        keep: how many of the newest stay.
+    """
+
+    def __init__(self, directory, keep=3):
+        self.directory, self.keep = epath.Path(directory), keep
+
+    def steps(self):
+        """Steps of the checkpoints there are, oldest first."""
+        if not self.directory.exists():
+            return []
+        return sorted(int(match[1]) for entry in self.directory.iterdir() if (match := _NAME.fullmatch(entry.name)))
+
+    def path(self, step):
+        """Directory of the checkpoint at `step`."""
+        return self.directory / f"step_{step:08d}"
+
+    def save(self, gan):
+        """Writes `gan` under its step and drops the oldest beyond `keep`."""
+        target = self.path(int(gan.step))
+        if target.exists():
+            return
+        if not gan.distribute_strategy.extended.should_checkpoint:
+            # Reading a variable may need all workers, so they all write; only the first one's copy stays.
+            with tempfile.TemporaryDirectory() as aside:
+                tf.train.Checkpoint(gan=gan).write(f"{aside}/weights")
+            return
+        self.directory.mkdir(parents=True, exist_ok=True)
+        aside = self.directory / f".writing_{target.name}"
+        if aside.exists():
+            aside.rmtree()
+        aside.mkdir()
+        tf.train.Checkpoint(gan=gan).write(str(aside / "weights"))
+        aside.rename(target)
+        for step in self.steps()[: -self.keep]:
+            self.path(step).rmtree()
+
+    def restore(self, gan, step):
+        """Loads the checkpoint at `step` into `gan`, which must have been compiled.
+
+        Raises:
+            tf.errors.OpError: a file is missing or damaged.
+        """
+        status = tf.train.Checkpoint(gan=gan).read(str(self.path(step) / "weights"))
+        status.assert_existing_objects_matched()
+
+    def restore_newest(self, gan):
+        """Loads the newest checkpoint that can be read; returns its step, or None where there is none at all.
+
+        A damaged one is skipped with a warning in favour of the one before.
+
+        Raises:
+            RequestError: there are checkpoints and every one is damaged.
+        """
+        steps = self.steps()
+        for step in reversed(steps):
+            try:
+                self.restore(gan, step)
+            except (tf.errors.OpError, ValueError, AssertionError) as error:
+                logging.warning("Checkpoint %s is damaged, skipped: %s", self.path(step), str(error).split("\n")[0])
+                continue
+            return step
+        if steps:
+            raise RequestError(f"{self.directory}: none of its {len(steps)} checkpoints can be read")
+        return None
+
+    def drop_after(self, step):
+        """Removes the checkpoints later than `step`."""
+        for later in self.steps():
+            if later > step:
+                self.path(later).rmtree()

@@ -1,0 +1,124 @@
+"""Reads a config against what training needs, before any long work. Free of TensorFlow.
+
+The keys and their meaning are laid out in `configs/base.py`.
+"""
+
+import numbers
+
+from trainers import dynamics, objectives
+from zoo import datasets, families
+from zoo.errors import RequestError
+
+_COUNT = "a whole number, 1 or more"
+
+
+def _is_count(value):
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool) and value >= 1
+
+
+def _is_number(value):
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+def _one_of(*values):
+    return lambda value: value in values, f"one of {', '.join(map(repr, values))}"
+
+
+_TEXT = (lambda value: isinstance(value, str) and value != "", "a text")
+_WHOLE = (lambda value: isinstance(value, numbers.Integral) and value >= 0, "a whole number, 0 or more")
+_POSITIVE = (_is_count, _COUNT)
+_OPTIONAL_COUNT = (lambda value: value is None or _is_count(value), f"{_COUNT}, or none")
+_OPTIONS = (lambda value: hasattr(value, "keys"), "a dict of options")
+_SWITCH = (lambda value: isinstance(value, bool), "true or false")
+
+_SCHEMA = {
+    "seed": _WHOLE,
+    "objective": _TEXT,
+    "objective_options": _OPTIONS,
+    "dynamics": _TEXT,
+    "dynamics_options": _OPTIONS,
+    "data.source": _TEXT,
+    "data.image_size": _OPTIONAL_COUNT,
+    "data.channels": (lambda value: value in (None, 1, 3), "1, 3 or none"),
+    "data.on_corrupt": _one_of("error", "skip"),
+    "data.data_dir": (lambda value: value is None or isinstance(value, str), "a directory, or none"),
+    "generator": _OPTIONS,
+    "critic": _OPTIONS,
+    "generator_optimizer": _OPTIONS,
+    "critic_optimizer": _OPTIONS,
+    "train.batch_size": _POSITIVE,
+    "train.steps": _POSITIVE,
+    "train.ema_decay": (lambda value: _is_number(value) and 0 <= value < 1, "a number in [0, 1)"),
+    "train.precision": _one_of("float32", "mixed_bfloat16", "float64"),
+    "train.jit_compile": _SWITCH,
+    "train.steps_per_execution": _POSITIVE,
+    "train.checkpoint_every": _POSITIVE,
+    "train.keep_checkpoints": _POSITIVE,
+    "train.log_every": _POSITIVE,
+    "train.sample_every": _POSITIVE,
+    "train.on_nonfinite": _one_of("stop", "rollback"),
+}
+
+
+def flatten(tree, prefix=""):
+    """Nested dict → {"a.b": value}; an empty dict keeps its place."""
+    flat = {}
+    for key, value in tree.items():
+        if hasattr(value, "items") and len(value):
+            flat.update(flatten(value, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def check(config, replicas=1):
+    """Checks a whole request and opens its data.
+
+    Args:
+        config: ml_collections.ConfigDict.
+        replicas: number of replicas, where it is known already.
+
+    Returns:
+        The `zoo.datasets.Dataset` that the config names.
+
+    Raises:
+        RequestError: naming the key, its value and what was expected.
+    """
+    given = flatten(config)
+    for key, (holds, expected) in _SCHEMA.items():
+        value = _get(config, key)
+        if not holds(value):
+            raise RequestError(f"config.{key}: {value!r}; expected {expected}")
+    for key in given:
+        if not any(key == known or key.startswith(f"{known}.") for known in _SCHEMA):
+            raise RequestError(f"config.{key}: no such key; see configs/base.py")
+    objectives.METHODS.check(config.objective)
+    dynamics.METHODS.check(config.dynamics)
+    for player in ("generator", "critic"):
+        name = config[player].get("family")
+        if name not in families.FAMILIES:
+            raise RequestError(f"config.{player}.family: {name!r}; expected one of {', '.join(families.FAMILIES)}")
+    check_batch_size(config.train.batch_size, replicas)
+    normalization = config.critic.get("normalization", "auto")
+    if normalization != "auto":
+        families.check_normalization(normalization, "config.critic.normalization")
+    data = datasets.load(**config.data)
+    for player in ("generator", "critic"):
+        if families.FAMILIES[config[player].family].images_only:
+            families.check_image_shape(data.data_shape, f"config.data, {config.data.source}")
+    return data
+
+
+def check_batch_size(batch_size, replicas):
+    """Raises RequestError unless every replica gets the same number of examples."""
+    if batch_size % replicas:
+        raise RequestError(f"config.train.batch_size: {batch_size}; expected a multiple of the {replicas} replicas")
+
+
+def _get(config, key):
+    value = config
+    for part in key.split("."):
+        if not hasattr(value, "keys") or part not in value:
+            raise RequestError(f"config.{key}: missing; see configs/base.py")
+        value = value[part]
+    return value

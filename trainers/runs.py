@@ -1,0 +1,200 @@
+"""From a config to networks, data and a GAN; from a workdir to the same with its weights.
+
+A workdir is all that a run leaves: `config.json`, `checkpoints/`, `metrics.jsonl`, TensorBoard `logs/`, `samples/`,
+`report/`. Any program can be pointed at it and needs nothing else. This module is free of TensorFlow until it builds.
+"""
+
+import dataclasses
+import json
+import os
+import uuid
+
+import ml_collections
+from etils import epath
+
+from trainers import config as config_checks
+from trainers import dynamics, objectives
+from zoo import datasets, families
+from zoo.errors import RequestError
+
+
+@dataclasses.dataclass
+class Run:
+    """A config brought to life.
+
+    Attributes:
+        config: ml_collections.ConfigDict, see configs/base.py.
+        data_shape: shape of one example.
+        gan: the `trainers.gan.GAN`, compiled.
+        workdir: etils.epath.Path, or None for a run that leaves nothing.
+    """
+
+    config: ml_collections.ConfigDict
+    data_shape: tuple
+    gan: object
+    workdir: epath.Path | None = None
+    _data: object = None
+
+    @property
+    def data(self):
+        """The `zoo.datasets.Dataset` that the config names, opened on first use: sampling does without."""
+        if self._data is None:
+            self._data = datasets.load(**self.config.data)
+        return self._data
+
+
+def build(config, data=None, *, strategy=None, workdir=None, data_shape=None):
+    """Builds the networks and the GAN that `config` describes, with untrained weights that are a function of its seed.
+
+    Args:
+        config: checked by `trainers.config.check`.
+        data: the opened data set; only its shape is needed here.
+        strategy: tf.distribute strategy; the current one if None.
+        workdir: where the run leaves its files.
+        data_shape: shape of one example, where `data` is not at hand.
+
+    Raises:
+        RequestError: an option that the objective, dynamics, network or optimizer does not take.
+    """
+    import contextlib
+
+    import keras
+
+    data_shape = tuple(data_shape or data.data_shape)
+    objective = objectives.METHODS.load(config.objective)
+    play = dynamics.METHODS.build(config.dynamics, dict(config.dynamics_options), "config.dynamics_options")
+    template = {"generator", "critic", "dynamics", "seed", "ema_decay"}
+    options = dict(config.objective_options)
+    objectives.METHODS.check_options(config.objective, options, "config.objective_options", inherited=template)
+    keras.utils.set_random_seed(config.seed)
+    with strategy.scope() if strategy else contextlib.nullcontext():
+        gan = objective(
+            _network(config, "generator", data_shape, objective),
+            _network(config, "critic", data_shape, objective),
+            dynamics=play,
+            seed=config.seed,
+            ema_decay=config.train.ema_decay,
+            **options,
+        )
+        gan.compile(
+            _optimizer(config, "generator"),
+            _optimizer(config, "critic"),
+            jit_compile=config.train.jit_compile,
+            steps_per_execution=config.train.steps_per_execution,
+        )
+    return Run(config, data_shape, gan, epath.Path(workdir) if workdir else None, data)
+
+
+def _network(config, player, data_shape, objective):
+    options = dict(config[player])
+    family = families.FAMILIES[options.pop("family")]
+    network = family.generator_class() if player == "generator" else family.critic_class()
+    if player == "critic" and options.get("normalization", "auto") == "auto":
+        # Multilayer perceptrons on points are trained without; for images the objective's paper decides.
+        options["normalization"] = objective.critic_normalization if family.images_only else "none"
+    try:
+        return network(data_shape, dtype=config.train.precision, **options)
+    except (TypeError, ValueError) as error:
+        raise RequestError(f"config.{player}: {network.__name__} does not take {options}: {error}") from error
+
+
+def _optimizer(config, player):
+    import keras
+
+    options = dict(config[f"{player}_optimizer"])
+    name = options.pop("name", None)
+    if name is None:
+        return None
+    try:
+        return keras.optimizers.get({"class_name": name, "config": options})
+    except (TypeError, ValueError) as error:
+        where = f"config.{player}_optimizer"
+        raise RequestError(f"{where}: {name!r} with {options}: {str(error).splitlines()[0]}") from error
+
+
+def check_workdir(workdir, config):
+    """Checks, before any work and leaving nothing behind, that `workdir` can take this config's run.
+
+    Raises:
+        RequestError: it cannot be written, or holds the run of another config (the keys that differ are named).
+    """
+    workdir = epath.Path(workdir)
+    if (workdir / "config.json").exists():
+        held = config_checks.flatten(_read_config(workdir)["config"])
+        asked = config_checks.flatten(json.loads(config.to_json_best_effort()))
+        changed = sorted(key for key in held.keys() | asked.keys() if held.get(key) != asked.get(key))
+        if changed:
+            shown = ", ".join(f"{key} (there {held.get(key)!r}, asked {asked.get(key)!r})" for key in changed)
+            raise RequestError(f"--workdir: {workdir} holds a run of another config; it differs in {shown}")
+    standing = workdir
+    while not standing.exists() and standing.parent != standing:
+        standing = standing.parent
+    probe = standing / f".probe_{uuid.uuid4().hex}"
+    try:
+        probe.write_text("")
+        probe.unlink()
+    except OSError as error:
+        reason = f"{standing}: {os.strerror(error.errno) if error.errno else error}"
+        raise RequestError(f"--workdir: {workdir} cannot be written ({reason})") from error
+
+
+def write_config(run):
+    """Makes the workdir, and writes `config.json` into it unless it is there."""
+    run.workdir.mkdir(parents=True, exist_ok=True)
+    target = run.workdir / "config.json"
+    if not target.exists():
+        text = {"config": json.loads(run.config.to_json_best_effort()), "data_shape": list(run.data_shape)}
+        aside = run.workdir / f".config_{uuid.uuid4().hex}.json"
+        aside.write_text(json.dumps(text, indent=2) + "\n")
+        aside.rename(target)
+
+
+def _read_config(workdir):
+    path = workdir / "config.json"
+    if not path.exists():
+        raise RequestError(f"--workdir: {workdir} holds no run (no config.json in it)")
+    try:
+        text = json.loads(path.read_text())
+        return {"config": text["config"], "data_shape": tuple(text["data_shape"])}
+    except (ValueError, KeyError, TypeError) as error:
+        raise RequestError(f"--workdir: {path} is no config of a run ({error})") from error
+
+
+def check_run(workdir):
+    """Raises RequestError unless `workdir` holds a run with a checkpoint. Free of TensorFlow."""
+    workdir = epath.Path(workdir)
+    _read_config(workdir)
+    checkpoints = workdir / "checkpoints"
+    if not checkpoints.exists() or not any(entry.name.startswith("step_") for entry in checkpoints.iterdir()):
+        raise RequestError(f"--workdir: {workdir} holds no checkpoint yet")
+
+
+def open_run(workdir):
+    """The run that `workdir` holds, with the weights of its newest readable checkpoint.
+
+    Raises:
+        RequestError: there is no run, or no checkpoint of it that can be read.
+    """
+    check_run(workdir)
+    from trainers.checkpoints import Checkpoints
+
+    workdir = epath.Path(workdir)
+    held = _read_config(workdir)
+    run = build(ml_collections.ConfigDict(held["config"]), workdir=workdir, data_shape=held["data_shape"])
+    Checkpoints(workdir / "checkpoints").restore_newest(run.gan)
+    return run
+
+
+def read_metrics(workdir):
+    """The rows of a workdir's `metrics.jsonl`, a list of dicts with "step" and the logs; [] where there is none."""
+    path = epath.Path(workdir) / "metrics.jsonl"
+    if not path.exists():
+        return []
+    rows = []
+    for line in path.read_text().splitlines():
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            # A kill can cut the last line short; nothing behind it was promised.
+            break
+    return rows

@@ -1,0 +1,47 @@
+"""Where a run computes: tf.distribute strategies by name."""
+
+import json
+import os
+
+from zoo.errors import RequestError
+
+STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
+
+
+def make(name="auto", logical_cpus=0):
+    """A tf.distribute strategy.
+
+    Args:
+        name: "auto" takes a TPU if TPU_NAME is set, several workers if TF_CONFIG names them, all GPUs if there are
+            several, one device otherwise; "one_device"; "mirrored", all GPUs of this host; "multi_worker", the workers
+            of TF_CONFIG; "tpu", the TPU of TPU_NAME (or "local").
+        logical_cpus: splits the CPU into so many devices, to rehearse replicas where there is no GPU. Must come before
+            TensorFlow's first operation.
+
+    Raises:
+        RequestError: no such strategy, or the machine lacks what it needs.
+    """
+    if name not in STRATEGIES:
+        raise RequestError(f"--strategy: {name!r}; expected one of {', '.join(STRATEGIES)}")
+    workers = len(json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster", {}).get("worker", []))
+    if name == "multi_worker" and not workers:
+        raise RequestError("--strategy: multi_worker needs the environment variable TF_CONFIG to name the workers")
+
+    import tensorflow as tf
+
+    if logical_cpus:
+        split = [tf.config.LogicalDeviceConfiguration()] * logical_cpus
+        tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], split)
+    if name == "tpu" or (name == "auto" and os.environ.get("TPU_NAME")):
+        try:
+            resolver = tf.distribute.cluster_resolver.TPUClusterResolver.connect(os.environ.get("TPU_NAME", ""))
+        except (ValueError, KeyError, tf.errors.OpError) as error:
+            raise RequestError(f"--strategy: no TPU answers ({str(error).splitlines()[0]})") from error
+        return tf.distribute.TPUStrategy(resolver)
+    if name == "multi_worker" or (name == "auto" and workers > 1):
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    gpus = [device.name for device in tf.config.list_logical_devices("GPU")]
+    cpus = [device.name for device in tf.config.list_logical_devices("CPU")]
+    if name == "mirrored" or (name == "auto" and (len(gpus) > 1 or logical_cpus > 1)):
+        return tf.distribute.MirroredStrategy(gpus or cpus)
+    return tf.distribute.OneDeviceStrategy((gpus or cpus)[0])

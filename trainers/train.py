@@ -1,0 +1,59 @@
+"""Trains a GAN from a config, or resumes the run that the workdir holds.
+
+python -m trainers.train --config=configs/fashion_mnist.py:wasserstein_gp --workdir=runs/fashion
+"""
+
+import os
+
+from absl import flags, logging
+from ml_collections import config_flags
+
+from trainers import program
+from zoo.errors import RequestError
+
+_CONFIG = config_flags.DEFINE_config_file(
+    "config", None, "Config file, the objective after a colon. Any of its values: --config.train.steps=1000."
+)
+_WORKDIR = flags.DEFINE_string("workdir", None, "Directory of the run; made if it is not there, resumed if it is.")
+_STRATEGY = flags.DEFINE_string(
+    "strategy", "auto", "Where to compute: auto, one_device, mirrored, multi_worker or tpu."
+)
+_LOGICAL_CPUS = flags.DEFINE_integer(
+    "logical_cpus", 0, "Split the CPU into so many devices, to rehearse replicas without a GPU.", lower_bound=0
+)
+
+
+def main(argv):
+    del argv
+    try:
+        config = _CONFIG.value
+    except OSError as error:
+        raise RequestError(
+            f"--config: {config_flags.get_config_filename(flags.FLAGS['config'])}: no such file"
+        ) from error
+    for name, value in (("config", config), ("workdir", _WORKDIR.value)):
+        if value is None:
+            raise RequestError(f"--{name}: missing; see --help")
+    from trainers import config as config_checks
+    from trainers import runs
+
+    data = config_checks.check(config, replicas=max(1, _LOGICAL_CPUS.value))
+    runs.check_workdir(_WORKDIR.value, config)
+
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    logging.set_verbosity(logging.INFO)
+    from trainers import strategies, training
+
+    strategy = strategies.make(_STRATEGY.value, _LOGICAL_CPUS.value)
+    config_checks.check_batch_size(config.train.batch_size, strategy.num_replicas_in_sync)
+    training.train(runs.build(config, data, strategy=strategy, workdir=_WORKDIR.value))
+    logging.info("Done: %s", _WORKDIR.value)
+
+
+def run():
+    """Console entry point."""
+    program.run(main)
+
+
+if __name__ == "__main__":
+    run()

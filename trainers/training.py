@@ -1,0 +1,89 @@
+"""Trains a run to its last step, or resumes it: `GAN.fit` with the callbacks that keep a workdir."""
+
+from absl import logging
+
+from trainers import callbacks, runs
+from trainers.checkpoints import Checkpoints
+from trainers.program import RunFailed
+
+#: Rollbacks in a row, none of which got past the step that failed, before the run gives up.
+_MOST_ROLLBACKS = 3
+
+
+def batches(run, first_step):
+    """The training data from `first_step` on, cut for the run's strategy.
+
+    Step s consumes batches s·k … s·k + k - 1 of the global order, k being the dynamics' batches a step; each replica
+    gets its contiguous piece of every global batch.
+    """
+    strategy, k = run.gan.distribute_strategy, run.gan.dynamics.batches_per_step
+    # A rollback that met the same data and the same noise would fail at the same step again.
+    seed = run.config.seed + 1_000_003 * int(run.gan.rollbacks)
+    options = {"seed": seed, "start_batch": first_step * k}
+    size, replicas = run.config.train.batch_size, strategy.num_replicas_in_sync
+    if replicas == 1:
+        return run.data.batches("train", size, **options)
+
+    def pieces(context):
+        local = context.num_replicas_in_sync // context.num_input_pipelines
+        first = context.input_pipeline_id * local
+        return run.data.batches("train", size, replicas=replicas, first_replica=first, local_replicas=local, **options)
+
+    return strategy.distribute_datasets_from_function(pieces)
+
+
+def train(run):
+    """Trains `run` from its newest checkpoint, or from the start, to `config.train.steps`.
+
+    The weights at the end are those of an uninterrupted run, every byte on the same device and thread count.
+
+    Raises:
+        RunFailed: a loss or gradient was not finite (and rolling back did not help, or was not asked for).
+        Interrupted: SIGINT or SIGTERM; a checkpoint was saved.
+    """
+    settings, gan = run.config.train, run.gan
+    runs.write_config(run)
+    checkpoints = Checkpoints(run.workdir / "checkpoints", settings.keep_checkpoints)
+    restored = checkpoints.restore_newest(gan)
+    if restored is None:
+        checkpoints.save(gan)
+    else:
+        checkpoints.drop_after(restored)
+        logging.info("Resumed from step %d of %d", restored, settings.steps)
+    failed_at, rollbacks = -1, 0
+    while int(gan.step) < settings.steps:
+        try:
+            _fit(run, checkpoints)
+        except callbacks.NonFinite as failure:
+            good = checkpoints.steps()[-1]
+            where = f"the last good checkpoint is {checkpoints.path(good)}"
+            rollbacks = 1 if failure.step > failed_at else rollbacks + 1
+            failed_at = max(failed_at, failure.step)
+            if settings.on_nonfinite == "stop" or rollbacks > _MOST_ROLLBACKS:
+                raise RunFailed(f"{failure}; {where}") from failure
+            count = int(gan.rollbacks) + 1
+            checkpoints.restore(gan, good)
+            gan.rollbacks.assign(count)
+            logging.warning("%s; rolled back to step %d, other noise and data from there", failure, good)
+
+
+def _fit(run, checkpoints):
+    settings, gan, first_step = run.config.train, run.gan, int(run.gan.step)
+    gan.last_step.assign(settings.steps)
+    images = settings.batch_size * gan.dynamics.batches_per_step
+    stop = callbacks.StopOnSignal(checkpoints)
+    progress = callbacks.ShowProgress(settings.steps, images)
+    between = [callbacks.StopOnNonFinite()]
+    if gan.distribute_strategy.extended.should_save_summary:
+        reference = run.data.arrays("test", 1024)[0] if len(run.data_shape) == 1 else None
+        between += [
+            callbacks.WriteMetrics(run.workdir, settings.log_every, images),
+            callbacks.DrawSamples(run.workdir, settings.sample_every, reference),
+            progress,
+        ]
+    between += [callbacks.SaveCheckpoints(checkpoints, settings.checkpoint_every), stop]
+    try:
+        gan.fit(batches(run, first_step), steps_per_epoch=settings.steps - first_step, callbacks=between, verbose=0)
+    finally:
+        stop.restore()
+        progress.close()
