@@ -25,15 +25,16 @@ _LOGICAL_CPUS = flags.DEFINE_integer(
 
 def main(argv):
     del argv
-    try:
-        config = _CONFIG.value
-    except OSError as error:
-        raise RequestError(
-            f"--config: {config_flags.get_config_filename(flags.FLAGS['config'])}: no such file"
-        ) from error
+    config = _CONFIG.value
     for name, value in (("config", config), ("workdir", _WORKDIR.value)):
         if value is None:
             raise RequestError(f"--{name}: missing; see --help")
+    try:
+        config.keys()
+    except OSError as error:
+        # What ml_collections hands out for a file that it could not load: an object that fails on every touch.
+        file = config_flags.get_config_filename(flags.FLAGS["config"])
+        raise RequestError(f"--config: {file}: no such file") from error
     from trainers import config as config_checks
     from trainers import runs
 
