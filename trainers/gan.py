@@ -185,7 +185,7 @@ class GAN(keras.Model):
         def one_step(iterator):
             batches = tuple(_examples(next(iterator)) for _ in range(self.dynamics.batches_per_step))
             # No move before the last batch is there: where the data ends, it ends between steps.
-            with tf.control_dependencies([t for t in tf.nest.flatten(batches, expand_composites=True)]):
+            with tf.control_dependencies(list(tf.nest.flatten(batches, expand_composites=True))):
                 batches = tf.nest.map_structure(tf.identity, batches, expand_composites=True)
             logs = strategy.run(step_on_replica, args=(batches,))
             return {key: strategy.reduce("MEAN", value, axis=None) for key, value in logs.items()}

@@ -1,4 +1,4 @@
-"""The network families by name, and which data each can make. Free of TensorFlow, so that a request is checked at once."""
+"""The network families by name, and which data each can make. Free of TensorFlow, to check a request at once."""
 
 import dataclasses
 import importlib

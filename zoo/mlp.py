@@ -8,13 +8,14 @@ import tensorflow as tf
 from zoo.layers import linear, normalization_layers, score_head
 
 
-def _hidden(units, activation, normalization, dtype):
-    """One hidden layer: linear map, normalisation, activation."""
-    return [
-        linear(keras.layers.Dense(units, dtype=dtype), normalization),
-        *normalization_layers(normalization, dtype),
-        keras.layers.Activation(activation, dtype=dtype),
-    ]
+def _hidden(hidden_units, activation, normalization, dtype):
+    """The hidden layers, each a linear map, its normalisation and its activation."""
+    layers = []
+    for units in hidden_units:
+        layers.append(linear(keras.layers.Dense(units, dtype=dtype), normalization))
+        layers += normalization_layers(normalization, dtype)
+        layers.append(keras.layers.Activation(activation, dtype=dtype))
+    return layers
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -50,9 +51,7 @@ class MLPGenerator(keras.Model):
         self.data_shape, self.latent_dim, self.hidden_units = tuple(data_shape), latent_dim, tuple(hidden_units)
         self.activation, self.normalization = activation, normalization
         self.output_activation = output_activation or ("tanh" if len(self.data_shape) == 3 else None)
-        hidden = [
-            layer for units in hidden_units for layer in _hidden(units, activation, normalization, self.dtype_policy)
-        ]
+        hidden = _hidden(hidden_units, activation, normalization, self.dtype_policy)
         # The head computes in the variables' dtype: bfloat16 points or pixels would be visibly rounded.
         head = keras.layers.Dense(math.prod(data_shape), self.output_activation, dtype=self.variable_dtype)
         self.layout = keras.Sequential([keras.Input((latent_dim,)), *hidden, head])
@@ -90,9 +89,7 @@ class MLPDiscriminator(keras.Model):
         super().__init__(**kwargs)
         self.data_shape, self.hidden_units = tuple(data_shape), tuple(hidden_units)
         self.activation, self.normalization = activation, normalization
-        hidden = [
-            layer for units in hidden_units for layer in _hidden(units, activation, normalization, self.dtype_policy)
-        ]
+        hidden = _hidden(hidden_units, activation, normalization, self.dtype_policy)
         self.trunk = keras.Sequential([keras.Input(self.data_shape), keras.layers.Flatten(), *hidden])
         self.head = score_head(self.trunk.output_shape[1:], normalization, self.variable_dtype)
         self.built = True

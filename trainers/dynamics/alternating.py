@@ -1,4 +1,4 @@
-"""Alternating descent: k critic steps on fresh batches, then one generator step. Goodfellow et al. 2014, algorithm 1."""
+"""Alternating descent: k critic steps on fresh batches, one generator step. Goodfellow et al. 2014, algorithm 1."""
 
 import tensorflow as tf
 
