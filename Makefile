@@ -1,0 +1,43 @@
+# Two commands do all the set-up on a fresh machine: `make demo` and `make test`. They need Python 3.10 to 3.13 and make.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO ?= demo
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.PHONY: demo test check format clean
+
+# One environment for everything; made again when the dependencies change.
+$(VENV)/.installed: setup.py pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' \
+	  || { echo "$(PYTHON): expected Python 3.10 to 3.13; choose one with make PYTHON=python3.12" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=23.1"
+	$(BIN)/python -m pip install --quiet --editable ".[test]"
+	touch $@
+
+# The main job on embedded data: train, evaluate, export, sample.
+demo: $(VENV)/.installed
+	$(BIN)/python -m trainers.train --config=configs/digits.py --workdir=$(DEMO)/run
+	$(BIN)/python -m export.evaluate --workdir=$(DEMO)/run
+	$(BIN)/python -m export.saved_model --workdir=$(DEMO)/run --model_base_path=$(DEMO)/models --model_name=digits
+	$(BIN)/python -m export.sample --saved_model=$(DEMO)/models/digits --num=64 --out=$(DEMO)/samples.png
+	@echo
+	@echo "report      $(CURDIR)/$(DEMO)/run/report/report.html"
+	@echo "grid        $(CURDIR)/$(DEMO)/samples.png"
+	@echo "SavedModel  $$(ls -d $(CURDIR)/$(DEMO)/models/digits/*/ | sort -V | tail -n 1)"
+
+test: check
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(VENV)/.installed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) $(DEMO) *.egg-info build

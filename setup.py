@@ -1,0 +1,60 @@
+"""Packaging of tf-gan-zoo: `pip install .`, with the extras gpu, serving and test."""
+
+import pathlib
+
+from setuptools import find_packages, setup
+
+PROGRAMS = {
+    "gan-zoo-train": "trainers.train:run",
+    "gan-zoo-evaluate": "export.evaluate:run",
+    "gan-zoo-export": "export.saved_model:run",
+    "gan-zoo-sample": "export.sample:run",
+    "gan-zoo-train-classifier": "export.metrics.train_classifier:run",
+}
+
+setup(
+    name="tf-gan-zoo",
+    version="0.1.0",
+    description="A TensorFlow/Keras 3 model zoo of generative adversarial networks with SavedModel export",
+    long_description=pathlib.Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10,<3.14",
+    packages=find_packages(include=["zoo*", "trainers*", "export*", "configs*"]),
+    package_data={"export": ["report/*.jinja", "metrics/weights/*"]},
+    install_requires=[
+        "tensorflow>=2.20,<2.22",
+        "keras>=3.10,<4",
+        "tensorflow-datasets>=4.9.9,<5",
+        "tensorflow-gan>=2.1,<3",
+        "absl-py>=2.1,<3",
+        # What tensorflow-gan, tensorflow-hub and tensorflow-datasets use and do not declare.
+        "tf-keras>=2.20,<2.22",
+        "tensorflow-probability>=0.25,<0.26",
+        "tensorflow-hub>=0.16.1,<0.17",
+        "setuptools<81",
+        "importlib_resources>=6",
+        # TensorFlow writes summaries through it since 2.21, and no longer installs it.
+        "tensorboard>=2.20,<3",
+        "ml-collections>=1.0,<2",
+        "etils[epath]>=1.9,<2",
+        "numpy>=1.26,<3",
+        "scipy>=1.11,<2",
+        "scikit-learn>=1.4,<2",
+        "matplotlib>=3.8,<4",
+        "pillow>=10",
+        "jinja2>=3.1,<4",
+        "tqdm>=4.66,<5",
+    ],
+    extras_require={
+        "gpu": ["tensorflow[and-cuda]>=2.20,<2.22"],
+        "serving": ["tensorflow-serving-api>=2.19,<3"],
+        "test": ["pytest>=8,<10", "pytest-xdist>=3.5,<4", "ruff>=0.6,<1"],
+    },
+    entry_points={"console_scripts": [f"{name}={target}" for name, target in PROGRAMS.items()]},
+    classifiers=[
+        "License :: OSI Approved :: Apache Software License",
+        "Programming Language :: Python :: 3",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+)
