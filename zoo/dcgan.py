@@ -13,7 +13,7 @@ from zoo.layers import linear, normalization_layers, score_head
 
 #: Image size → sizes that the feature maps pass through, the latents' projection first.
 _SIZES = {
-    8: (4, 8),
+    8: (2, 4, 8),
     16: (4, 8, 16),
     28: (7, 14, 28),
     32: (4, 8, 16, 32),

@@ -93,7 +93,7 @@ def point_plot(points, reference=None, size=640):
         axes.set(ylim=(middle[1] - reach, middle[1] + reach), aspect="equal")
     axes.set_xlim(middle[0] - reach, middle[0] + reach)
     if reference is not None:
-        axes.legend(loc="upper right")
+        axes.legend(loc="upper right", markerscale=3)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy())

@@ -11,6 +11,13 @@ def _replicas():
     return 1 if context is None else context.num_replicas_in_sync
 
 
+def _over_replicas(mean):
+    """The mean over all replicas of a mean over each one's examples."""
+    if _replicas() == 1:
+        return mean
+    return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, mean)
+
+
 @keras.saving.register_keras_serializable("zoo")
 class BatchNormalization(keras.layers.Layer):
     """Batch normalisation over the *global* batch, in one fused pass where there is one replica.
@@ -60,10 +67,9 @@ class BatchNormalization(keras.layers.Layer):
         else:
             wide = tf.cast(inputs, gamma.dtype)
             axes = list(range(wide.shape.rank - 1))
-            moments = [tf.reduce_mean(wide, axes), tf.reduce_mean(tf.square(wide), axes)]
-            if _replicas() > 1:
-                moments = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, moments)
-            mean, variance = moments[0], moments[1] - tf.square(moments[0])
+            # Centred before it is squared: E x² - (E x)² of float32 numbers can be far off, and below zero.
+            mean = _over_replicas(tf.reduce_mean(wide, axes))
+            variance = _over_replicas(tf.reduce_mean(tf.square(wide - mean), axes))
             outputs = (wide - mean) * (gamma * tf.math.rsqrt(variance + self.epsilon)) + beta
             outputs = tf.cast(outputs, inputs.dtype)
         keep = self.momentum

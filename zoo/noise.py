@@ -114,10 +114,14 @@ class Noise:
         return tf.reshape(values, [-1, *shape])
 
     def normal(self, purpose, shape):
-        """float32 [N, *shape], standard normal (Box-Muller, so |value| < 5.8)."""
+        """float32 [N, *shape], standard normal (Box-Muller, so |value| < 5.8).
+
+        Computed in float64 and rounded once. A float32 logarithm or cosine differs in its last bit between a vector
+        instruction and the remainder of a loop, hence between batch sizes, and between XLA and the plain kernels.
+        """
         size = math.prod(shape)
-        first, second = self._pairs(purpose, (size + 1) // 2)
-        radius = tf.sqrt(-2.0 * tf.math.log(_unit_interval(first) + 2.0**-24))
-        angle = (2.0 * math.pi) * _unit_interval(second)
+        first, second = (tf.cast(_unit_interval(bits), tf.float64) for bits in self._pairs(purpose, (size + 1) // 2))
+        radius = tf.sqrt(-2.0 * tf.math.log(first + 2.0**-24))
+        angle = (2.0 * math.pi) * second
         values = tf.concat([radius * tf.cos(angle), radius * tf.sin(angle)], axis=1)[:, :size]
-        return tf.reshape(values, [-1, *shape])
+        return tf.reshape(tf.cast(values, tf.float32), [-1, *shape])

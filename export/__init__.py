@@ -1,0 +1,1 @@
+"""What leaves the zoo: saved models, reports and servers."""

@@ -1,0 +1,146 @@
+"""Scores that a classifier gives to samples: the classifier score, the class histogram and its divergence.
+
+Salimans et al. 2016, "Improved Techniques for Training GANs", section 4: exp E KL(p(y|x) ‖ p(y)), called the Inception
+score when the classifier is Inception trained on ImageNet. The number means nothing without the classifier's name, so
+the results carry it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import scipy.special
+
+from export.metrics import bootstrap
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassifierScore:
+    """A classifier score.
+
+    Attributes:
+      value: mean over the splits, in [1, number of classes].
+      split_scores: float64 [splits].
+      classifier: name of the classifier whose logits it rests on.
+      num_samples: number of samples.
+    """
+
+    value: float
+    split_scores: np.ndarray
+    classifier: str
+    num_samples: int
+
+    @property
+    def split_std(self) -> float:
+        """Standard deviation over the splits, as the literature reports it; NaN for one split."""
+        return float(self.split_scores.std(ddof=1)) if len(self.split_scores) > 1 else math.nan
+
+
+def classifier_score(logits, classifier: str, splits: int = 1) -> ClassifierScore:
+    """exp E KL(p(y|x) ‖ p(y)) from a classifier's logits (Salimans et al. 2016, section 4).
+
+    Args:
+      logits: [n, K], the classifier's raw scores; or log-probabilities, of which the softmax is the same.
+      classifier: its name.
+      splits: the samples are cut into so many contiguous parts, each with a p(y) of its own. The literature's 10 makes
+        the score smaller; 1 is the least biased.
+
+    Returns:
+      A `ClassifierScore`.
+
+    Raises:
+      ValueError: on another shape, values that are not finite, or fewer samples than splits.
+    """
+    logits = _checked(logits)
+    if not 1 <= splits <= len(logits):
+        raise ValueError(f"splits is {splits}, expected 1 to {len(logits)}, the number of samples")
+    scores = np.array([math.exp(mutual_information(part)) for part in np.array_split(logits, splits)])
+    return ClassifierScore(float(scores.mean()), scores, classifier, len(logits))
+
+
+def mutual_information(logits, counts=None) -> float:
+    """E KL(p(y|x) ‖ p(y)) in nats, the logarithm of the classifier score, as H(y) - H(y|x).
+
+    Args:
+      logits: [n, K].
+      counts: int [n] or None: how often each row counts (a bootstrap resample).
+
+    Returns:
+      A float in [0, log K] up to rounding.
+    """
+    conditional = scipy.special.softmax(np.asarray(logits, np.float64), axis=1)
+    return _mutual_information(conditional, scipy.special.entr(conditional).sum(axis=1), counts)
+
+
+def classifier_score_interval(logits, resamples=100, level=0.95, seed=0) -> bootstrap.Interval:
+    """Classifier score (one split) with its bootstrap interval, the centred one, for the score is slightly biased.
+
+    Args:
+      logits: [n, K], as in `classifier_score`.
+      resamples, level, seed: as in `bootstrap_interval`.
+    """
+    conditional = scipy.special.softmax(_checked(logits), axis=1)
+    entropies = scipy.special.entr(conditional).sum(axis=1)
+
+    def statistic(index):
+        return math.exp(_mutual_information(conditional, entropies, np.bincount(index, minlength=len(conditional))))
+
+    return bootstrap.bootstrap_interval(statistic, len(conditional), resamples, level, seed, "centred", lower_bound=1.0)
+
+
+def class_histogram(labels, num_classes: int) -> np.ndarray:
+    """Share of each class.
+
+    Args:
+      labels: int [n] in [0, num_classes), or scores [n, num_classes] whose largest entry names the class.
+      num_classes: K.
+
+    Returns:
+      float64 [K], summing to 1.
+
+    Raises:
+      ValueError: without samples, or where a label is outside the range.
+    """
+    labels = np.asarray(labels)
+    if labels.ndim == 2 and labels.shape[1] == num_classes:
+        labels = labels.argmax(axis=1)
+    if labels.ndim != 1 or len(labels) == 0:
+        raise ValueError(f"labels have shape {labels.shape}, expected [n] or [n, {num_classes}] with n ≥ 1")
+    if labels.min() < 0 or labels.max() >= num_classes:
+        raise ValueError(f"labels lie in [{labels.min()}, {labels.max()}], expected [0, {num_classes - 1}]")
+    return np.bincount(labels, minlength=num_classes) / len(labels)
+
+
+def histogram_kl(histogram, reference) -> float:
+    """KL(histogram ‖ reference) in nats.
+
+    A class that the samples lack is fine; one that the reference lacks and the samples have gives infinity.
+
+    Args:
+      histogram: [K] non-negative, the samples' shares (or counts).
+      reference: [K] non-negative, the data's.
+
+    Returns:
+      A float ≥ 0, possibly infinite.
+    """
+    histogram, reference = np.asarray(histogram, np.float64), np.asarray(reference, np.float64)
+    if histogram.shape != reference.shape or histogram.ndim != 1:
+        raise ValueError(f"histograms have shapes {histogram.shape} and {reference.shape}, expected [K] twice")
+    divergence = scipy.special.rel_entr(histogram / histogram.sum(), reference / reference.sum()).sum()
+    return max(0.0, float(divergence))
+
+
+def _mutual_information(conditional, entropies, counts):
+    marginal = np.average(conditional, axis=0, weights=counts)
+    return float(scipy.special.entr(marginal).sum() - np.average(entropies, weights=counts))
+
+
+def _checked(logits):
+    logits = np.asarray(logits, np.float64)
+    if logits.ndim != 2 or len(logits) == 0:
+        raise ValueError(f"logits have shape {logits.shape}, expected [n, K] with n ≥ 1")
+    if np.isnan(logits).any() or np.isposinf(logits).any():
+        raise ValueError("logits hold values that are NaN or +inf")
+    return logits

@@ -1,0 +1,398 @@
+"""Named and versioned feature extractors: the networks in whose eyes samples are compared with data.
+
+A Fréchet distance or a precision is a number *in a feature space*. Everything that is reported therefore carries the
+extractor's name and the checksum of its weights. There are three kinds:
+
+- classifiers that the package ships, for data sets it knows (`shipped()`), recognised by the data's fingerprint;
+- classifiers trained on the spot for any other labelled image set, and cached (`train_classifier`);
+- Inception-v3 with ImageNet weights, in Keras' and in TF-GAN's form, where the weights can be had.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import os
+import pathlib
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from absl import logging
+
+from export.metrics import inception
+from zoo.errors import RequestError
+
+# Part of the cache's key: to be raised whenever the network or its training changes.
+_RECIPE_VERSION = 1
+_FINGERPRINT_IMAGES = 1000
+# Steps, not epochs: a set of 1,500 images then learns as long as one of 60,000.
+TRAINING_STEPS = 1900
+# Training images are held in memory as uint8, at most so many bytes of them.
+_TRAINING_BYTES = 512 * 2**20
+
+
+class FeatureExtractor:
+    """A classifier read as a feature space.
+
+    Attributes:
+      name: such as "fashion_mnist_cnn_v1".
+      version: integer; another version is another space, not comparable.
+      checksum: SHA-256 of the weight file, in hexadecimal.
+      dim: width d of the features.
+      num_classes: number of logits K.
+      test_accuracy: measured on the test images of the data that the classifier was trained on, as a share; None where
+        it is not known.
+      data_shape: (height, width, channels) that it takes, None in places where any size will do.
+      class_names: tuple of K strings, or None.
+      metadata: all of the above and the recipe, as it goes into a report.
+    """
+
+    def __init__(self, metadata: dict, forward):
+        """Args: metadata, keyed by the attributes; forward, a function from float32 images to (features, logits)."""
+        self.metadata = dict(metadata)
+        self.name, self.version = metadata["name"], metadata["version"]
+        self.checksum, self.dim, self.num_classes = metadata["checksum"], metadata["dim"], metadata["num_classes"]
+        self.test_accuracy = metadata.get("test_accuracy")
+        self.data_shape = tuple(metadata["data_shape"])
+        self.class_names = tuple(metadata["class_names"]) if metadata.get("class_names") else None
+        self._forward = forward
+
+    def __repr__(self):
+        return f"FeatureExtractor({self.name!r}, dim={self.dim}, checksum={self.checksum[:12]}…)"
+
+    def __call__(self, images) -> tuple[np.ndarray, np.ndarray]:
+        """Features and logits of one batch, computed at once.
+
+        An image's features do not depend on the batch it travels in, beyond rounding.
+
+        Args:
+          images: [n, H, W, C], uint8 or float32 in [-1, 1].
+
+        Returns:
+          (features float32 [n, dim], logits float32 [n, num_classes]).
+
+        Raises:
+          RequestError: on images of another shape or outside the range.
+        """
+        images = self._checked(images)
+        if not len(images):
+            return np.zeros((0, self.dim), np.float32), np.zeros((0, self.num_classes), np.float32)
+        features, logits = self._forward(images)
+        return np.asarray(features), np.asarray(logits)
+
+    def stream(self, images, batch_size: int = 256) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """As `extract`, but yields (features, logits) of at most `batch_size` images at a time."""
+        for batch in _batches(images):
+            for start in range(0, len(batch), batch_size):
+                yield self(batch[start : start + batch_size])
+
+    def extract(self, images, batch_size: int = 256) -> tuple[np.ndarray, np.ndarray]:
+        """Features and logits of many images, computed in batches.
+
+        Args:
+          images: an array as `__call__` takes, or an iterable of such arrays or of (images, labels) pairs.
+          batch_size: images on the device at a time.
+
+        Returns:
+          (features float32 [N, dim], logits float32 [N, num_classes]).
+        """
+        parts = list(self.stream(images, batch_size))
+        features = [features for features, _ in parts] or [np.zeros((0, self.dim), np.float32)]
+        logits = [logits for _, logits in parts] or [np.zeros((0, self.num_classes), np.float32)]
+        return np.concatenate(features), np.concatenate(logits)
+
+    def accuracy(self, images, labels) -> float:
+        """Share of images whose largest logit is at the label. Args: images as `extract` takes; labels int [N]."""
+        return float((self.extract(images)[1].argmax(axis=1) == np.asarray(labels)).mean())
+
+    def accepts(self, data_shape) -> bool:
+        """Whether images of this shape (height, width, channels) can be given to it."""
+        return len(data_shape) == 3 and all(
+            want is None or want == have for want, have in zip(self.data_shape, data_shape)
+        )
+
+    def _checked(self, images):
+        images = np.asarray(images)
+        if images.ndim != 4 or not (self.accepts(images.shape[1:])):
+            want = "×".join("any" if size is None else str(size) for size in self.data_shape)
+            raise RequestError(f"features {self.name!r}: images have shape {images.shape[1:]}, expected {want}")
+        if images.dtype == np.uint8:
+            # As zoo.datasets does, to the last bit.
+            return images * np.float32(1 / 127.5) - np.float32(1.0)
+        images = images.astype(np.float32, copy=False)
+        # The range takes a thousandth more, for resizing and decoding round. NaN fails the comparison too.
+        if images.size and not (images.min() >= -1.001 and images.max() <= 1.001):
+            raise RequestError(
+                f"features {self.name!r}: images lie in [{images.min():.4g}, {images.max():.4g}], "
+                "expected uint8 or float32 in [-1, 1]"
+            )
+        return images
+
+
+def shipped() -> list[str]:
+    """Names of the classifiers that the package ships."""
+    return sorted(path.stem for path in _weights_dir().glob("*.json"))
+
+
+def available() -> list[str]:
+    """All names that `load_features` knows: shipped, cached on this machine, and the two Inceptions."""
+    cached = sorted(path.stem for path in cache_dir().glob("*.json"))
+    return [*shipped(), *cached, *inception.NAMES]
+
+
+def cache_dir() -> pathlib.Path:
+    """Where trained classifiers are kept and Inception's weights are looked for; it need not exist.
+
+    `$TF_GAN_ZOO_CACHE/features`, or `~/.cache/tf-gan-zoo/features` where the variable is not set.
+    """
+    root = os.environ.get("TF_GAN_ZOO_CACHE") or pathlib.Path.home() / ".cache" / "tf-gan-zoo"
+    return pathlib.Path(root) / "features"
+
+
+def load_features(name: str) -> FeatureExtractor:
+    """The extractor of a name out of `available()`.
+
+    Raises:
+      RequestError: for another name, for weights that are damaged, and for an Inception whose weights cannot be had.
+    """
+    if name in inception.NAMES:
+        return FeatureExtractor(*inception.load(name, cache_dir()))
+    for directory in (_weights_dir(), cache_dir()):
+        if name and os.path.basename(name) == name and (directory / f"{name}.json").is_file():
+            return _load_classifier(directory, name)
+    near = difflib.get_close_matches(str(name), available(), n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise RequestError(f"features: {name!r} is no extractor{hint} Known: {', '.join(available())}")
+
+
+def features_for(dataset, name: str | None = None) -> FeatureExtractor:
+    """The extractor for an image set: the one named, or else the one that fits it best.
+
+    Without a name: a shipped classifier that was trained on these very images, whatever their path; or else, where the
+    set has labels, a classifier trained on it (some minutes, once: it is cached); or else Inception.
+
+    Args:
+      dataset: a `zoo.datasets.Dataset` of images.
+      name: as `load_features` takes; None or "auto" to choose.
+
+    Returns:
+      A `FeatureExtractor` that takes the set's images.
+
+    Raises:
+      RequestError: where the named extractor takes another shape, the data are not images, or the set has no labels and
+        Inception's weights cannot be had.
+    """
+    shape = tuple(dataset.data_shape)
+    if len(shape) != 3:
+        raise RequestError(f"data {dataset.name!r}: shape {shape} is no image; features are for images [H, W, C]")
+    if name not in (None, "auto"):
+        extractor = load_features(name)
+        if not extractor.accepts(shape):
+            want = "×".join("any" if size is None else str(size) for size in extractor.data_shape)
+            raise RequestError(f"features: {name!r} takes images of {want}, data {dataset.name!r} has {shape}")
+        return extractor
+    print_of_data = fingerprint(dataset)
+    for candidate in shipped():
+        if _read_metadata(_weights_dir(), candidate)["data_fingerprint"] == print_of_data:
+            return load_features(candidate)
+    if dataset.num_classes:
+        return train_classifier(dataset)
+    try:
+        return load_features("inception_v3")
+    except RequestError as error:
+        raise RequestError(
+            f"features for {dataset.name!r}: the set has no labels to train a classifier on, and {error}. "
+            f"Give labels (class folders), Inception's weights, or one of: {', '.join(available())}"
+        ) from None
+
+
+def fingerprint(dataset) -> str:
+    """What tells an image set from others, whatever its path: SHA-256 over its shape and first 1,000 training images.
+
+    Args:
+      dataset: a `zoo.datasets.Dataset` of images.
+
+    Returns:
+      Hexadecimal, 64 characters.
+    """
+    return _fingerprint(dataset)[0]
+
+
+def train_classifier(
+    dataset, name: str | None = None, directory=None, steps: int = TRAINING_STEPS, seed: int = 0, recipe: str = ""
+) -> FeatureExtractor:
+    """A classifier trained on a labelled image set; where the directory holds it already, that one.
+
+    The weights are stored as float16 and read back before the test accuracy is measured, so that the accuracy is
+    that of the file. `NAME.npz` (weights) and `NAME.json` (metadata) are written elsewhere and renamed into place.
+
+    Args:
+      dataset: a labelled `zoo.datasets.Dataset` of images. Without a test split a tenth of the training images is kept
+        back for the accuracy.
+      name: how to call it; from the fingerprint and the labels where None.
+      directory: where to keep it; `cache_dir()` where None.
+      steps: training steps.
+      seed: seeds weights, dropout and order.
+      recipe: the command to record, for one who wants to repeat it.
+
+    Returns:
+      The `FeatureExtractor`.
+
+    Raises:
+      RequestError: where the set has no labels or is no image set, or the directory cannot be written.
+    """
+    if len(dataset.data_shape) != 3 or not dataset.num_classes:
+        raise RequestError(f"data {dataset.name!r}: a classifier needs labelled images [H, W, C]")
+    data_print, label_print = _fingerprint(dataset)
+    key = {"data": data_print, "labels": label_print, "steps": steps, "seed": seed, "recipe": _RECIPE_VERSION}
+    key_hash = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+    name = name or f"cnn_{key_hash[:16]}_v{_RECIPE_VERSION}"
+    directory = pathlib.Path(directory) if directory is not None else cache_dir()
+    if (directory / f"{name}.json").is_file():
+        try:
+            extractor = _load_classifier(directory, name)
+            if extractor.metadata.get("training_key") == key_hash:
+                return extractor
+        except RequestError as error:
+            logging.warning("%s; training it again", error)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory):
+            pass
+    except OSError as error:
+        raise RequestError(f"features: {str(directory)!r} cannot be written ({error.strerror})") from None
+
+    from export.metrics import small_cnn
+
+    images, labels, test_images, test_labels = _training_arrays(dataset, seed)
+    batch_size = min(256, max(1, len(images) // 8))
+    epochs = max(1, round(steps / (len(images) // batch_size)))
+    logging.info("training the classifier %s on %d images of %s, %d epochs", name, len(images), dataset.name, epochs)
+    start = time.monotonic()
+    model = small_cnn.fit(images, labels, dataset.num_classes, epochs, batch_size, seed=seed)
+    logging.info("trained %s in %.0f s", name, time.monotonic() - start)
+
+    weights = {f"{index:02d}": np.asarray(value, np.float16) for index, value in enumerate(model.get_weights())}
+    with tempfile.TemporaryDirectory(dir=directory, prefix=f".{name}-") as building:
+        building = pathlib.Path(building)
+        np.savez_compressed(building / f"{name}.npz", **weights)
+        metadata = {
+            "name": name,
+            "version": _RECIPE_VERSION,
+            "network": {
+                key: model.get_config()[key] for key in ("data_shape", "num_classes", "feature_dim", "filters")
+            },
+            "data_shape": list(dataset.data_shape),
+            "num_classes": int(dataset.num_classes),
+            "class_names": list(dataset.class_names) if dataset.class_names else None,
+            "dim": model.feature_dim,
+            "data": dataset.name,
+            "data_fingerprint": data_print,
+            "training_key": key_hash,
+            "training": {"images": len(images), "epochs": epochs, "batch_size": batch_size, "seed": seed},
+            "recipe": recipe,
+            "test_images": len(test_images),
+            "checksum": _sha256([building / f"{name}.npz"]),
+        }
+        _write_json(building / f"{name}.json", metadata)
+        metadata["test_accuracy"] = round(_load_classifier(building, name).accuracy(test_images, test_labels), 6)
+        _write_json(building / f"{name}.json", metadata)
+        # The metadata last: without it the name is not listed, and its checksum tells whether the two belong together.
+        for suffix in ("npz", "json"):
+            os.replace(building / f"{name}.{suffix}", directory / f"{name}.{suffix}")
+    logging.info("%s: %.2f %% of %d test images right", name, 100 * metadata["test_accuracy"], len(test_images))
+    return _load_classifier(directory, name)
+
+
+def _weights_dir():
+    return pathlib.Path(__file__).parent / "weights"
+
+
+def _fingerprint(dataset):
+    """(hash of the shape and the first training images, hash of the number of classes and those images' labels)."""
+    images, labels = dataset.arrays("train", min(_FINGERPRINT_IMAGES, dataset.num_examples("train")))
+    # To the levels of an 8-bit image: independent of the rounding of the conversion to [-1, 1].
+    levels = np.clip(np.rint((np.asarray(images) + 1.0) * 127.5), 0, 255).astype(np.uint8)
+    of_images = hashlib.sha256(repr(tuple(int(size) for size in dataset.data_shape)).encode() + levels.tobytes())
+    labels = b"" if labels is None else np.asarray(labels, "<i8").tobytes()
+    of_labels = hashlib.sha256(repr(int(dataset.num_classes or 0)).encode() + labels)
+    return of_images.hexdigest(), of_labels.hexdigest()
+
+
+def _training_arrays(dataset, seed):
+    """(images uint8, labels int64, test images uint8, test labels int64)."""
+    limit = max(1, _TRAINING_BYTES // int(np.prod(dataset.data_shape)))
+    images, labels = _gather(dataset, "train", limit, seed)
+    if dataset.num_examples("test"):
+        return images, labels, *_gather(dataset, "test", limit, seed)
+    order = np.random.default_rng(seed).permutation(len(images))
+    test, train = order[: max(1, len(images) // 10)], order[max(1, len(images) // 10) :]
+    return images[train], labels[train], images[test], labels[test]
+
+
+def _gather(dataset, split, limit, seed):
+    """Images of a split as uint8, and their labels: all of them, or `limit` in shuffled order."""
+    from export.metrics import small_cnn
+
+    count = dataset.num_examples(split)
+    if count <= limit:
+        images, labels = dataset.arrays(split)
+        return small_cnn.images_to_uint8(images), np.asarray(labels, np.int64)
+    images, labels, batch_size = [], [], 256
+    for index, (batch, batch_labels) in enumerate(dataset.batches(split, batch_size, seed=seed, labels=True)):
+        if index == limit // batch_size:
+            break
+        images.append(small_cnn.images_to_uint8(batch))
+        labels.append(np.asarray(batch_labels, np.int64))
+    return np.concatenate(images), np.concatenate(labels)
+
+
+def _batches(images) -> Iterable[np.ndarray]:
+    if hasattr(images, "shape"):
+        return [np.asarray(images)]
+    return (np.asarray(element[0] if isinstance(element, tuple) else element) for element in images)
+
+
+def _sha256(paths):
+    digest = hashlib.sha256()
+    for path in paths:
+        with open(path, "rb") as file:
+            for block in iter(lambda: file.read(1 << 20), b""):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def _write_json(path, content):
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _read_metadata(directory, name):
+    path = directory / f"{name}.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise RequestError(f"features: {str(path)!r} is damaged, expected the metadata of {name!r}") from None
+
+
+def _load_classifier(directory, name):
+    metadata = _read_metadata(directory, name)
+    path = directory / f"{name}.npz"
+    checksum = _sha256([path]) if path.is_file() else "no file"
+    if checksum != metadata.get("checksum"):
+        raise RequestError(
+            f"features: {str(path)!r} has SHA-256 {checksum}, expected {metadata.get('checksum')} of {name}.json"
+        )
+    # Only now: wrong requests are answered before TensorFlow has been imported.
+    import tensorflow as tf
+
+    from export.metrics import small_cnn
+
+    model = small_cnn.SmallCNN(**metadata["network"])
+    model(np.zeros((1, *model.data_shape), np.float32))
+    with np.load(path) as weights:
+        model.set_weights([weights[key].astype(np.float32) for key in sorted(weights.files)])
+    signature = [tf.TensorSpec((None, *model.data_shape), tf.float32)]
+    return FeatureExtractor(metadata, tf.function(model.features_and_logits, input_signature=signature))

@@ -1,0 +1,149 @@
+"""Fidelity and diversity told apart: improved precision and recall, density and coverage.
+
+Kynkäänniemi et al. 2019, "Improved Precision and Recall Metric for Assessing Generative Models", equations 1 and 2:
+precision is the share of samples inside the data's manifold, recall the share of data inside the samples' manifold, a
+manifold being the union of balls around its points that reach to their k-th nearest neighbours.
+
+Naeem et al. 2020, "Reliable Fidelity and Diversity Metrics for Generative Models", equations 3 and 4: density counts
+in how many of the data's balls a sample lies, coverage is the share of data whose ball holds a sample. An outlier among
+the data inflates precision's manifold, and an outlier among the samples recall's; density and coverage suffer less.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from export.metrics import bootstrap
+
+
+@dataclasses.dataclass(frozen=True)
+class ManifoldMetrics:
+    """The four metrics, sample by sample; the metrics themselves are means, so that a bootstrap is cheap.
+
+    Attributes:
+      sample_in_data: bool [m]: the sample lies in the data's manifold.
+      data_in_samples: bool [n]: the data point lies in the samples' manifold.
+      sample_density: float64 [m]: number of the data's balls around the sample, divided by k.
+      data_covered: bool [n]: the data point's ball holds a sample.
+      neighbours_precision_recall: k of precision and recall.
+      neighbours_density_coverage: k of density and coverage.
+    """
+
+    sample_in_data: np.ndarray
+    data_in_samples: np.ndarray
+    sample_density: np.ndarray
+    data_covered: np.ndarray
+    neighbours_precision_recall: int
+    neighbours_density_coverage: int
+
+    @property
+    def precision(self) -> float:
+        """In [0, 1]."""
+        return float(self.sample_in_data.mean())
+
+    @property
+    def recall(self) -> float:
+        """In [0, 1]."""
+        return float(self.data_in_samples.mean())
+
+    @property
+    def density(self) -> float:
+        """At least 0; expected 1 for samples drawn from the data's distribution, and may exceed 1."""
+        return float(self.sample_density.mean())
+
+    @property
+    def coverage(self) -> float:
+        """In [0, 1]; expected 1 - ((n-1)…(n-k)) / ((m+n-1)…(m+n-k)) where both distributions agree."""
+        return float(self.data_covered.mean())
+
+    def intervals(self, resamples=1000, level=0.95, seed=0) -> dict[str, bootstrap.Interval]:
+        """Bootstrap intervals of the four, keyed by name; the points are resampled, the manifolds held fixed."""
+        values = {
+            "precision": self.sample_in_data,
+            "recall": self.data_in_samples,
+            "density": self.sample_density,
+            "coverage": self.data_covered,
+        }
+        return {name: bootstrap.mean_interval(value, resamples, level, seed) for name, value in values.items()}
+
+
+def manifold_metrics(
+    real, samples, neighbours_precision_recall=3, neighbours_density_coverage=5, chunk=512
+) -> ManifoldMetrics:
+    """Precision, recall, density and coverage of samples against data.
+
+    A point belongs to a ball when its distance is at most the radius, which the first paper says in words and the
+    second's indicator also means; the self-distance never counts among the k neighbours.
+
+    Args:
+      real: [n, d] features of the data.
+      samples: [m, d] features of the samples.
+      neighbours_precision_recall: the first paper's k, 3.
+      neighbours_density_coverage: the second paper's k, 5.
+      chunk: rows of the distance matrices held at a time; memory is about 4 · chunk · max(n, m) · 8 bytes.
+
+    Returns:
+      A `ManifoldMetrics`.
+
+    Raises:
+      ValueError: where a set has no more than k points, the widths differ, or a feature is not finite.
+    """
+    real, samples = np.asarray(real, np.float64), np.asarray(samples, np.float64)
+    if real.ndim != 2 or samples.ndim != 2 or real.shape[1] != samples.shape[1]:
+        raise ValueError(f"features have shapes {real.shape} and {samples.shape}, expected [n, d] and [m, d]")
+    k_first, k_second = neighbours_precision_recall, neighbours_density_coverage
+    if min(k_first, k_second) < 1 or len(real) <= max(k_first, k_second) or len(samples) <= k_first:
+        raise ValueError(
+            f"{len(real)} data and {len(samples)} samples: expected more than k = {k_first} and {k_second}"
+        )
+    if not (np.isfinite(real).all() and np.isfinite(samples).all()):
+        raise ValueError("features hold values that are not finite")
+    # Distances are taken from inner products; a common shift leaves them alone and saves digits.
+    centre = real.mean(axis=0)
+    real, samples = real - centre, samples - centre
+    real_first, real_second = _neighbour_distances(real, (k_first, k_second), chunk)
+    (samples_first,) = _neighbour_distances(samples, (k_first,), chunk)
+
+    sample_in_data = np.zeros(len(samples), bool)
+    data_in_samples = np.zeros(len(real), bool)
+    balls = np.zeros(len(samples), np.int64)
+    data_covered = np.zeros(len(real), bool)
+    for start, squared in _squared_distances(real, samples, chunk):
+        rows = slice(start, start + len(squared))
+        sample_in_data |= (squared <= real_first[rows, None]).any(axis=0)
+        data_in_samples[rows] = (squared <= samples_first).any(axis=1)
+        inside = squared <= real_second[rows, None]
+        balls += inside.sum(axis=0)
+        data_covered[rows] = inside.any(axis=1)
+    return ManifoldMetrics(sample_in_data, data_in_samples, balls / k_second, data_covered, k_first, k_second)
+
+
+def _squared_distances(x, y, chunk):
+    """Yields (start, float64 [chunk, m]): squared distances of the rows x[start : start + chunk] to all of y."""
+    x_norms, y_norms = np.einsum("nd,nd->n", x, x), np.einsum("nd,nd->n", y, y)
+    # What ‖x‖² + ‖y‖² - 2 x·y leaves below this is rounding. Setting it to zero keeps copies of a point at distance 0,
+    # so that they lie inside one another's balls even where the radius is 0.
+    resolution = x.shape[1] * np.finfo(np.float64).eps
+    for start in range(0, len(x), chunk):
+        rows = slice(start, start + chunk)
+        squared = x[rows] @ y.T
+        squared *= -2.0
+        norms = x_norms[rows, None] + y_norms
+        squared += norms
+        norms *= resolution
+        squared[squared < norms] = 0.0
+        yield start, squared
+
+
+def _neighbour_distances(points, ks, chunk):
+    """Squared distances to the k-th nearest other point: float64 [n] for each k."""
+    largest = max(ks)
+    result = np.empty((len(ks), len(points)))
+    for start, squared in _squared_distances(points, points, chunk):
+        squared[np.arange(len(squared)), start + np.arange(len(squared))] = np.inf
+        nearest = np.sort(np.partition(squared, largest - 1, axis=1)[:, :largest], axis=1)
+        for row, k in enumerate(ks):
+            result[row, start : start + len(squared)] = nearest[:, k - 1]
+    return result

@@ -1,0 +1,69 @@
+"""The kernel distance against a double loop and TF-GAN."""
+
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from export.metrics import kernel
+
+
+def _sets(n=23, m=17, dim=5):
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(n, dim)), 0.4 + 1.3 * rng.normal(size=(m, dim))
+
+
+def test_estimate_matches_the_double_loop():
+    x, y = _sets()
+
+    def k(a, b):
+        return (math.fsum(p * q for p, q in zip(a, b)) / 5 + 1.0) ** 3
+
+    n, m = len(x), len(y)
+    expected = (
+        math.fsum(k(x[i], x[j]) for i in range(n) for j in range(n) if i != j) / (n * (n - 1))
+        + math.fsum(k(y[i], y[j]) for i in range(m) for j in range(m) if i != j) / (m * (m - 1))
+        - 2.0 * math.fsum(k(a, b) for a in x for b in y) / (n * m)
+    )
+    # float64 sums of some hundred terms; the chunk of 7 cuts the diagonal.
+    np.testing.assert_allclose(kernel.mmd2_unbiased(x, y, chunk=7), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("block_size", [1000, 100])
+def test_blocks_match_tfgan(tfgan, block_size):
+    x, y = _sets(300, 300)
+    value, error = tfgan.eval.kernel_classifier_distance_and_std_from_activations(
+        tf.constant(x), tf.constant(y), max_block_size=block_size
+    )
+    found = kernel.kernel_distance(x, y, block_size=block_size, seed=None)
+    # Both in float64.
+    np.testing.assert_allclose(found.value, float(value), rtol=1e-9)
+    if block_size == 100:
+        assert len(found.block_estimates) == 3
+        np.testing.assert_allclose(found.standard_error, float(error), rtol=1e-9)
+    else:
+        assert math.isnan(found.standard_error)
+
+
+def test_same_distribution_is_zero_within_the_standard_error():
+    rng = np.random.default_rng(1)
+    found = kernel.kernel_distance(rng.normal(size=(4000, 8)), rng.normal(size=(4000, 8)), block_size=200)
+    assert len(found.block_estimates) == 20
+    assert abs(found.value) < 4.0 * found.standard_error
+    interval = found.interval()
+    assert interval.low < found.value < interval.high
+
+
+def test_shuffling_makes_sorted_sets_comparable():
+    x = np.sort(np.random.default_rng(2).normal(size=(1000, 1)), axis=0)
+    y = x[::-1]
+    assert abs(kernel.kernel_distance(x, y, block_size=100).value) < 1.0
+    assert kernel.kernel_distance(x, y, block_size=100, seed=None).value > 1.0
+
+
+def test_too_few_samples_are_refused():
+    with pytest.raises(ValueError, match="cannot fill 5 blocks"):
+        kernel.kernel_distance(np.zeros((50, 2)), np.zeros((9, 2)), block_size=10)
+    with pytest.raises(ValueError, match="expected"):
+        kernel.kernel_distance(np.zeros((50, 2)), np.zeros((50, 3)))

@@ -1,0 +1,37 @@
+"""The small classifier: its shapes, its reproducibility, and the conversion of images."""
+
+import numpy as np
+import pytest
+
+from export.metrics import small_cnn
+
+
+@pytest.mark.parametrize("shape, convolutions", [((8, 8, 1), 2), ((28, 28, 1), 2), ((20, 30, 3), 3), ((64, 64, 3), 3)])
+def test_any_image_size_gives_the_asked_widths(shape, convolutions):
+    model = small_cnn.SmallCNN(shape, num_classes=5, feature_dim=16, filters=4)
+    features, logits = model.features_and_logits(np.zeros((2, *shape), np.float32))
+    assert features.shape == (2, 16) and logits.shape == (2, 5)
+    assert len(model.convolutions) == convolutions
+    again = small_cnn.SmallCNN.from_config(model.get_config())
+    np.testing.assert_array_equal(again(np.ones((1, *shape), np.float32)), model(np.ones((1, *shape), np.float32)))
+
+
+def test_training_repeats_whatever_the_global_seed():
+    import keras
+
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 256, (96, 8, 8, 1), np.uint8), rng.integers(0, 3, 96)
+    runs = []
+    for global_seed in (1, 2):
+        keras.utils.set_random_seed(global_seed)
+        runs.append(small_cnn.fit(images, labels, 3, epochs=2, batch_size=32, feature_dim=8).get_weights())
+    for one, other in zip(*runs):
+        # Threads may add in another order.
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
+
+
+def test_bytes_survive_the_conversion():
+    levels = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
+    floats = small_cnn.images_to_float(levels)
+    assert floats.dtype == np.float32 and floats.min() == -1.0 and floats.max() == 1.0
+    np.testing.assert_array_equal(small_cnn.images_to_uint8(floats), levels)

@@ -1,0 +1,322 @@
+"""Images from files: IDX, folders, TFDS; sound ones and damaged ones."""
+
+import gzip
+import io
+import struct
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+import zoo.datasets
+from zoo.datasets import folder, images
+from zoo.datasets import tfds as tfds_source
+from zoo.errors import RequestError
+
+RNG = np.random.default_rng(0)
+
+
+def idx_bytes(array):
+    header = bytes([0, 0, 8, array.ndim]) + b"".join(struct.pack(">I", n) for n in array.shape)
+    return header + array.astype(np.uint8).tobytes()
+
+
+@pytest.fixture
+def idx_dir(tmp_path):
+    for prefix, num, end in (("train", 30, ".gz"), ("t10k", 10, "")):
+        for kind, array in (("images-idx3", RNG.integers(0, 256, (num, 6, 5))), ("labels-idx1", np.arange(num) % 3)):
+            content = idx_bytes(array)
+            path = tmp_path / f"{prefix}-{kind}-ubyte{end}"
+            path.write_bytes(gzip.compress(content) if end else content)
+    return tmp_path
+
+
+def test_idx(idx_dir):
+    data = zoo.datasets.load(f"idx:{idx_dir}")
+    assert data.data_shape == (6, 5, 1) and data.num_classes == 3
+    assert (data.num_examples("train"), data.num_examples("test")) == (30, 10)
+    x, y = data.arrays("test")
+    stored = (idx_dir / "t10k-images-idx3-ubyte").read_bytes()[16:]
+    np.testing.assert_array_equal(np.round((x + 1) * 127.5).astype(np.uint8).tobytes(), stored)
+    np.testing.assert_array_equal(y, np.arange(10) % 3)
+    assert zoo.datasets.load(f"idx:{idx_dir}", image_size=8).arrays("train")[0].shape == (30, 8, 8, 1)
+
+
+def damage_cut_gzip(d):
+    path = d / "train-images-idx3-ubyte.gz"
+    path.write_bytes(path.read_bytes()[:-100])
+    return r"train-images-idx3-ubyte.gz: the gzip stream ends early, after \d+ bytes, expected 916"
+
+
+def damage_not_gzip(d):
+    (d / "train-images-idx3-ubyte.gz").write_bytes(b"hello, this is no gzip")
+    return "train-images-idx3-ubyte.gz: cannot be read"
+
+
+def damage_short(d):
+    path = d / "t10k-images-idx3-ubyte"
+    path.write_bytes(path.read_bytes()[:-1])
+    return r"t10k-images-idx3-ubyte: 315 bytes, expected 316"
+
+
+def damage_magic(d):
+    (d / "t10k-images-idx3-ubyte").write_bytes(b"\x89PNG....")
+    return "not an IDX file: it starts with 0x89504e47"
+
+
+def damage_type(d):
+    (d / "t10k-images-idx3-ubyte").write_bytes(bytes([0, 0, 13, 3]) + bytes(12))
+    return "element type 0x0d"
+
+
+def damage_header(d):
+    (d / "t10k-images-idx3-ubyte").write_bytes(bytes([0, 0, 8, 3]) + bytes(4))
+    return "8 bytes, expected a header of 16"
+
+
+def damage_shape(d):
+    (d / "t10k-images-idx3-ubyte").write_bytes(idx_bytes(np.zeros((10, 4, 5))))
+    return r"training images are \(6, 5, 1\)"
+
+
+def damage_labels(d):
+    (d / "t10k-labels-idx1-ubyte").write_bytes(idx_bytes(np.zeros(9)))
+    return "beside 10 images"
+
+
+def damage_missing(d):
+    (d / "t10k-images-idx3-ubyte").unlink()
+    return "no t10k-images-idx3-ubyte"
+
+
+@pytest.mark.parametrize("damage", [v for k, v in list(globals().items()) if k.startswith("damage_")])
+def test_damaged_idx(idx_dir, damage):
+    with pytest.raises(RequestError, match=damage(idx_dir)) as caught:
+        zoo.datasets.load(f"idx:{idx_dir}")
+    assert "\n" not in str(caught.value)
+
+
+def encode(image, kind, **options):
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def decode(encoded, size=None, channels=3, orientation=None):
+    return images.decode(tf.constant(encoded), size, channels, orientation).numpy()
+
+
+def test_every_kind_of_image_decodes_to_its_colours():
+    smooth = np.stack(np.meshgrid(np.linspace(0, 255, 24), np.linspace(0, 255, 16)) + (np.full((16, 24), 90.0),), -1)
+    colour = Image.fromarray(smooth.astype(np.uint8))
+    reference = np.asarray(colour).astype(int)
+    grey = np.asarray(colour.convert("L")).astype(int)[..., None]
+    deep = Image.fromarray(np.asarray(colour.convert("L")).astype(np.uint16) * 257)
+    cases = [
+        (encode(colour, "JPEG", quality=98), reference, 12),
+        (encode(colour.convert("CMYK"), "JPEG", quality=98), reference, 12),
+        (encode(colour, "PNG"), reference, 0),
+        (encode(colour.convert("RGBA"), "PNG"), reference, 0),
+        (encode(colour.quantize(256), "PNG"), reference, 24),
+        (encode(colour.convert("L"), "PNG"), grey, 0),
+        (encode(deep, "PNG"), grey, 0),
+        (encode(colour, "BMP"), reference, 0),
+        (encode(colour.convert("L"), "BMP"), grey, 0),
+        (encode(colour, "GIF"), reference, 40),
+        (encode(colour, "WEBP", lossless=True), reference, 0),
+    ]
+    for encoded, wanted, tolerance in cases:
+        found = decode(encoded)
+        assert found.shape == (16, 24, 3) and found.dtype == np.uint8
+        assert np.abs(found - wanted).max() <= tolerance, encoded[:12]
+    assert np.abs(decode(cases[2][0], channels=1) - grey).max() <= 1
+    half = Image.new("RGBA", (4, 4), (0, 0, 0, 128))
+    assert np.abs(decode(encode(half, "PNG")).astype(int) - 127).max() == 0  # black over white
+
+
+def test_crop_resize_and_shrinking_agree_with_pillow():
+    ramp = np.add.outer(np.arange(300) * 0.5, np.arange(400) * 0.25)
+    image = Image.fromarray(np.stack([ramp, ramp / 2, 255 - ramp], -1).astype(np.uint8))
+    wanted = np.asarray(image.crop((50, 0, 350, 300)).resize((16, 16), Image.Resampling.BILINEAR)).astype(int)
+    for kind in ("PNG", "JPEG"):
+        assert np.abs(decode(encode(image, kind), 16) - wanted).max() <= 4
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_photographs_are_turned_upright(tmp_path, orientation):
+    from PIL import ImageOps
+
+    image = Image.fromarray(np.kron(RNG.integers(0, 256, (3, 3, 3)), np.ones((8, 8, 1))).astype(np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / "a.jpg"
+    image.save(path, exif=exif, quality=95)
+    assert folder._look(str(path)) == (None, orientation)
+    with Image.open(path) as stored:
+        wanted = np.asarray(ImageOps.exif_transpose(stored)).astype(int)
+    assert np.abs(decode(path.read_bytes(), 24, 3, orientation) - wanted).max() <= 12
+
+
+def paint(path, label, size=(12, 9)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, (20 * label, 0, 0)).save(path)
+
+
+@pytest.fixture
+def image_dir(tmp_path):
+    for label, name in enumerate(["cat", "dog", "owl"]):
+        for i in range(20):
+            paint(tmp_path / name / f"{i:02}.{('jpg', 'png', 'JPEG')[i % 3]}", label)
+    return tmp_path
+
+
+def test_folder_with_classes_and_a_held_out_tenth(image_dir):
+    data = zoo.datasets.load(f"folder:{image_dir}", image_size=8)
+    assert data.data_shape == (8, 8, 3) and data.class_names == ("cat", "dog", "owl")
+    assert data.num_examples("train") + data.num_examples("test") == 60
+    assert 1 <= data.num_examples("test") <= 15
+    assert not set(data.paths["train"]) & set(data.paths["test"])
+    before = set(data.paths["test"])
+    x, y = data.arrays("train")
+    np.testing.assert_allclose((x[:, 4, 4, 0] + 1) * 127.5, 20 * y, atol=3)
+    assert len(set(y[:20].tolist())) == 3
+    for x, y in data.batches("train", 16, seed=1, labels=True).take(2):
+        np.testing.assert_allclose((x[:, 4, 4, 0] + 1) * 127.5, 20 * y.numpy(), atol=3)
+    paint(image_dir / "cat" / "another.png", 0)
+    after = set(zoo.datasets.load(f"folder:{image_dir}", image_size=8).paths["test"])
+    assert after - {"cat/another.png"} == before
+
+
+def test_folder_with_splits_and_without_classes(tmp_path):
+    for i in range(4):
+        paint(tmp_path / "train" / f"{i}.png", i)
+        paint(tmp_path / "val" / f"{i}.png", i)
+    data = zoo.datasets.load(f"folder:{tmp_path}", image_size=8, channels=1)
+    assert data.num_classes is None and data.data_shape == (8, 8, 1)
+    assert (data.num_examples("train"), data.num_examples("test")) == (4, 4)
+    x, y = data.arrays("test")
+    assert y is None and x.shape == (4, 8, 8, 1)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "BMP"])
+def test_truncated_empty_and_foreign_files_are_found_by_the_scan(image_dir, kind):
+    whole = encode(Image.fromarray(RNG.integers(0, 256, (32, 32, 3), np.uint8)), kind)
+    for content in (whole[: len(whole) * 2 // 3], b"", b"<html>not found</html>"):
+        (image_dir / "dog" / "00.jpg").write_bytes(content)
+        with pytest.raises(RequestError, match=r"1 damaged images, the first .*dog/00.jpg \(.*data.on_corrupt=skip"):
+            zoo.datasets.load(f"folder:{image_dir}", image_size=8)
+        data = zoo.datasets.load(f"folder:{image_dir}", image_size=8, on_corrupt="skip")
+        assert data.num_examples("train") + data.num_examples("test") == 59
+    (image_dir / "dog" / "00.jpg").write_bytes(whole + bytes(300))  # something appended to a sound file
+    zoo.datasets.load(f"folder:{image_dir}", image_size=8)
+
+
+def hide_damage(path):
+    """A PNG whole at both ends, with damage that only decoding shows."""
+    content = bytearray(encode(Image.fromarray(RNG.integers(0, 256, (32, 32, 3), np.uint8)), "PNG"))
+    content[200:1500] = bytes(1300)
+    path.write_bytes(content)
+
+
+def test_hidden_damage_is_named_or_replaced(image_dir):
+    source = f"folder:{image_dir}"
+    names = zoo.datasets.load(source, image_size=8).paths["train"]
+    broken = [i for i, name in enumerate(names) if name.startswith("dog/") and name.endswith(".png")][:2]
+    sound = zoo.datasets.load(source, image_size=8).batches("train", 32, seed=0, labels=True)
+    sound = [(x.numpy(), y.numpy()) for x, y in sound.take(4)]
+    for i in broken:
+        hide_damage(image_dir / names[i])
+    data = zoo.datasets.load(source, image_size=8)
+    with pytest.raises(RequestError, match=r"cannot decode .*dog/\d\d.png; data.on_corrupt=skip") as caught:
+        data.arrays("train")
+    assert str(caught.value).startswith("data.source") and "\n" not in str(caught.value)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"cannot decode .*dog/\d\d.png") as caught:
+        list(data.batches("train", 32, seed=0).take(4))
+    line = str(zoo.datasets.undecodable(caught.value))
+    assert line.startswith(f"data.source '{source}': cannot decode {image_dir}/dog")
+
+    data = zoo.datasets.load(source, image_size=8, on_corrupt="skip")
+    runs = []
+    for start in (0, 2):
+        batches = data.batches("train", 32, seed=0, labels=True, start_batch=start).take(4 - start)
+        runs.append([(x.numpy(), y.numpy()) for x, y in batches])
+    for (x, y), (late_x, late_y) in zip(runs[0][2:], runs[1]):
+        np.testing.assert_array_equal(x, late_x)
+        np.testing.assert_array_equal(y, late_y)
+    for (x, y), (sound_x, sound_y) in zip(runs[0], sound):
+        np.testing.assert_array_equal(y, sound_y)  # the next image of the list is of the same class here
+        np.testing.assert_allclose(x, sound_x, atol=0.1)
+
+
+def test_wrong_folders(tmp_path):
+    for source, options, message in [
+        (f"folder:{tmp_path}/nope", {"image_size": 8}, "no such directory"),
+        (f"folder:{tmp_path}", {"image_size": 8}, "no images"),
+        (f"folder:{tmp_path}", {}, "data.image_size None"),
+    ]:
+        with pytest.raises(RequestError, match=message):
+            zoo.datasets.load(source, **options)
+    paint(tmp_path / "train" / "a" / "1.png", 1)
+    paint(tmp_path / "train" / "b" / "1.png", 1)
+    paint(tmp_path / "test" / "c" / "1.png", 1)
+    with pytest.raises(RequestError, match="class 'c'"):
+        zoo.datasets.load(f"folder:{tmp_path}", image_size=8)
+
+
+def test_an_iterator_dropped_in_the_middle_does_not_hang(image_dir):
+    data = zoo.datasets.load(f"folder:{image_dir}", image_size=8)
+    for _ in range(3):
+        next(iter(data.batches("train", 16, seed=0)))
+
+
+@pytest.fixture(scope="module")
+def tfds_dir(tmp_path_factory):
+    import tensorflow_datasets as tfds
+
+    def examples(num):
+        for i in range(num):
+            yield i, {"image": np.full((7, 5, 3), 10 * i, np.uint8), "label": i % 2, "comment": "x"}
+
+    directory = tmp_path_factory.mktemp("tfds")
+    features = tfds.features.FeaturesDict(
+        {"image": tfds.features.Image(shape=(None, None, 3)), "label": tfds.features.ClassLabel(names=["a", "b"]),
+         "comment": tfds.features.Text()}
+    )  # fmt: skip
+    builder = tfds.dataset_builders.AdhocBuilder(
+        name="tiny_images", version="1.0.0", features=features, data_dir=directory,
+        split_datasets={"train": examples(20), "validation": examples(6)},
+    )  # fmt: skip
+    builder.download_and_prepare()
+    return directory
+
+
+def test_tfds(tfds_dir, monkeypatch):
+    with pytest.raises(RequestError, match=r"data.image_size None"):
+        zoo.datasets.load("tfds:tiny_images", data_dir=tfds_dir)
+    data = zoo.datasets.load("tfds:tiny_images", image_size=4, data_dir=tfds_dir)
+    assert data.data_shape == (4, 4, 3) and data.class_names == ("a", "b")
+    assert (data.num_examples("train"), data.num_examples("test")) == (20, 6)
+    x, y = data.arrays("train")
+    numbers = np.round((x[:, 0, 0, 0] + 1) * 12.75).astype(int)
+    np.testing.assert_array_equal(np.sort(numbers), np.arange(20))
+    np.testing.assert_array_equal(y, numbers % 2)
+    assert next(iter(data.batches("test", 4, seed=0))).shape == (4, 4, 4, 3)
+    monkeypatch.setattr(tfds_source, "MEMORY_LIMIT", 100)
+    with pytest.raises(RequestError, match="GiB decoded"):
+        zoo.datasets.load("tfds:tiny_images", image_size=4, data_dir=tfds_dir)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("mnist", "not prepared in .*; prepare it with: tfds build mnist --data_dir="),
+        ("cifar1o", "near it: cifar10"),
+        ("cifar10:9.0.0", "9.0.0"),
+        ("tiny_images/no_config", "tiny_images"),
+    ],
+)
+def test_wrong_tfds(tfds_dir, name, message):
+    with pytest.raises(RequestError, match=message) as caught:
+        zoo.datasets.load(f"tfds:{name}", image_size=8, data_dir=tfds_dir)
+    assert "\n" not in str(caught.value)

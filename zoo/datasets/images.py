@@ -1,0 +1,116 @@
+"""From an image of any kind to uint8 of the size and number of channels that were asked for, in TensorFlow operations.
+
+None of it calls Python while data flows. A `tf.data` pipeline that does (`tf.numpy_function`, `from_generator`) hangs
+now and then when its iterator is deleted: the deletion holds Python's lock and waits for a call that waits for it.
+"""
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
+
+
+def decode(encoded, size, channels, orientation=None):
+    """Decodes one file's bytes.
+
+    Grey, RGB, palette, CMYK and 16-bit images come out alike; transparent PNGs lie on white; of an animation, the first
+    frame. A JPEG more than twice as large as needed is decoded at a half, a quarter or an eighth, at no less than
+    twice the size needed.
+
+    Args:
+        encoded: String scalar, the bytes of a JPEG, PNG, BMP, GIF or WebP file.
+        size: Side in pixels of the square to crop and resize to, or None to leave the image's own size.
+        channels: 1 or 3.
+        orientation: Integer scalar, EXIF's 1 to 8, by which the image is turned upright; needs `size`. None: as it is.
+
+    Returns:
+        uint8 ``[height, width, channels]``.
+
+    Raises:
+        tf.errors.InvalidArgumentError: When run, if the bytes are no such file or end early.
+    """
+    import tensorflow as tf
+
+    # Not `decode_image`: it drops transparency, refuses 4-channel BMPs, and has no way to shrink a JPEG as it decodes.
+    def jpeg(ratio):
+        return lambda: tf.io.decode_jpeg(encoded, channels=channels, ratio=ratio)
+
+    def png():
+        rgba = tf.cast(tf.io.decode_png(encoded, channels=4), tf.float32)
+        alpha = rgba[..., 3:] / 255
+        return colours(tf.cast(tf.round(rgba[..., :3] * alpha + 255 * (1 - alpha)), tf.uint8))
+
+    def bmp():
+        bgr = tf.io.decode_bmp(encoded)[..., :3]  # of a fourth channel, programs disagree what it means
+        return colours(tf.cond(tf.shape(bgr)[-1] == 1, lambda: tf.repeat(bgr, 3, axis=-1), lambda: bgr))
+
+    def other():
+        return colours(tf.io.decode_image(encoded, channels=3, expand_animations=False))
+
+    def colours(image):
+        image = tf.ensure_shape(image, [None, None, 3])
+        return image if channels == 3 else tf.image.rgb_to_grayscale(image)
+
+    def shrinking():
+        if size is None:
+            return tf.constant(0)
+        spare = tf.reduce_min(tf.image.extract_jpeg_shape(encoded)[:2]) // (2 * size)
+        return tf.cast(spare >= 2, tf.int32) + tf.cast(spare >= 4, tf.int32) + tf.cast(spare >= 8, tf.int32)
+
+    start = tf.strings.substr(encoded, 0, 3)
+    is_bmp = tf.strings.substr(encoded, 0, 2) == b"BM"
+    kind = tf.case(
+        [
+            (start == b"\xff\xd8\xff", shrinking),
+            (start == b"\x89PN", lambda: tf.constant(4)),
+            (is_bmp, lambda: tf.constant(5)),
+        ],
+        lambda: tf.constant(6),
+    )
+    image = tf.switch_case(kind, [jpeg(1), jpeg(2), jpeg(4), jpeg(8), png, bmp, other])
+    image = tf.ensure_shape(image, [None, None, channels])
+    if size is not None:
+        image = fit(image, size)
+    if orientation is not None:
+        turns = [
+            lambda: image,
+            lambda: image[:, ::-1],
+            lambda: image[::-1, ::-1],
+            lambda: image[::-1],
+            lambda: tf.transpose(image, [1, 0, 2]),
+            lambda: tf.transpose(image, [1, 0, 2])[:, ::-1],
+            lambda: tf.transpose(image, [1, 0, 2])[::-1, ::-1],
+            lambda: tf.transpose(image, [1, 0, 2])[::-1],
+        ]
+        image = tf.switch_case(tf.cast(orientation, tf.int32) - 1, turns)
+    return image
+
+
+def fit(images, size):
+    """Crops to the central square and resizes it (bilinear, antialiased).
+
+    Args:
+        images: uint8 ``[height, width, channels]``, or with a batch in front.
+        size: Side in pixels.
+
+    Returns:
+        uint8 ``[size, size, channels]``, or with a batch in front.
+    """
+    import tensorflow as tf
+
+    height, width = tf.unstack(tf.shape(images)[-3:-1])
+
+    def resized():
+        side = tf.minimum(height, width)
+        top, left = (height - side) // 2, (width - side) // 2
+        pixels = tf.image.resize(images[..., top : top + side, left : left + side, :], [size, size], antialias=True)
+        return tf.cast(tf.round(tf.clip_by_value(pixels, 0, 255)), tf.uint8)
+
+    out = tf.cond((height == size) & (width == size), lambda: tf.identity(images), resized)
+    return tf.ensure_shape(out, [*images.shape[:-3], size, size, images.shape[-1]])
+
+
+def convert(images, channels):
+    """Grey to colour or colour to grey: uint8 ``[..., 1 or 3]`` to uint8 ``[..., channels]``."""
+    import tensorflow as tf
+
+    if images.shape[-1] == channels:
+        return images
+    return tf.image.grayscale_to_rgb(images) if channels == 3 else tf.image.rgb_to_grayscale(images)

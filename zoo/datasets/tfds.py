@@ -1,0 +1,110 @@
+"""Images from TensorFlow Datasets, prepared beforehand."""
+
+import difflib
+
+import numpy as np
+from etils import epath
+
+from zoo.datasets import images
+from zoo.datasets.arrays import InMemoryDataset
+from zoo.errors import RequestError
+
+MEMORY_LIMIT = 2 * 2**30  # bytes of decoded pixels, both splits together
+
+
+def load(source, name, *, image_size=None, channels=None, data_dir=None):
+    """Opens a data set that lies prepared on disk. Nothing is ever downloaded here.
+
+    The images are decoded into memory, as bytes of the size asked for, when the first is wanted; there may be as many
+    as `MEMORY_LIMIT` allows. The test split is ``test``, or
+    ``validation`` where there is none, or else the last tenth of ``train``.
+
+    Args:
+        source: The source string, for messages.
+        name: As of `tfds.builder`: ``cifar10``, ``imagenette/320px-v2``, ``mnist:3.0.1``.
+        image_size: As of `zoo.datasets.load`.
+        channels: As of `zoo.datasets.load`.
+        data_dir: TFDS' own directory; None for its default.
+
+    Returns:
+        A `Dataset`.
+
+    Raises:
+        RequestError: No such data set; not prepared; no images in it; images of many sizes and no `image_size`; too
+            large for memory.
+    """
+    import tensorflow_datasets as tfds  # most of a second, but without TensorFlow
+
+    try:
+        builder = tfds.builder(name, data_dir=data_dir)
+    except tfds.core.DatasetNotFoundError as e:
+        near = difflib.get_close_matches(name, tfds.list_builders(with_community_datasets=False), 3)
+        hint = f"; near it: {', '.join(near)}" if near else ""
+        raise RequestError(f"data.source '{source}': TensorFlow Datasets has no {name!r}{hint}") from e
+    except (ValueError, AssertionError, TypeError) as e:  # a config or version that does not exist
+        raise RequestError(f"data.source '{source}': {' '.join(str(e).split())[:200]}") from e
+    path = epath.Path(builder.data_path)
+    if not (path / "dataset_info.json").exists():
+        where = f" --data_dir={data_dir}" if data_dir else ""
+        raise RequestError(f"data.source '{source}': not prepared in {path}; prepare it with: tfds build {name}{where}")
+
+    info = builder.info
+    image = _pick(info.features, "image", tfds.features.Image)
+    label = _pick(info.features, "label", tfds.features.ClassLabel)
+    if image is None or np.dtype(info.features[image].np_dtype) not in (np.uint8, np.uint16):
+        raise RequestError(f"data.source '{source}': has no one feature of images, only {', '.join(info.features)}")
+    height, width, native = info.features[image].shape
+    if image_size is None and None in (height, width):
+        raise RequestError(f"data.image_size None: expected a number of pixels for '{source}', whose images differ")
+    channels = channels or (1 if native == 1 else 3)
+    shape = (image_size or height, image_size or width, channels)
+
+    if "train" not in info.splits:
+        raise RequestError(f"data.source '{source}': has no split 'train', only {', '.join(info.splits)}")
+    test = next((split for split in ("test", "validation") if split in info.splits), None)
+    splits = {"train": "train", "test": test} if test else {"train": "train[:90%]", "test": "train[90%:]"}
+    sizes = {split: info.splits[instruction].num_examples for split, instruction in splits.items()}
+    need = sum(sizes.values()) * int(np.prod(shape))
+    if need > MEMORY_LIMIT:
+        raise RequestError(
+            f"data.source '{source}': {need / 2**30:.1f} GiB decoded, more than the {MEMORY_LIMIT / 2**30:.0f} GiB "
+            f"that are held in memory; set a smaller data.image_size, or write its images to a folder for 'folder:DIR'"
+        )
+    names = None if label is None else info.features[label].names
+    return TfdsDataset(source, shape, names, builder, image, label, splits, sizes, image_size)
+
+
+class TfdsDataset(InMemoryDataset):
+    """A prepared data set, decoded into memory."""
+
+    def __init__(self, name, shape, class_names, builder, image, label, instructions, sizes, image_size):
+        super().__init__(name, shape, None if class_names is None else len(class_names), class_names)
+        self._builder, self._image, self._label = builder, image, label
+        self._instructions, self._sizes, self._image_size = instructions, sizes, image_size
+
+    def num_examples(self, split):
+        self._check_split(split)
+        return self._sizes[split]
+
+    def _load(self, split):
+        import tensorflow as tf
+        import tensorflow_datasets as tfds
+
+        # The image as it was stored, for all sources are decoded alike; the label; nothing else is even read.
+        wanted = {key: True for key in (self._image, self._label) if key is not None}
+        decoders = tfds.decode.PartialDecoding(wanted, decoders={self._image: tfds.decode.SkipDecoding()})
+        examples = self._builder.as_dataset(split=self._instructions[split], decoders=decoders, shuffle_files=False)
+
+        def decode(example):
+            pixels = images.decode(example[self._image], self._image_size, self.data_shape[2])
+            return pixels, tf.constant(0, tf.int64) if self._label is None else example[self._label]
+
+        return examples.map(decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).batch(1024)
+
+
+def _pick(features, key, kind):
+    """The feature of a kind: the one called `key`, or the only one."""
+    of_kind = [name for name, feature in features.items() if isinstance(feature, kind)]
+    if key in of_kind:
+        return key
+    return of_kind[0] if len(of_kind) == 1 else None
