@@ -31,6 +31,7 @@ def base_config(source):
     config.train = {
         "batch_size": 64,  # over all replicas
         "steps": 10_000,  # generator steps
+        "decay_from": 1.0,  # share of the run after which both learning rates fall linearly to zero; 1: never
         "ema_decay": 0.999,  # of the generator that samples are drawn from; 0: the raw generator
         "precision": "float32",  # or mixed_bfloat16, float64
         "jit_compile": False,  # compile each step with XLA

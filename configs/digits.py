@@ -1,6 +1,6 @@
 """The 8×8 digits inside scikit-learn: needs no download, trains in two minutes on two cores.
 
-  python -m trainers.train --config=configs/digits.py --workdir=runs/digits
+python -m trainers.train --config=configs/digits.py --workdir=runs/digits
 """
 
 from configs.base import base_config

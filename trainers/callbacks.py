@@ -34,7 +34,9 @@ class StopOnNonFinite(keras.callbacks.Callback):
         for player in ("critic", "generator"):
             for key, value in logs.items():
                 if key.startswith(player) and not math.isfinite(float(value)):
-                    raise NonFinite(int(self.model.step), player, key.removeprefix(f"{player}_").replace("_", " "))
+                    raise NonFinite(
+                        int(self.model.step.numpy()), player, key.removeprefix(f"{player}_").replace("_", " ")
+                    )
 
 
 class _Every(keras.callbacks.Callback):
@@ -45,10 +47,10 @@ class _Every(keras.callbacks.Callback):
         self.every, self._passed = every, 0
 
     def on_train_begin(self, logs=None):
-        self._passed = int(self.model.step) // self.every
+        self._passed = int(self.model.step.numpy()) // self.every
 
     def on_train_batch_end(self, batch, logs=None):
-        step = int(self.model.step)
+        step = int(self.model.step.numpy())
         if step // self.every > self._passed:
             self._passed = step // self.every
             self.act(step, logs)
@@ -93,7 +95,7 @@ class StopOnSignal(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         if self._signal is not None:
             self.checkpoints.save(self.model)
-            step = int(self.model.step)
+            step = int(self.model.step.numpy())
             name = signal.Signals(self._signal).name
             raise Interrupted(self._signal, f"{name}: saved at step {step}; the same command goes on from there")
 
@@ -120,7 +122,7 @@ class WriteMetrics(_Every):
 
     def on_train_begin(self, logs=None):
         super().on_train_begin()
-        start = int(self.model.step)
+        start = int(self.model.step.numpy())
         kept = [json.dumps(row) + "\n" for row in runs.read_metrics(self.workdir) if row["step"] <= start]
         aside = self.workdir / f".metrics_{uuid.uuid4().hex}.jsonl"
         aside.write_text("".join(kept))
@@ -156,7 +158,7 @@ class DrawSamples(_Every):
         super().on_train_begin()
         (self.workdir / "samples").mkdir(parents=True, exist_ok=True)
         self._writer = tf.summary.create_file_writer(str(self.workdir / "logs"))
-        if int(self.model.step) == 0:
+        if int(self.model.step.numpy()) == 0:
             self.act(0, None)
 
     def act(self, step, logs):
@@ -184,14 +186,14 @@ class ShowProgress(keras.callbacks.Callback):
         self.seconds_between_lines = seconds_between_lines
 
     def on_train_begin(self, logs=None):
-        self._start = self._shown = int(self.model.step)
+        self._start = self._shown = int(self.model.step.numpy())
         self._began = self._told = time.monotonic()
         self._bar = None
         if sys.stderr.isatty():
             self._bar = tqdm(total=self.total_steps, initial=self._start, unit="step", dynamic_ncols=True)
 
     def on_train_batch_end(self, batch, logs=None):
-        step, now = int(self.model.step), time.monotonic()
+        step, now = int(self.model.step.numpy()), time.monotonic()
         last = step >= self.total_steps
         if self._bar is not None:
             if now - self._told > 0.5 or last:

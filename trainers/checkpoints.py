@@ -38,7 +38,7 @@ class Checkpoints:
 
     def save(self, gan):
         """Writes `gan` under its step and drops the oldest beyond `keep`."""
-        target = self.path(int(gan.step))
+        target = self.path(int(gan.step.numpy()))
         if target.exists():
             return
         if not gan.distribute_strategy.extended.should_checkpoint:

@@ -49,6 +49,7 @@ _SCHEMA = {
     "train.batch_size": _POSITIVE,
     "train.steps": _POSITIVE,
     "train.ema_decay": (lambda value: _is_number(value) and 0 <= value < 1, "a number in [0, 1)"),
+    "train.decay_from": (lambda value: _is_number(value) and 0 <= value <= 1, "a share of the run, 0 to 1"),
     "train.precision": _one_of("float32", "mixed_bfloat16", "float64"),
     "train.jit_compile": _SWITCH,
     "train.steps_per_execution": _POSITIVE,

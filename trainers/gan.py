@@ -132,6 +132,7 @@ class GAN(keras.Model):
         Returns:
             Dict of scalars: losses and gradient norms of both players, means over this replica's examples.
         """
+        batches = tuple(tf.cast(batch, self.generator.variable_dtype) for batch in batches)
         logs = self.dynamics.step(self, batches)
         self._average_generator()
         self.step.assign_add(1)

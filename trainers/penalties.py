@@ -37,7 +37,7 @@ def gradient_norms(critic, x):
     squares = tf.reduce_sum(tf.square(gradient), axis=list(range(1, x.shape.rank)))
     # The root has no derivative at zero; a critic that is flat at x must give a zero gradient there, not NaN.
     flat = tf.equal(squares, 0.0)
-    return tf.where(flat, 0.0, tf.sqrt(tf.where(flat, 1.0, squares)))
+    return tf.where(flat, tf.zeros_like(squares), tf.sqrt(tf.where(flat, tf.ones_like(squares), squares)))
 
 
 def gradient_norm_penalty(critic, x, target=1.0):

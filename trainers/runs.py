@@ -77,8 +77,8 @@ def build(config, data=None, *, strategy=None, workdir=None, data_shape=None):
             **options,
         )
         gan.compile(
-            _optimizer(config, "generator"),
-            _optimizer(config, "critic"),
+            _optimizer(config, "generator", updates=config.train.steps),
+            _optimizer(config, "critic", updates=config.train.steps * play.batches_per_step),
             jit_compile=config.train.jit_compile,
             steps_per_execution=config.train.steps_per_execution,
         )
@@ -98,13 +98,18 @@ def _network(config, player, data_shape, objective):
         raise RequestError(f"config.{player}: {network.__name__} does not take {options}: {error}") from error
 
 
-def _optimizer(config, player):
+def _optimizer(config, player, updates):
     import keras
+
+    from trainers.schedules import LinearTail
 
     options = dict(config[f"{player}_optimizer"])
     name = options.pop("name", None)
     if name is None:
         return None
+    if config.train.decay_from < 1:
+        start = int(config.train.decay_from * updates)
+        options["learning_rate"] = LinearTail(options["learning_rate"], start, updates)
     try:
         return keras.optimizers.get({"class_name": name, "config": options})
     except (TypeError, ValueError) as error:

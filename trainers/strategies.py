@@ -44,4 +44,6 @@ def make(name="auto", logical_cpus=0):
     cpus = [device.name for device in tf.config.list_logical_devices("CPU")]
     if name == "mirrored" or (name == "auto" and (len(gpus) > 1 or logical_cpus > 1)):
         return tf.distribute.MirroredStrategy(gpus or cpus)
-    return tf.distribute.OneDeviceStrategy((gpus or cpus)[0])
+    # The default strategy computes on the first GPU, or the CPU. OneDeviceStrategy would pass every batch through a
+    # multi-device iterator, whose end was seen to hang for half a minute where several steps run in one call.
+    return tf.distribute.get_strategy()

@@ -1,10 +1,12 @@
 """Trains a run to its last step, or resumes it: `GAN.fit` with the callbacks that keep a workdir."""
 
+import tensorflow as tf
 from absl import logging
 
 from trainers import callbacks, runs
 from trainers.checkpoints import Checkpoints
 from trainers.program import RunFailed
+from zoo import datasets
 
 #: Rollbacks in a row, none of which got past the step that failed, before the run gives up.
 _MOST_ROLLBACKS = 3
@@ -18,7 +20,7 @@ def batches(run, first_step):
     """
     strategy, k = run.gan.distribute_strategy, run.gan.dynamics.batches_per_step
     # A rollback that met the same data and the same noise would fail at the same step again.
-    seed = run.config.seed + 1_000_003 * int(run.gan.rollbacks)
+    seed = run.config.seed + 1_000_003 * int(run.gan.rollbacks.numpy())
     options = {"seed": seed, "start_batch": first_step * k}
     size, replicas = run.config.train.batch_size, strategy.num_replicas_in_sync
     if replicas == 1:
@@ -51,7 +53,7 @@ def train(run):
         checkpoints.drop_after(restored)
         logging.info("Resumed from step %d of %d", restored, settings.steps)
     failed_at, rollbacks = -1, 0
-    while int(gan.step) < settings.steps:
+    while int(gan.step.numpy()) < settings.steps:
         try:
             _fit(run, checkpoints)
         except callbacks.NonFinite as failure:
@@ -61,14 +63,17 @@ def train(run):
             failed_at = max(failed_at, failure.step)
             if settings.on_nonfinite == "stop" or rollbacks > _MOST_ROLLBACKS:
                 raise RunFailed(f"{failure}; {where}") from failure
-            count = int(gan.rollbacks) + 1
+            count = int(gan.rollbacks.numpy()) + 1
             checkpoints.restore(gan, good)
             gan.rollbacks.assign(count)
             logging.warning("%s; rolled back to step %d, other noise and data from there", failure, good)
+        except tf.errors.InvalidArgumentError as error:
+            # An image that only decoding shows to be damaged is the request's fault, and the message names it.
+            raise (datasets.undecodable(error) or error) from error
 
 
 def _fit(run, checkpoints):
-    settings, gan, first_step = run.config.train, run.gan, int(run.gan.step)
+    settings, gan, first_step = run.config.train, run.gan, int(run.gan.step.numpy())
     gan.last_step.assign(settings.steps)
     images = settings.batch_size * gan.dynamics.batches_per_step
     stop = callbacks.StopOnSignal(checkpoints)
