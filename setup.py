@@ -42,6 +42,7 @@ setup(
         "scipy>=1.11,<2",
         "scikit-learn>=1.4,<2",
         "matplotlib>=3.8,<4",
+        "threadpoolctl>=3,<4",
         "pillow>=10",
         "jinja2>=3.1,<4",
         "tqdm>=4.66,<5",

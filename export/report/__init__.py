@@ -1,0 +1,44 @@
+"""Reports on a generator: measured (`images`, `points`), put into words (`sections`), drawn and written (`pages`).
+
+`report.json` is a public format. Keys marked ? are absent where they do not apply; numbers that are not
+finite are null.
+
+    schema_version   int, 1. Raised when a key changes its meaning or goes; new keys do not raise it.
+    generated        {by, tensorflow, time (ISO 8601, UTC)}
+    generator        what was evaluated:
+        origin       "workdir" or "saved_model"
+        path         str
+        data_shape   [H, W, C] or [d]
+        latent_dim   int
+        parameters   int
+        objective?, dynamics?, step?, images_seen?, seed?, config?
+                     of the training run, where it is known; images_seen counts real examples
+    data             {source, data_shape, num_classes, class_names, num_train, num_test}; the last two null without end
+    sampling         {num_samples, num_asked, num_reference, first_seed, seeded}: examples of seeds first_seed, …;
+                     seeded is false where the model takes latents only. Images are measured as uint8 pixels
+    features?        images only: what the extractor tells of itself: {name, version, checksum, dim, test_accuracy, …}
+    metrics          {name: metric}, a metric being
+        value        float or null
+        interval     [low, high] or null: a bootstrap interval for the value at this number of samples
+        level        float, the interval's nominal coverage
+        method?      "percentile" or "centred", see export.metrics.bootstrap
+        resamples?   int
+        num_samples  int, generated examples behind the value
+        num_reference  int or null, held-out examples behind it; null where none are needed
+        better       "lower", "higher" or "one"
+        about        str, what it is, in a sentence
+        real?        the value that training examples reach in the samples' place: where a perfect generator lands
+        untrained?   the value of the same generator before its first step
+        percent_of_untrained?  100 · value / untrained
+        of?          int: a count's total (modes found, of all)
+    classes?         [{name, share, interval, reference_share}], images: as the extractor's classifier sees samples and
+                     test images; points: share of the high-quality samples on each mode
+    sections         {name: section}, name being one of mode_collapse, vanishing_gradients, non_convergence,
+                     generalization. A section that was not measured is absent. A section is
+        level        "none", "partial" or "severe"
+        verdict      str, in words
+        rests_on     {str: number}, the numbers behind it
+    notes            [str], what a reader of the numbers should know
+"""
+
+SCHEMA_VERSION = 1

@@ -1,0 +1,94 @@
+"""The report's diagrams, as PNG with a transparent ground and grey ink, legible on light and on dark pages."""
+
+import io
+
+import numpy as np
+from matplotlib.figure import Figure
+
+_INK = "#7d8590"
+_FIRST, _SECOND = "#3b82f6", "#f59e0b"
+
+
+def loss_curves(rows):
+    """Losses and the norm of the critic's gradient over the steps.
+
+    Args:
+        rows: list of dicts, the rows of `metrics.jsonl`.
+
+    Returns:
+        Encoded PNG, or None for fewer than two rows.
+    """
+    if len(rows) < 2:
+        return None
+    steps = [row["step"] for row in rows]
+    norms = {f"{player}_gradient_norm" for player in ("critic", "generator")}
+    norms = sorted(key for key in norms if key in rows[0])
+    figure = _figure(7.2, 2.9 if not norms else 4.4)
+    panels = np.atleast_1d(figure.subplots(2 if norms else 1, 1, sharex=True))
+    for key, colour in (("critic_loss", _FIRST), ("generator_loss", _SECOND)):
+        if key in rows[0]:
+            panels[0].plot(steps, _column(rows, key), color=colour, linewidth=1.2, label=key.split("_")[0])
+    panels[0].set_ylabel("loss")
+    panels[0].legend(frameon=False, labelcolor=_INK, fontsize=9, ncols=2)
+    for key in norms:
+        colour = _FIRST if key.startswith("critic") else _SECOND
+        panels[1].plot(steps, _column(rows, key), color=colour, linewidth=1.2)
+    if norms:
+        panels[1].set(ylabel="gradient norm", yscale="log")
+    panels[-1].set_xlabel("step")
+    return _png(figure, panels)
+
+
+def class_histogram(classes, what):
+    """Share of each class among the samples, with its interval, beside the reference's.
+
+    Args:
+        classes: the report's "classes".
+        what: "class" or "mode".
+
+    Returns:
+        Encoded PNG.
+    """
+    names = [entry["name"] for entry in classes]
+    places = np.arange(len(names))
+    shares = 100 * np.array([entry["share"] for entry in classes])
+    figure = _figure(7.2, 3.0)
+    axes = figure.subplots()
+    axes.bar(places, shares, 0.7, color=_FIRST, label="samples")
+    intervals = [entry["interval"] or [entry["share"]] * 2 for entry in classes]
+    low, high = 100 * np.array(intervals).T
+    axes.errorbar(places, shares, [shares - low, high - shares], fmt="none", ecolor=_INK, elinewidth=1.2, capsize=2)
+    reference = 100 * np.array([entry["reference_share"] for entry in classes])
+    axes.hlines(reference, places - 0.42, places + 0.42, color=_SECOND, linewidth=2, label="data")
+    if len(names) <= 30:
+        slanted = max(map(len, names)) * len(names) > 80
+        axes.set_xticks(places, names, rotation=35 if slanted else 0, ha="right" if slanted else "center")
+    axes.set_ylabel("share, %")
+    axes.set_xlabel("" if len(names) <= 30 and max(map(len, names)) > 3 else what)
+    axes.set_ylim(0, 1.25 * max(high.max(), reference.max()))
+    axes.legend(frameon=False, labelcolor=_INK, fontsize=9, ncols=2, loc="upper right")
+    return _png(figure, [axes])
+
+
+def _column(rows, key):
+    return [row.get(key, np.nan) for row in rows]
+
+
+def _figure(width, height):
+    return Figure(figsize=(width, height), dpi=200, layout="constrained")
+
+
+def _png(figure, panels):
+    for axes in panels:
+        axes.tick_params(which="both", colors=_INK, labelsize=8)
+        axes.xaxis.label.set(color=_INK, size=9)
+        axes.yaxis.label.set(color=_INK, size=9)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.spines[["left", "bottom"]].set_color(_INK)
+        axes.grid(axis="y", color=_INK, alpha=0.2, linewidth=0.6)
+        axes.set_axisbelow(True)
+        axes.patch.set_alpha(0.0)
+    encoded = io.BytesIO()
+    # Without the library's name and date in it, equal numbers give equal files.
+    figure.savefig(encoded, format="png", transparent=True, metadata={"Software": None})
+    return encoded.getvalue()

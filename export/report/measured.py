@@ -1,0 +1,33 @@
+"""What measuring a generator gives, before it is written."""
+
+import dataclasses
+
+import numpy as np
+
+
+@dataclasses.dataclass
+class Measured:
+    """Numbers and pictures; the dicts are in the format of `export.report`.
+
+    Attributes:
+        num_samples, num_reference: generated and held-out examples.
+        metrics: {name: metric}.
+        classes: list, or None where the data has neither classes nor modes.
+        classes_of: "class" or "mode".
+        sections: {name: section}.
+        notes: list of str.
+        samples: uint8 images [≤ 64, H, W, C], or float32 points [N, d], of the first seeds.
+        reference: held-out examples of that kind.
+        features: the extractor's metadata, or None.
+    """
+
+    num_samples: int
+    num_reference: int
+    metrics: dict
+    classes: list | None
+    classes_of: str
+    sections: dict
+    notes: list
+    samples: np.ndarray
+    reference: np.ndarray
+    features: dict | None = None

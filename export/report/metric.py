@@ -1,0 +1,49 @@
+"""One metric of a report."""
+
+import math
+
+import numpy as np
+
+from export.metrics.bootstrap import Interval
+
+
+def metric(interval, better, about, *, num_samples, num_reference=None, real=None, untrained=None, of=None):
+    """A metric in the report's format (`export.report`).
+
+    Args:
+        interval: `export.metrics.bootstrap.Interval`, or a number that has no interval.
+        better: "lower", "higher" or "one".
+        about: what it is, in a sentence.
+        num_samples, num_reference: examples behind it.
+        real, untrained: optional numbers, see the format.
+        of: the total, where the metric is a count.
+
+    Returns:
+        Dict of JSON values.
+    """
+    known = isinstance(interval, Interval)
+    value = interval.value if known else interval
+    entry = {
+        "value": _number(value if of is None or not np.isfinite(value) else round(value)),
+        "interval": [_number(interval.low), _number(interval.high)] if known else None,
+        "level": interval.level if known else None,
+    }
+    if entry["interval"] and None in entry["interval"]:
+        entry["interval"] = None
+    if known:
+        entry.update(method=interval.method, resamples=interval.resamples)
+    entry.update(num_samples=int(num_samples), num_reference=num_reference, better=better, about=about)
+    for key, value in (("real", real), ("untrained", untrained), ("of", of)):
+        if value is not None:
+            entry[key] = _number(value)
+    if untrained is not None and entry["value"] is not None and untrained > 0:
+        entry["percent_of_untrained"] = _number(100.0 * entry["value"] / untrained)
+    return entry
+
+
+def _number(value):
+    """A number that JSON can hold: null for NaN and the infinities."""
+    if isinstance(value, (int, np.integer)):
+        return int(value)
+    value = float(value)
+    return value if math.isfinite(value) else None

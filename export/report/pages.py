@@ -1,0 +1,213 @@
+"""Writes a report: report.json, report.html (one file that needs no other), report.md, and its figures."""
+
+import base64
+import datetime
+import html
+import json
+
+import jinja2
+import numpy as np
+from etils import epath
+
+from export.report import SCHEMA_VERSION, figures
+from zoo import grids
+
+_HEADLINES = (
+    "frechet_distance",
+    "modes_found",
+    "high_quality_share",
+    "precision",
+    "recall",
+    "coverage",
+    "sliced_wasserstein",
+    "exact_wasserstein",
+)
+_SECTIONS = {
+    "mode_collapse": "Mode collapse",
+    "vanishing_gradients": "Vanishing gradients",
+    "non_convergence": "Non-convergence",
+    "generalization": "Equilibrium and generalisation",
+}
+_FACTS = ("objective", "dynamics", "step", "images_seen", "seed", "parameters", "latent_dim")
+_BETTER = {"lower": "lower is better", "higher": "higher is better", "one": "1 is best"}
+
+
+def compose(measured, *, generator, data, num_asked, first_seed, seeded):
+    """Puts a report together in the format of `export.report`.
+
+    Args:
+        measured: `export.report.measured.Measured`.
+        generator: dict, the report's "generator".
+        data: `zoo.datasets.Dataset`.
+        num_asked: number of samples that were asked for.
+        first_seed: seed of the first sample.
+        seeded: whether the model itself turns seeds into samples.
+
+    Returns:
+        The report, a dict of JSON values.
+    """
+    import tensorflow as tf
+
+    report = {
+        "schema_version": SCHEMA_VERSION,
+        "generated": {
+            "by": "tf-gan-zoo export.evaluate",
+            "tensorflow": tf.__version__,
+            "time": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        },
+        "generator": generator,
+        "data": {
+            "source": data.name,
+            "data_shape": list(data.data_shape),
+            "num_classes": data.num_classes,
+            "class_names": list(data.class_names) if data.class_names else None,
+            "num_train": data.num_examples("train"),
+            "num_test": data.num_examples("test"),
+        },
+        "sampling": {
+            "num_samples": measured.num_samples,
+            "num_asked": num_asked,
+            "num_reference": measured.num_reference,
+            "first_seed": first_seed,
+            "seeded": seeded,
+        },
+        "features": measured.features,
+        "metrics": measured.metrics,
+        "classes": measured.classes,
+        "sections": measured.sections,
+        "notes": measured.notes,
+    }
+    return {key: value for key, value in report.items() if value is not None}
+
+
+def write(report, measured, rows, directory):
+    """Writes a report and its figures; every file appears whole, report.json last.
+
+    Args:
+        report: dict, of `compose`.
+        measured: what it was composed of, for the pictures.
+        rows: rows of a run's metrics.jsonl, or [].
+        directory: where to; made if it is not there.
+
+    Returns:
+        epath.Path of report.html.
+
+    Raises:
+        OSError: the directory cannot be written.
+    """
+    directory = epath.Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    pictures = _pictures(measured, rows)
+    for name, content in pictures.items():
+        grids.write_whole(directory / f"{name}.png", content)
+    context = {
+        "report": report,
+        "title": _title(report),
+        "headlines": [name for name in _HEADLINES if name in report["metrics"]][:4],
+        "sections": {key: _SECTIONS.get(key, _label(key)) for key in report["sections"]},
+        "facts": _facts(report),
+        "what": measured.classes_of,
+        "pictures": pictures,
+    }
+    for name, environment in (("report.html", _HTML), ("report.md", _MARKDOWN)):
+        page = environment.get_template(f"{name}.jinja").render(context)
+        grids.write_whole(directory / name, page.encode())
+    text = json.dumps(report, indent=2, allow_nan=False, default=_plain) + "\n"
+    grids.write_whole(directory / "report.json", text.encode())
+    return directory / "report.html"
+
+
+def _pictures(measured, rows):
+    """{file name: encoded PNG}, in the order of the page."""
+    if measured.samples.ndim == 4:
+        pictures = {
+            name: grids.png_bytes(grids.image_grid(images))
+            for name, images in (("samples", measured.samples), ("real", measured.reference))
+        }
+    else:
+        pictures = {"samples": grids.png_bytes(grids.point_plot(measured.samples, measured.reference))}
+    if measured.classes:
+        pictures["classes"] = figures.class_histogram(measured.classes, measured.classes_of)
+    if curves := figures.loss_curves(rows):
+        pictures["losses"] = curves
+    return pictures
+
+
+def _title(report):
+    generator = report["generator"]
+    return f"{generator.get('objective') or epath.Path(generator['path']).name} on {report['data']['source']}"
+
+
+def _facts(report):
+    generator, data, sampling = report["generator"], report["data"], report["sampling"]
+    facts = {_label(key): _count(generator[key]) for key in _FACTS if key in generator}
+    facts["Weights from"] = generator["path"]
+    facts["Data"] = f"{data['source']}, {'×'.join(map(str, data['data_shape']))}"
+    if data["num_train"] is not None:
+        facts["Training images"], facts["Test images"] = _count(data["num_train"]), _count(data["num_test"])
+    last = sampling["first_seed"] + sampling["num_samples"] - 1
+    how = "" if sampling["seeded"] else " (made into latents by tf-gan-zoo)"
+    facts["Seeds of the samples"] = f"{sampling['first_seed']} to {last}{how}"
+    facts["TensorFlow"], facts["Evaluated"] = report["generated"]["tensorflow"], report["generated"]["time"]
+    return facts
+
+
+def _count(value):
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _label(key):
+    text = (
+        key.replace("_", " ")
+        .replace("frechet", "Fréchet")
+        .replace("wasserstein", "Wasserstein")
+        .replace("latent dim", "latents")
+    )
+    return text[:1].upper() + text[1:]
+
+
+def _value(metric, number="value"):
+    """A metric's number as text: a count of a total, or four significant digits."""
+    value = metric[number]
+    if value is None:
+        return "none"
+    if number == "value" and "of" in metric:
+        return f"{value} of {metric['of']}"
+    return _number(value)
+
+
+def _number(value):
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+
+
+def _plain(value):
+    """What JSON does not know: NumPy numbers, tuples inside configs."""
+    return value.item() if isinstance(value, np.generic) else str(value)
+
+
+def _cell(value):
+    """Text for a cell of a Markdown table: no cell ends early, no tag opens."""
+    return html.escape(" ".join(str(value).split()), quote=False).replace("|", "\\|")
+
+
+def _environment(autoescape):
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("export", "report"),
+        autoescape=autoescape,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters.update(
+        label=_label,
+        number=_number,
+        value=_value,
+        count=_count,
+        cell=_cell,
+        better=_BETTER.get,
+        data_uri=lambda content: "data:image/png;base64," + base64.b64encode(content).decode(),
+    )
+    return environment
+
+
+_HTML, _MARKDOWN = _environment(True), _environment(False)

@@ -1,0 +1,450 @@
+"""Generators as SavedModels: written as numbered versions, found and loaded again.
+
+    python -m export.saved_model --workdir=DIR --model_base_path=BASE [--model_name=NAME]
+
+writes BASE/NAME/<next integer>/, the layout that TensorFlow Serving watches. Signatures:
+
+=================== ============================ ============================================================
+signature           input                        output
+=================== ============================ ============================================================
+``serving_default`` latents float32 [N, z]       images float32 [N, H, W, C] in [-1, 1]; points float32 [N, d]
+``sample``          seeds int64 [N]              images uint8 [N, H, W, C]; points float32 [N, d]
+``png``             seeds int64 [N]              png_bytes string [N], one encoded PNG each (images only)
+=================== ============================ ============================================================
+
+Inputs and outputs are called by the first word of their cell. (``png_bytes`` ends in ``_bytes`` because TensorFlow
+Serving's REST interface then sends it as base64.) Under ``sample`` and ``png`` a seed gives the same image in any
+batch. The directory holds the model card and the report under ``assets.extra/``.
+"""
+
+import dataclasses
+import json
+import os
+import uuid
+from collections.abc import Callable
+
+import jinja2
+import numpy as np
+from absl import flags, logging
+from etils import epath
+
+from trainers import program
+from zoo.errors import RequestError
+from zoo.grids import to_uint8
+
+#: A seed's image must not depend on its batch, but convolution kernels choose their order of additions by the batch's
+#: size, and now and then a pixel then rounds to its neighbour level. So seeds always travel in pieces of this size.
+_PIECE = 8
+
+_EXTRA = "assets.extra"
+_CODE_LICENSE = "Apache-2.0"
+_TEMPLATES = jinja2.Environment(
+    loader=jinja2.PackageLoader("export", "report"),
+    trim_blocks=True,
+    lstrip_blocks=True,
+    undefined=jinja2.StrictUndefined,
+)
+
+
+def signatures(sampler, latent_dim, data_shape):
+    """The functions that a SavedModel of a generator answers.
+
+    Args:
+        sampler: Keras model, latents float32 [N, latent_dim] → examples [N, *data_shape].
+        latent_dim: number of latents z.
+        data_shape: (H, W, C) of images in [-1, 1], or (d,) of points.
+
+    Returns:
+        Dict of tf.functions with any batch size, as in this module's table; without "png" for points.
+    """
+    import tensorflow as tf
+
+    from zoo.noise import Noise
+
+    data_shape = tuple(data_shape)
+    images = len(data_shape) == 3
+    output = "images" if images else "points"
+    seeds_spec = tf.TensorSpec([None], tf.int64, name="seeds")
+
+    def generate(latents):
+        return tf.ensure_shape(tf.cast(sampler(latents, training=False), tf.float32), [None, *data_shape])
+
+    def piece(seeds):
+        examples = generate(Noise.of_seeds(seeds).normal("latents", [latent_dim]))
+        return to_uint8(examples) if images else examples
+
+    def draw(seeds):
+        count = tf.shape(seeds)[0]
+        pieces = tf.reshape(tf.pad(seeds, [[0, -count % _PIECE]]), [-1, _PIECE])
+        spec = tf.TensorSpec([_PIECE, *data_shape], tf.uint8 if images else tf.float32)
+        return tf.reshape(tf.map_fn(piece, pieces, fn_output_signature=spec), [-1, *data_shape])[:count]
+
+    @tf.function(input_signature=[tf.TensorSpec([None, latent_dim], tf.float32, name="latents")], autograph=False)
+    def serving_default(latents):
+        return {output: generate(latents)}
+
+    @tf.function(input_signature=[seeds_spec], autograph=False)
+    def sample(seeds):
+        return {output: draw(seeds)}
+
+    @tf.function(input_signature=[seeds_spec], autograph=False)
+    def png(seeds):
+        return {"png_bytes": tf.map_fn(tf.io.encode_png, draw(seeds), fn_output_signature=tf.string)}
+
+    functions = {"serving_default": serving_default, "sample": sample}
+    return {**functions, "png": png} if images else functions
+
+
+# Writing.
+
+
+def export_saved_model(sampler, latent_dim, data_shape, base_path, name, *, report_dir=None, card=None):
+    """Writes the next version of a model. It appears whole or not at all, and concurrent writers get different numbers.
+
+    On a local disk a version appears by one rename. Object stores know no rename of folders; there the files are
+    copied, ``saved_model.pb`` not necessarily last.
+
+    Args:
+        sampler, latent_dim, data_shape: as of `signatures`. The sampler's weights and nothing else are saved.
+        base_path: directory of models, made if it is not there; local or remote.
+        name: of the model: one folder of `base_path`.
+        report_dir: folder with a `report.json` and its companions to put inside, or None.
+        card: dict of facts for the model card (`run_facts`), anything that JSON can hold, or None.
+
+    Returns:
+        epath.Path of the version's directory, ``base_path/name/<integer>``.
+
+    Raises:
+        RequestError: `name` is no folder name, or the place cannot be written.
+    """
+    check_name(name)
+    import tensorflow as tf
+
+    functions = signatures(sampler, latent_dim, data_shape)
+    module = tf.Module()
+    module.generator_variables = [variable.value for variable in sampler.variables]
+    concrete = {key: function.get_concrete_function() for key, function in functions.items()}
+    card = {
+        "name": name,
+        **(card or {}),
+        "data_shape": list(data_shape),
+        "latent_dim": int(latent_dim),
+        "parameters": int(sampler.count_params()),
+        "signatures": {key: _describe(function) for key, function in concrete.items()},
+        "tensorflow": tf.__version__,
+        "license": {
+            "code": _CODE_LICENSE,
+            "weights": "not stated; whoever trained them decides, within the terms of the data they were trained on",
+        },
+    }
+
+    models = epath.Path(base_path).expanduser() / name
+    made = [folder for folder in (models, models.parent) if not folder.exists()]
+    # TensorFlow Serving reads folders whose name is an integer, and passes over this one.
+    building = models / f".building-{uuid.uuid4().hex}"
+    try:
+        building.mkdir(parents=True)
+    except OSError as error:
+        raise RequestError(f"--model_base_path: {models} cannot be written ({error.strerror or error})") from error
+    try:
+        tf.saved_model.save(module, os.fspath(building), signatures=concrete)
+        _write_extra(building / _EXTRA, card, report_dir)
+        return _number(building, models)
+    except BaseException:
+        building.rmtree(missing_ok=True)
+        for folder in made:
+            if folder.exists() and not any(folder.iterdir()):
+                folder.rmdir()
+        raise
+
+
+def check_name(name):
+    """Raises RequestError unless `name` can be a model's: the name of one folder."""
+    if not name or name != os.path.basename(name) or name.startswith("."):
+        raise RequestError(f"--model_name: {name!r}; expected the name of one folder")
+
+
+def check_writable(folder, where):
+    """Raises RequestError unless files can be made in `folder`, or in the first of its parents that is there.
+
+    Programs ask before they begin, so that nobody waits for a result that has no place. Leaves nothing behind.
+    """
+    standing = folder = epath.Path(folder).expanduser()
+    while not standing.exists() and standing.parent != standing:
+        standing = standing.parent
+    probe = standing / f".probe-{uuid.uuid4().hex}"
+    try:
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise RequestError(f"{where}: {folder} cannot be written ({standing}: {error.strerror or error})") from error
+
+
+def _number(building, models):
+    """Renames `building` to the next free integer."""
+    while True:
+        version = models / str(max(_versions(models), default=0) + 1)
+        try:
+            # Fails where another writer was first, for its folder is not empty.
+            return building.rename(version)
+        except OSError:
+            if not version.exists():
+                raise
+
+
+def _versions(models):
+    return [int(entry.name) for entry in models.iterdir() if entry.name.isdecimal()]
+
+
+def _describe(function):
+    def tensors(specs):
+        return {name: {"dtype": spec.dtype.name, "shape": spec.shape.as_list()} for name, spec in specs.items()}
+
+    return {
+        "inputs": tensors(function.structured_input_signature[1] or _positional(function)),
+        "outputs": tensors(function.structured_outputs),
+    }
+
+
+def _positional(function):
+    return {spec.name: spec for spec in function.structured_input_signature[0]}
+
+
+def _write_extra(folder, card, report_dir):
+    folder.mkdir()
+    report = None
+    if report_dir is not None:
+        for source in epath.Path(report_dir).iterdir():
+            if not source.is_dir() and not source.name.startswith("."):
+                source.copy(folder / source.name)
+        report = json.loads((folder / "report.json").read_text())
+        card |= {key: report[key] for key in ("features", "metrics") if key in report}
+        card["verdicts"] = {section: content["verdict"] for section, content in report["sections"].items()}
+    (folder / "model_card.json").write_text(json.dumps(card, indent=2, default=str) + "\n")
+    page = _TEMPLATES.get_template("model_card.md.jinja").render(card=card, report=report)
+    (folder / "model_card.md").write_text(page)
+
+
+# Finding and loading.
+
+
+def find_saved_model(path, where="--saved_model"):
+    """The directory that holds a SavedModel: `path` itself, or its newest version. Free of TensorFlow.
+
+    Raises:
+        RequestError: there is none.
+    """
+    path = epath.Path(path).expanduser()
+    if _holds_model(path):
+        return path
+    if not path.is_dir():
+        raise RequestError(f"{where}: {path}: no such directory")
+    numbers = sorted(_versions(path), reverse=True)
+    for number in numbers:
+        if _holds_model(path / str(number)):
+            return path / str(number)
+    models = [entry.name for entry in path.iterdir() if entry.is_dir() and any(_versions(entry))]
+    hint = f"; it holds models, name one: {', '.join(sorted(models)[:5])}" if models else ""
+    raise RequestError(f"{where}: {path} holds no SavedModel (saved_model.pb, or folders 1, 2, … with one){hint}")
+
+
+def _holds_model(path):
+    return (path / "saved_model.pb").exists() or (path / "saved_model.pbtxt").exists()
+
+
+def read_card(path):
+    """The model card of a SavedModel that this house wrote, a dict; {} for any other. Free of TensorFlow."""
+    card = epath.Path(path) / _EXTRA / "model_card.json"
+    try:
+        return json.loads(card.read_text()) if card.exists() else {}
+    except ValueError:
+        return {}
+
+
+@dataclasses.dataclass(frozen=True)
+class Generator:
+    """A generator of any origin, ready to be sampled.
+
+    Attributes:
+        sample: seeds int64 [N] → NumPy uint8 [N, H, W, C], or float32 [N, d] points.
+        generate: latents float32 [N, z] → NumPy examples as the generator makes them.
+        latent_dim: number of latents z.
+        data_shape: (H, W, C) or (d,).
+        parameters: number of weights.
+        seeded: False where seeds were turned into latents here, because the model has no ``sample`` signature.
+    """
+
+    sample: Callable
+    generate: Callable
+    latent_dim: int
+    data_shape: tuple
+    parameters: int
+    seeded: bool = True
+
+    @classmethod
+    def of_sampler(cls, sampler, latent_dim, data_shape):
+        """The generator as its export would answer; arguments as of `signatures`."""
+        functions = signatures(sampler, latent_dim, data_shape)
+        (output,) = functions["sample"].get_concrete_function().structured_outputs
+        return cls(
+            lambda seeds: functions["sample"](np.asarray(seeds, np.int64))[output].numpy(),
+            lambda latents: functions["serving_default"](np.asarray(latents, np.float32))[output].numpy(),
+            latent_dim,
+            tuple(data_shape),
+            int(sampler.count_params()),
+        )
+
+    @classmethod
+    def load(cls, path, where="--saved_model"):
+        """The generator of a SavedModel: ours, or any whose ``serving_default`` maps latents [N, z] to examples.
+
+        Without a ``sample`` signature, floats are read as images in [-1, 1], bytes as pixels.
+
+        Args:
+            path: a version's directory, or a model's: the newest version is taken.
+            where: what a message calls the path.
+
+        Raises:
+            RequestError: there is none, it is damaged, or it maps something else.
+        """
+        path = find_saved_model(path, where)
+        import tensorflow as tf
+
+        try:
+            model = tf.saved_model.load(os.fspath(path))
+        except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
+            raise RequestError(f"{where}: {path} cannot be loaded ({str(error).splitlines()[0]})") from error
+        if "serving_default" not in model.signatures:
+            names = ", ".join(model.signatures) or "none"
+            raise RequestError(f"{where}: {path} has no signature serving_default (it has: {names})")
+        generate = model.signatures["serving_default"]
+        inputs, outputs = generate.structured_input_signature[1], generate.structured_outputs
+        if len(inputs) != 1 or len(outputs) != 1:
+            raise RequestError(
+                f"{where}: {path}: serving_default takes {', '.join(inputs)} and gives {', '.join(outputs)}; "
+                "expected latents alone, and images or points alone"
+            )
+        ((latents, spec),), (output,) = inputs.items(), outputs
+        if spec.shape.rank != 2 or spec.shape[1] is None or not spec.dtype.is_floating:
+            raise RequestError(
+                f"{where}: {path}: serving_default takes {spec.dtype.name} {spec.shape}; expected float latents [N, z]"
+            )
+        latent_dim = int(spec.shape[1])
+
+        def from_latents(values):
+            return generate(**{latents: tf.cast(values, spec.dtype)})[output].numpy()
+
+        probe = from_latents(np.zeros([1, latent_dim], np.float32))
+        if probe.ndim not in (2, 4) or (probe.ndim == 4 and probe.shape[-1] not in (1, 3)):
+            raise RequestError(
+                f"{where}: {path}: serving_default gives {probe.dtype} {list(probe.shape)}; "
+                "expected images [N, H, W, 1 or 3] or points [N, d]"
+            )
+
+        def from_seeds(seeds):
+            from zoo.noise import Noise
+
+            examples = from_latents(Noise.of_seeds(seeds).normal("latents", [latent_dim]))
+            if probe.ndim == 2 or examples.dtype == np.uint8:
+                return examples
+            return to_uint8(examples.astype(np.float32)).numpy()
+
+        seeded = "sample" in model.signatures
+        if seeded:
+            sample = model.signatures["sample"]
+            (drawn,) = sample.structured_outputs
+
+            def from_seeds(seeds):
+                return sample(seeds=tf.constant(seeds, tf.int64))[drawn].numpy()
+
+        parameters = sum(int(np.prod(variable.shape)) for variable in generate.variables)
+        return cls(from_seeds, from_latents, latent_dim, probe.shape[1:], parameters, seeded)
+
+
+# The program.
+
+
+def run_facts(run):
+    """What a report and a model card tell of a run.
+
+    Args:
+        run: a `trainers.runs.Run`.
+
+    Returns:
+        Dict of JSON values: data, objective, dynamics, step, images_seen, seed, config.
+    """
+    step = int(run.gan.step)
+    config = json.loads(run.config.to_json_best_effort())
+    return {
+        "data": config["data"]["source"],
+        "objective": config["objective"],
+        "dynamics": config["dynamics"],
+        "step": step,
+        "images_seen": step * config["train"]["batch_size"] * run.gan.dynamics.batches_per_step,
+        "seed": config["seed"],
+        "config": config,
+    }
+
+
+def export_run(workdir, base_path, name=None):
+    """Exports the averaged generator of a workdir's newest checkpoint, with its report if that is of the same step.
+
+    Args:
+        workdir: directory of a training run.
+        base_path, name: as of `export_saved_model`; the workdir's own name if `name` is None.
+
+    Returns:
+        epath.Path of the version's directory.
+
+    Raises:
+        RequestError: the workdir holds no run, or the place cannot be written.
+    """
+    from trainers import runs
+
+    run = runs.open_run(workdir)
+    facts = run_facts(run)
+    report_dir = run.workdir / "report"
+    if not (report_dir / "report.json").exists():
+        logging.warning("%s has no report; python -m export.evaluate --workdir=%s makes one", workdir, workdir)
+        report_dir = None
+    else:
+        of_step = json.loads((report_dir / "report.json").read_text())["generator"].get("step")
+        if of_step != facts["step"]:
+            logging.warning(
+                "the report is of step %s, not %s, and is left out; run export.evaluate", of_step, facts["step"]
+            )
+            report_dir = None
+    gan, name = run.gan, name or run.workdir.resolve().name
+    return export_saved_model(
+        gan.sampler, gan.latent_dim, run.data_shape, base_path, name, report_dir=report_dir, card=facts
+    )
+
+
+def main(argv):
+    del argv
+    workdir, base_path = flags.FLAGS.workdir, flags.FLAGS.model_base_path
+    for name in ("workdir", "model_base_path"):
+        if not flags.FLAGS[name].value:
+            raise RequestError(f"--{name}: missing; see --help")
+    from trainers import runs
+
+    runs.check_run(workdir)
+    if flags.FLAGS.model_name is not None:
+        check_name(flags.FLAGS.model_name)
+    check_writable(base_path, "--model_base_path")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    logging.set_verbosity(logging.WARNING)
+    print(export_run(workdir, base_path, flags.FLAGS.model_name))
+
+
+def run():
+    """Console entry point."""
+    # Defined here and not on import, for other programs import this module and have flags of the same names.
+    flags.DEFINE_string("workdir", None, "Directory of a training run.")
+    flags.DEFINE_string("model_base_path", None, "Directory of models; BASE/NAME/<next integer> is written.")
+    flags.DEFINE_string("model_name", None, "Name of the model; the workdir's own name if not given.")
+    program.run(main)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,224 @@
+import json
+import re
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+import zoo
+from export import evaluate as program
+from export.evaluate import evaluate
+from export.metrics.features import FeatureExtractor
+from export.report import metric, pages, sections
+from export.saved_model import Generator, export_saved_model
+from zoo import datasets
+from zoo.errors import RequestError
+from zoo.grids import to_uint8
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return datasets.load("digits")
+
+
+@pytest.fixture(scope="module")
+def extractor():
+    """Pixels' projections as features; the brightest of ten random templates as class."""
+    rng = np.random.default_rng(0)
+    features, logits = rng.normal(size=(64, 16)) / 8, rng.normal(size=(64, 10))
+
+    def forward(images):
+        flat = images.reshape(len(images), 64)
+        return (flat @ features).astype(np.float32), (flat @ logits).astype(np.float32)
+
+    names = ("name", "version", "checksum", "dim", "num_classes", "data_shape", "test_accuracy")
+    return FeatureExtractor(dict(zip(names, ("projections", 1, "0" * 64, 16, 10, (8, 8, 1), None))), forward)
+
+
+def _generator(sample, data_shape, latent_dim=2):
+    return Generator(sample, lambda latents: np.zeros([len(latents), *data_shape]), latent_dim, data_shape, 0)
+
+
+@pytest.fixture(scope="module")
+def perfect(digits):
+    """Gives training images that the report itself does not take as its first ones."""
+    images = to_uint8(digits.arrays("train")[0]).numpy()
+    return _generator(lambda seeds: images[np.random.default_rng(0).permutation(len(images))[seeds]], (8, 8, 1))
+
+
+@pytest.fixture(scope="module")
+def good(perfect, digits, extractor):
+    return evaluate(perfect, digits, features=extractor)
+
+
+def test_a_generator_of_training_images_lands_where_training_images_do(good):
+    assert good.num_samples == 304 and "304 were drawn" in good.notes[0]
+    for name, entry in good.metrics.items():
+        low, high = entry["interval"]
+        assert low <= entry["value"] <= high, name
+        assert entry["num_samples"] == 304 and entry["level"] == 0.95
+    assert good.metrics["recall"]["value"] > 0.8 * good.metrics["recall"]["real"]
+    assert good.metrics["frechet_distance"]["value"] < 2 * good.metrics["frechet_distance"]["real"] + 0.1
+    assert good.sections["mode_collapse"]["level"] == "none"
+    assert sum(entry["share"] for entry in good.classes) == pytest.approx(1)
+    assert sum(entry["reference_share"] for entry in good.classes) == pytest.approx(1)
+
+
+def test_a_generator_of_one_image_is_called_collapsed(perfect, digits, extractor, good):
+    collapsed = _generator(lambda seeds: np.repeat(perfect.sample([0]), len(seeds), 0), (8, 8, 1))
+    found = evaluate(collapsed, digits, features=extractor, untrained=collapsed)
+    assert found.sections["mode_collapse"]["level"] == "severe"
+    assert found.metrics["frechet_distance"]["percent_of_untrained"] == pytest.approx(100)
+    assert found.metrics["frechet_distance"]["value"] > 10 * good.metrics["frechet_distance"]["value"]
+    assert found.metrics["recall"]["value"] < 0.05
+    assert max(entry["share"] for entry in found.classes) == 1
+
+
+def test_a_saved_model_gives_the_numbers_of_the_generator_itself(digits, tmp_path):
+    keras.utils.set_random_seed(1)
+    sampler = zoo.DCGANGenerator((8, 8, 1), latent_dim=8, base_filters=8)
+    saved = export_saved_model(sampler, 8, (8, 8, 1), tmp_path, "tiny")
+    # By the classifier that the package ships for digits.
+    here, there = (
+        evaluate(generator, digits, num_samples=100)
+        for generator in (Generator.of_sampler(sampler, 8, (8, 8, 1)), Generator.load(saved))
+    )
+    assert here.metrics == there.metrics and here.classes == there.classes
+    assert here.features["name"] == "digits_cnn_v1"
+
+
+@pytest.fixture(scope="module")
+def ring():
+    return datasets.load("ring")
+
+
+def test_points_drawn_from_the_density_find_every_mode(ring):
+    points = ring.arrays("train", 3000)[0][1000:]
+    found = evaluate(_generator(lambda seeds: points[seeds], (2,)), ring, num_samples=2000)
+    metrics = found.metrics
+    assert (metrics["modes_found"]["value"], metrics["modes_found"]["of"]) == (8, 8)
+    assert metrics["high_quality_share"]["value"] == pytest.approx(0.989, abs=0.01)
+    for name in ("sliced_wasserstein", "exact_wasserstein", "log_likelihood"):
+        assert metrics[name]["value"] == pytest.approx(metrics[name]["real"], abs=0.15), name
+    assert found.sections["mode_collapse"]["level"] == "none"
+
+
+def test_points_on_one_mode_are_called_collapsed(ring):
+    rng = np.random.default_rng(0)
+    generator = _generator(lambda seeds: ring.modes[2] + 0.02 * rng.normal(size=(len(seeds), 2)), (2,))
+    found = evaluate(generator, ring, num_samples=500)
+    assert found.metrics["modes_found"]["value"] == 1
+    assert found.metrics["mode_divergence"]["value"] == pytest.approx(np.log(8))
+    section = found.sections["mode_collapse"]
+    assert section["level"] == "severe" and section["rests_on"]["modes_missing"] == 7
+    assert "1 of 8 modes found" in section["verdict"] and "blur" not in section["verdict"]
+
+
+@pytest.mark.parametrize("source", ["swiss_roll", "uniform?dim=1", "two_segments"])
+def test_densities_without_modes_are_measured_by_what_they_have(source):
+    data = datasets.load(source)
+    shape = data.data_shape
+    found = evaluate(_generator(lambda seeds: np.full([len(seeds), *shape], 0.3), shape), data, num_samples=100)
+    assert "modes_found" not in found.metrics and found.classes is None
+    assert ("log_likelihood" in found.metrics) == data.has_log_density
+    assert found.sections["mode_collapse"]["level"] in ("partial", "severe")
+
+
+def test_a_generator_that_does_not_fit_or_broke_down_is_refused(digits, perfect):
+    with pytest.raises(RequestError, match="makes 2, and 'digits' has 8×8×1"):
+        evaluate(_generator(None, (2,)), digits)
+    broken = Generator(perfect.sample, lambda latents: np.full([8, 8, 8, 1], np.nan), 2, (8, 8, 1), 0)
+    with pytest.raises(RequestError, match="not finite"):
+        evaluate(broken, digits)
+
+
+def _write(measured, data, tmp_path, rows=(), **generator):
+    described = {"origin": "workdir", "path": "runs/one", "parameters": 7, "latent_dim": 2, **generator}
+    report = pages.compose(measured, generator=described, data=data, num_asked=1000, first_seed=0, seeded=True)
+    return pages.write(report, measured, list(rows), tmp_path / "report")
+
+
+def test_the_pages_hold_the_numbers_and_need_nothing_from_outside(good, digits, tmp_path):
+    rows = [
+        {"step": step, "critic_loss": 1.0, "generator_loss": 0.5, "critic_gradient_norm": 0.1} for step in (1, 2, 3)
+    ]
+    page = _write(good, digits, tmp_path, rows, objective="minimax", step=3, images_seen=192).read_text()
+    folder = tmp_path / "report"
+    names = {"classes.png", "losses.png", "real.png", "report.html", "report.json", "report.md", "samples.png"}
+    assert {path.name for path in folder.iterdir()} == names
+    assert page.count('src="data:image/png;base64,') == 4
+    assert not re.search(r"(src|href)=\"(?!data:)|url\(|@import|https?:", page)
+
+    def refuse(constant):
+        raise AssertionError(f"{constant} is no JSON")
+
+    report = json.loads((folder / "report.json").read_text(), parse_constant=refuse)
+    assert report["schema_version"] == 1 and report["metrics"] == good.metrics
+    assert list(report["sections"]) == ["mode_collapse"]
+    markdown = (folder / "report.md").read_text()
+    for entry in good.metrics.values():
+        assert f"{entry['value']:.4g}" in page and f"{entry['value']:.4g}" in markdown
+    assert good.sections["mode_collapse"]["verdict"] in markdown
+    assert "![Losses over the steps](losses.png)" in markdown
+
+
+def test_text_from_outside_cannot_become_markup(good, digits, tmp_path):
+    evil = "<script>alert(1)</script>|x"
+    classes = [{**entry, "name": f"{evil}{index}"} for index, entry in enumerate(good.classes)]
+    changed = type(good)(**{**vars(good), "classes": classes, "notes": [evil]})
+    page = _write(changed, digits, tmp_path, objective=evil, path=evil).read_text()
+    markdown = (tmp_path / "report" / "report.md").read_text()
+    assert "<script" not in page and "<script" not in markdown
+    assert "&lt;script&gt;" in page and "\\|x0 |" in markdown
+
+
+def test_numbers_that_are_not_finite_become_null():
+    entry = metric.metric(float("-inf"), "higher", "", num_samples=3, real=float("nan"))
+    assert entry["value"] is None and entry["interval"] is None and entry["real"] is None
+    assert pages._value(entry) == "none"
+
+
+def test_a_thin_class_is_partial_collapse():
+    shares = [0.02, 0.18] + [0.1] * 8
+    classes = [{"name": f"c{i}", "share": share, "reference_share": 0.1} for i, share in enumerate(shares)]
+    manifold = {name: {"value": 0.8, "real": 0.9} for name in ("recall", "coverage")}
+    section = sections.mode_collapse_of_images(manifold, classes)
+    assert section["level"] == "partial" and "1 thin (class c0)" in section["verdict"]
+    assert section["rests_on"]["classes_thin"] == 1 and section["rests_on"]["smallest_share"] == 0.02
+
+
+def test_data_is_prepared_as_the_model_card_says():
+    card = {
+        "data_shape": [16, 16, 3],
+        "config": {"data": {"source": "digits", "on_corrupt": "error", "data_dir": None}},
+    }
+    assert program._open_data(None, None, card).data_shape == (16, 16, 3)
+    assert program._open_data("digits", 8, card).data_shape == (8, 8, 3)
+    assert program._open_data("digits", None, {}).data_shape == (8, 8, 1)
+    with pytest.raises(RequestError, match="--data: missing"):
+        program._open_data(None, None, {})
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ([], "neither given"),
+        (["--workdir=/tmp", "--saved_model=/tmp"], "both given"),
+        (["--workdir=/"], "/ holds no run"),
+        (["--workdir=/", "--features=digits_cnn_v9"], "did you mean 'digits_cnn_v1'?"),
+        (["--saved_model=/"], "holds no SavedModel"),
+        (["--workdir=/", "--data=ring"], "only for --saved_model"),
+    ],
+)
+def test_a_wrong_request_gets_one_line_and_exit_code_2(flags, message):
+    done = subprocess.run([sys.executable, "-m", "export.evaluate", *flags], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 2 and message in done.stderr and done.stderr.count("\n") == 1, done.stderr
+
+
+def test_bad_data_for_a_saved_model_is_refused_before_tensorflow_is_imported(tmp_path):
+    (tmp_path / "saved_model.pb").write_bytes(b"")
+    command = [sys.executable, "-m", "export.evaluate", f"--saved_model={tmp_path}", "--data=idx:/nonexistent"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 2 and "idx:/nonexistent" in done.stderr and done.stderr.count("\n") == 1, done.stderr

@@ -1,0 +1,74 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from export import sample
+from export.saved_model import Generator
+from zoo.errors import RequestError
+
+
+@pytest.fixture
+def images():
+    return np.random.default_rng(0).integers(0, 256, (5, 8, 8, 1), np.uint8)
+
+
+def test_seeds_count_up_from_the_first(sampler):
+    generator = Generator.of_sampler(sampler, 8, (32, 32, 3))
+    drawn = sample.draw(generator, 70, 3)
+    assert drawn.shape == (70, 32, 32, 3)
+    np.testing.assert_array_equal(drawn[[0, 69]], generator.sample([3, 72]))
+
+
+def test_a_png_is_a_grid(images, tmp_path):
+    sample.write(images, tmp_path / "new" / "grid.png")
+    grid = np.asarray(Image.open(tmp_path / "new" / "grid.png"))
+    # Three columns of two rows, each image enlarged to 64 pixels, with gaps of two.
+    assert grid.shape == (2 * 66 - 2, 3 * 66 - 2)
+    np.testing.assert_array_equal(grid[66::8, 66 : 66 + 64 : 8], images[4, ..., 0])
+
+
+def test_a_folder_takes_one_file_an_image(images, tmp_path):
+    sample.write(images, f"{tmp_path}/folder/", first_seed=10)
+    assert sorted(path.name for path in (tmp_path / "folder").iterdir()) == [f"seed_{s:08d}.png" for s in range(10, 15)]
+    np.testing.assert_array_equal(Image.open(tmp_path / "folder" / "seed_00000012.png"), images[2, ..., 0])
+
+
+def test_arrays_come_back_bit_for_bit(images, tmp_path):
+    sample.write(images, tmp_path / "images.npy")
+    np.testing.assert_array_equal(np.load(tmp_path / "images.npy"), images)
+    points = np.random.default_rng(0).normal(size=(50, 2)).astype(np.float32)
+    sample.write(points, tmp_path / "points.csv")
+    np.testing.assert_array_equal(np.loadtxt(tmp_path / "points.csv", delimiter=",", dtype=np.float32), points)
+    sample.write(points, tmp_path / "points.png")
+    assert Image.open(tmp_path / "points.png").size == (640, 640)
+
+
+def test_what_does_not_fit_is_refused(images, tmp_path):
+    for samples, out in ((images, tmp_path / "x.csv"), (np.zeros([3, 2], np.float32), f"{tmp_path}/folder/")):
+        with pytest.raises(RequestError, match="--out"):
+            sample.write(samples, out)
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RequestError, match="cannot be written"):
+        sample.write(images, tmp_path / "file" / "x.png")
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--out=x.png"], "--saved_model: missing"),
+        (["--saved_model=/nonexistent", "--out=x.png"], "/nonexistent: no such directory"),
+        (["--saved_model=model", "--out=/proc/x.png"], "--out: /proc cannot be written"),
+        (["--saved_model=/", "--out=x.tiff"], "'x.tiff'; expected FILE.png"),
+        (["--saved_model=/", "--num=0", "--out=x.png"], "num"),
+        (["--saved_model=/", "--number=1"], "number"),
+    ],
+)
+def test_a_wrong_request_gets_one_line_and_exit_code_2(flags, message, tmp_path):
+    (tmp_path / "saved_model.pb").write_bytes(b"")
+    flags = [flag.replace("=model", f"={tmp_path}") for flag in flags]
+    done = subprocess.run([sys.executable, "-m", "export.sample", *flags], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 2 and message in done.stderr and done.stderr.count("\n") == 1, done.stderr
