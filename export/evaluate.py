@@ -16,10 +16,11 @@ from absl import flags, logging
 from etils import epath
 
 from export.report import pages
-from export.saved_model import Generator, check_writable, find_saved_model, read_card, run_facts
+from export.saved_model import Generator, find_saved_model, read_card, run_facts
 from trainers import program
 from zoo import datasets
 from zoo.errors import RequestError
+from zoo.files import check_writable
 
 _AUTO = "auto"
 

@@ -22,6 +22,7 @@ from export import saved_model
 from trainers import program
 from zoo import grids
 from zoo.errors import RequestError
+from zoo.files import check_writable, write_whole
 
 _SUFFIXES = (".png", ".npy", ".csv")
 _BATCH = 64
@@ -72,18 +73,18 @@ def write(samples, out, first_seed=0):
 
             for seed, image in enumerate(samples, first_seed):
                 picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
-                grids.write_whole(path / f"seed_{seed:08d}.png", grids.png_bytes(picture))
+                write_whole(path / f"seed_{seed:08d}.png", grids.png_bytes(picture))
         elif path.suffix == ".png":
             (grids.save_grid if images else grids.save_points)(samples, path)
         elif path.suffix == ".npy":
             buffer = io.BytesIO()
             np.save(buffer, samples)
-            grids.write_whole(path, buffer.getvalue())
+            write_whole(path, buffer.getvalue())
         else:
             buffer = io.StringIO()
             # Nine digits bring a float32 back bit for bit.
             np.savetxt(buffer, samples, fmt="%.9g", delimiter=",")
-            grids.write_whole(path, buffer.getvalue().encode())
+            write_whole(path, buffer.getvalue().encode())
     except OSError as error:
         raise RequestError(f"--out: {out!r} cannot be written ({error.strerror or error})") from error
 
@@ -108,7 +109,7 @@ def main(argv):
     check_out(out)
     saved_model.find_saved_model(path)
     target = epath.Path(out).expanduser()
-    saved_model.check_writable(target if _names_folder(out) else target.parent, "--out")
+    check_writable(target if _names_folder(out) else target.parent, "--out")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     generator = saved_model.Generator.load(path)
     write(draw(generator, num, seed, progress=True), out, seed)

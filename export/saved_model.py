@@ -30,6 +30,7 @@ from etils import epath
 
 from trainers import program
 from zoo.errors import RequestError
+from zoo.files import check_writable
 from zoo.grids import to_uint8
 
 #: A seed's image must not depend on its batch, but convolution kernels choose their order of additions by the batch's
@@ -162,22 +163,6 @@ def check_name(name):
     """Raises RequestError unless `name` can be a model's: the name of one folder."""
     if not name or name != os.path.basename(name) or name.startswith("."):
         raise RequestError(f"--model_name: {name!r}; expected the name of one folder")
-
-
-def check_writable(folder, where):
-    """Raises RequestError unless files can be made in `folder`, or in the first of its parents that is there.
-
-    Programs ask before they begin, so that nobody waits for a result that has no place. Leaves nothing behind.
-    """
-    standing = folder = epath.Path(folder).expanduser()
-    while not standing.exists() and standing.parent != standing:
-        standing = standing.parent
-    probe = standing / f".probe-{uuid.uuid4().hex}"
-    try:
-        probe.write_bytes(b"")
-        probe.unlink()
-    except OSError as error:
-        raise RequestError(f"{where}: {folder} cannot be written ({standing}: {error.strerror or error})") from error
 
 
 def _number(building, models):

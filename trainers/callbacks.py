@@ -5,7 +5,6 @@ import math
 import signal
 import sys
 import time
-import uuid
 
 import keras
 import tensorflow as tf
@@ -16,6 +15,7 @@ from tqdm import tqdm
 from trainers import runs
 from trainers.program import Interrupted, RunFailed
 from zoo import grids
+from zoo.files import write_whole
 
 
 class NonFinite(RunFailed):
@@ -124,9 +124,7 @@ class WriteMetrics(_Every):
         super().on_train_begin()
         start = int(self.model.step.numpy())
         kept = [json.dumps(row) + "\n" for row in runs.read_metrics(self.workdir) if row["step"] <= start]
-        aside = self.workdir / f".metrics_{uuid.uuid4().hex}.jsonl"
-        aside.write_text("".join(kept))
-        aside.replace(self.path)
+        write_whole(self.path, "".join(kept).encode())
         self._writer = tf.summary.create_file_writer(str(self.workdir / "logs"))
         self._since, self._at = start, time.monotonic()
 

@@ -6,8 +6,6 @@ A workdir is all that a run leaves: `config.json`, `checkpoints/`, `metrics.json
 
 import dataclasses
 import json
-import os
-import uuid
 
 import ml_collections
 from etils import epath
@@ -16,6 +14,7 @@ from trainers import config as config_checks
 from trainers import dynamics, objectives
 from zoo import datasets, families
 from zoo.errors import RequestError
+from zoo.files import check_writable, write_whole
 
 
 @dataclasses.dataclass
@@ -131,16 +130,7 @@ def check_workdir(workdir, config):
         if changed:
             shown = ", ".join(f"{key} (there {held.get(key)!r}, asked {asked.get(key)!r})" for key in changed)
             raise RequestError(f"--workdir: {workdir} holds a run of another config; it differs in {shown}")
-    standing = workdir
-    while not standing.exists() and standing.parent != standing:
-        standing = standing.parent
-    probe = standing / f".probe_{uuid.uuid4().hex}"
-    try:
-        probe.write_text("")
-        probe.unlink()
-    except OSError as error:
-        reason = f"{standing}: {os.strerror(error.errno) if error.errno else error}"
-        raise RequestError(f"--workdir: {workdir} cannot be written ({reason})") from error
+    check_writable(workdir, "--workdir")
 
 
 def write_config(run):
@@ -149,9 +139,7 @@ def write_config(run):
     target = run.workdir / "config.json"
     if not target.exists():
         text = {"config": json.loads(run.config.to_json_best_effort()), "data_shape": list(run.data_shape)}
-        aside = run.workdir / f".config_{uuid.uuid4().hex}.json"
-        aside.write_text(json.dumps(text, indent=2) + "\n")
-        aside.rename(target)
+        write_whole(target, (json.dumps(text, indent=2) + "\n").encode())
 
 
 def _read_config(workdir):

@@ -1,11 +1,11 @@
-"""Pictures of a batch: images in a grid, points in a plot, and files that appear whole or not at all."""
+"""Pictures of a batch: images in a grid, points in a plot."""
 
 import io
 import math
-import uuid
 
 import numpy as np
-from etils import epath
+
+from zoo.files import write_whole
 
 #: A tile of a grid is enlarged by a whole factor as long as it stays within so many pixels: 8×8 digits become visible.
 _TILE = 64
@@ -114,23 +114,3 @@ def save_grid(images, path, columns=None):
 def save_points(points, path, reference=None):
     """Writes `point_plot` of points [N, d] as a PNG, whole or not at all."""
     write_whole(path, png_bytes(point_plot(points, reference)))
-
-
-def write_whole(path, content):
-    """Writes bytes under another name in the same folder, then renames: nobody ever sees half a file.
-
-    Args:
-        path: where to, local or remote (`etils.epath`); a file there is replaced. Its folder must exist.
-        content: bytes.
-
-    Raises:
-        OSError: the folder cannot be written; nothing is left behind.
-    """
-    path = epath.Path(path)
-    building = path.parent / f".{path.name}.{uuid.uuid4().hex[:8]}"
-    try:
-        building.write_bytes(content)
-        building.replace(path)
-    except BaseException:
-        building.unlink(missing_ok=True)
-        raise

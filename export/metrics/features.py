@@ -165,7 +165,7 @@ def load_features(name: str) -> FeatureExtractor:
             return _load_classifier(directory, name)
     near = difflib.get_close_matches(str(name), available(), n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise RequestError(f"features: {name!r} is no extractor{hint} Known: {', '.join(available())}")
+    raise RequestError(f"features: {name!r} is no extractor{hint}; known: {', '.join(available())}")
 
 
 def features_for(dataset, name: str | None = None) -> FeatureExtractor:

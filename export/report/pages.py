@@ -11,6 +11,7 @@ from etils import epath
 
 from export.report import SCHEMA_VERSION, figures
 from zoo import grids
+from zoo.files import write_whole
 
 _HEADLINES = (
     "frechet_distance",
@@ -99,7 +100,7 @@ def write(report, measured, rows, directory):
     directory.mkdir(parents=True, exist_ok=True)
     pictures = _pictures(measured, rows)
     for name, content in pictures.items():
-        grids.write_whole(directory / f"{name}.png", content)
+        write_whole(directory / f"{name}.png", content)
     context = {
         "report": report,
         "title": _title(report),
@@ -111,9 +112,9 @@ def write(report, measured, rows, directory):
     }
     for name, environment in (("report.html", _HTML), ("report.md", _MARKDOWN)):
         page = environment.get_template(f"{name}.jinja").render(context)
-        grids.write_whole(directory / name, page.encode())
+        write_whole(directory / name, page.encode())
     text = json.dumps(report, indent=2, allow_nan=False, default=_plain) + "\n"
-    grids.write_whole(directory / "report.json", text.encode())
+    write_whole(directory / "report.json", text.encode())
     return directory / "report.html"
 
 
