@@ -23,7 +23,7 @@ def base_config(source):
         "data_dir": config_dict.placeholder(str),  # of tfds
     }
 
-    config.generator = {"family": "dcgan", "latent_dim": 64, "base_filters": 64}
+    config.generator = {"family": "dcgan", "latent_dim": 64, "base_filters": 64, "refine_filters": 0}
     config.critic = {"family": "dcgan", "base_filters": 64, "normalization": "auto"}  # auto: what the objective needs
     config.generator_optimizer = {"name": "adam", "learning_rate": 2e-4, "beta_1": 0.5, "beta_2": 0.999}
     config.critic_optimizer = {"name": "adam", "learning_rate": 2e-4, "beta_1": 0.5, "beta_2": 0.999}

@@ -133,9 +133,11 @@ class GAN(keras.Model):
             Dict of scalars: losses and gradient norms of both players, means over this replica's examples.
         """
         batches = tuple(tf.cast(batch, self.generator.variable_dtype) for batch in batches)
-        logs = self.dynamics.step(self, batches)
-        self._average_generator()
-        self.step.assign_add(1)
+        # Nothing moves before the last batch is there, counters included: where the data ends, it ends between steps.
+        with tf.control_dependencies(batches):
+            logs = self.dynamics.step(self, batches)
+            self._average_generator()
+            self.step.assign_add(1)
         return logs
 
     def _average_generator(self):
@@ -184,10 +186,7 @@ class GAN(keras.Model):
             step_on_replica = tf.function(step_on_replica, jit_compile=self.jit_compile, autograph=False)
 
         def one_step(iterator):
-            batches = tuple(_examples(next(iterator)) for _ in range(self.dynamics.batches_per_step))
-            # No move before the last batch is there: where the data ends, it ends between steps.
-            with tf.control_dependencies(list(tf.nest.flatten(batches, expand_composites=True))):
-                batches = tf.nest.map_structure(tf.identity, batches, expand_composites=True)
+            batches = tuple([_examples(next(iterator)) for _ in range(self.dynamics.batches_per_step)])
             logs = strategy.run(step_on_replica, args=(batches,))
             return {key: strategy.reduce("MEAN", value, axis=None) for key, value in logs.items()}
 

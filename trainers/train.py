@@ -43,6 +43,8 @@ def main(argv):
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.set_verbosity(logging.INFO)
+    # TensorFlow logs through absl too, and tells of every checkpoint's shards.
+    logging.get_absl_handler().addFilter(lambda record: record.levelno > 20 or "tensorflow" not in record.pathname)
     from trainers import strategies, training
 
     strategy = strategies.make(_STRATEGY.value, _LOGICAL_CPUS.value)

@@ -88,7 +88,8 @@ def _fit(run, checkpoints):
         ]
     between += [callbacks.SaveCheckpoints(checkpoints, settings.checkpoint_every), stop]
     try:
-        gan.fit(batches(run, first_step), steps_per_epoch=settings.steps - first_step, callbacks=between, verbose=0)
+        steps = settings.steps - first_step
+        gan.fit(batches(run, first_step), steps_per_epoch=steps, callbacks=between, verbose=0, shuffle=False)
     finally:
         stop.restore()
         progress.close()

@@ -9,7 +9,7 @@ cover the upsampled grid evenly, where the paper's 5×5 leave a checkerboard.
 import keras
 
 from zoo.families import check_image_shape
-from zoo.layers import linear, normalization_layers, score_head
+from zoo.layers import linear, normalization_layers, score_head, stack
 
 #: Image size → sizes that the feature maps pass through, the latents' projection first.
 _SIZES = {
@@ -39,7 +39,9 @@ class DCGANGenerator(keras.Model):
     Args:
         data_shape: (H, W, C), square, side in zoo.families.IMAGE_SIZES, 1 or 3 channels.
         latent_dim: number of latents z.
-        base_filters: channels of the last hidden map; each smaller map has twice as many.
+        base_filters: channels of the hidden map at half the image's size; each smaller map has twice as many.
+        refine_filters: channels of one more hidden map, at the image's own size, from which a 3×3 convolution makes
+            the image; 0, the paper's layout, makes the image in the last upsampling.
         normalization: "batch" (the paper's), "layer" or "none".
 
     Input: latents [N, latent_dim]. Output: float32 [N, H, W, C] in [-1, 1].
@@ -52,11 +54,11 @@ class DCGANGenerator(keras.Model):
         TensorShape([5, 28, 28, 1])
     """
 
-    def __init__(self, data_shape, latent_dim=64, base_filters=64, normalization="batch", **kwargs):
+    def __init__(self, data_shape, latent_dim=64, base_filters=64, refine_filters=0, normalization="batch", **kwargs):
         super().__init__(**kwargs)
         check_image_shape(data_shape)
         self.data_shape, self.latent_dim = tuple(data_shape), latent_dim
-        self.base_filters, self.normalization = base_filters, normalization
+        self.base_filters, self.refine_filters, self.normalization = base_filters, refine_filters, normalization
         size, dtype, bias = _SIZES[data_shape[0]][0], self.dtype_policy, normalization == "none"
         channels = _channels(data_shape[0], base_filters)
         maps = [
@@ -65,13 +67,17 @@ class DCGANGenerator(keras.Model):
             ),
             keras.layers.Reshape((size, size, channels[0]), dtype=dtype),
         ]
-        for filters in channels[1:]:
+        for filters in channels[1:] + ([refine_filters] if refine_filters else []):
             maps += [*normalization_layers(normalization, dtype), keras.layers.ReLU(dtype=dtype)]
             maps.append(self._upsample(filters, use_bias=bias))
         maps += [*normalization_layers(normalization, dtype), keras.layers.ReLU(dtype=dtype)]
-        maps.append(self._upsample(data_shape[2]))
+        if refine_filters:
+            initializer = _initializer()
+            maps.append(keras.layers.Conv2D(data_shape[2], 3, 1, "same", kernel_initializer=initializer, dtype=dtype))
+        else:
+            maps.append(self._upsample(data_shape[2]))
         maps.append(keras.layers.Activation("tanh", dtype=self.variable_dtype))
-        self.layout = keras.Sequential([keras.Input((latent_dim,)), *maps])
+        self.layout = stack((latent_dim,), maps, dtype)
         self.built = True
 
     def _upsample(self, filters, **kwargs):
@@ -88,6 +94,7 @@ class DCGANGenerator(keras.Model):
             "data_shape": self.data_shape,
             "latent_dim": self.latent_dim,
             "base_filters": self.base_filters,
+            "refine_filters": self.refine_filters,
             "normalization": self.normalization,
         }
 
@@ -120,8 +127,8 @@ class DCGANDiscriminator(keras.Model):
                 filters, 4, 2, "same", use_bias=not behind, kernel_initializer=_initializer(), dtype=dtype
             )
             maps += [linear(convolution, normalization), *behind, keras.layers.LeakyReLU(0.2, dtype=dtype)]
-        self.trunk = keras.Sequential([keras.Input(self.data_shape), *maps, keras.layers.Flatten(dtype=dtype)])
-        self.head = score_head(self.trunk.output_shape[1:], normalization, self.variable_dtype)
+        self.trunk = stack(self.data_shape, [*maps, keras.layers.Flatten(dtype=dtype)], dtype)
+        self.head = score_head(self.trunk.output_shape[1:], normalization, self.variable_dtype, _initializer())
         self.built = True
 
     def features(self, x, training=False):

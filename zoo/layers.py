@@ -40,12 +40,14 @@ class BatchNormalization(keras.layers.Layer):
     def build(self, input_shape):
         shape = (input_shape[-1],)
         dtype = "float64" if self.compute_dtype == "float64" else "float32"
+        # Not cast to the layer's bfloat16 where it is read: scales and statistics are float32 throughout.
+        weight = {"shape": shape, "dtype": dtype, "autocast": False}
         # DCGAN's initialisation: scales drawn around one rather than set to it (Radford et al. 2015, released code).
         self.gamma = self.add_weight(
-            shape=shape, dtype=dtype, initializer=keras.initializers.RandomNormal(1.0, 0.02), name="gamma"
+            initializer=keras.initializers.RandomNormal(1.0, 0.02), name="gamma", **weight
         )
-        self.beta = self.add_weight(shape=shape, dtype=dtype, initializer="zeros", name="beta")
-        statistics = {"shape": shape, "dtype": dtype, "trainable": False, "aggregation": "only_first_replica"}
+        self.beta = self.add_weight(initializer="zeros", name="beta", **weight)
+        statistics = {**weight, "trainable": False, "aggregation": "only_first_replica"}
         self.moving_mean = self.add_weight(initializer="zeros", name="moving_mean", **statistics)
         self.moving_variance = self.add_weight(initializer="ones", name="moving_variance", **statistics)
 
@@ -100,7 +102,18 @@ def linear(layer, normalization):
     return keras.layers.SpectralNormalization(layer) if normalization == "spectral" else layer
 
 
-def score_head(feature_shape, normalization, dtype):
+def stack(input_shape, layers, dtype):
+    """keras.Sequential of `layers` on inputs [N, *input_shape] that are read in `dtype` (a policy, or a name).
+
+    By itself Sequential rounds its inputs to float32, those of a float64 network too.
+    """
+    policy = keras.dtype_policies.get(dtype)
+    network = keras.Sequential([keras.Input(input_shape, dtype=policy.compute_dtype), *layers])
+    network.dtype_policy = policy
+    return network
+
+
+def score_head(feature_shape, normalization, dtype, initializer="glorot_uniform"):
     """The last layer of a critic: features to one raw score, computed in the variables' dtype."""
-    score = linear(keras.layers.Dense(1, dtype=dtype), normalization)
-    return keras.Sequential([keras.Input(feature_shape), score])
+    score = linear(keras.layers.Dense(1, kernel_initializer=initializer, dtype=dtype), normalization)
+    return stack(feature_shape, [score], dtype)

@@ -5,7 +5,7 @@ import math
 import keras
 import tensorflow as tf
 
-from zoo.layers import linear, normalization_layers, score_head
+from zoo.layers import linear, normalization_layers, score_head, stack
 
 
 def _hidden(hidden_units, activation, normalization, dtype):
@@ -54,7 +54,7 @@ class MLPGenerator(keras.Model):
         hidden = _hidden(hidden_units, activation, normalization, self.dtype_policy)
         # The head computes in the variables' dtype: bfloat16 points or pixels would be visibly rounded.
         head = keras.layers.Dense(math.prod(data_shape), self.output_activation, dtype=self.variable_dtype)
-        self.layout = keras.Sequential([keras.Input((latent_dim,)), *hidden, head])
+        self.layout = stack((latent_dim,), [*hidden, head], self.dtype_policy)
         self.built = True
 
     def call(self, latents, training=False):
@@ -90,7 +90,8 @@ class MLPDiscriminator(keras.Model):
         self.data_shape, self.hidden_units = tuple(data_shape), tuple(hidden_units)
         self.activation, self.normalization = activation, normalization
         hidden = _hidden(hidden_units, activation, normalization, self.dtype_policy)
-        self.trunk = keras.Sequential([keras.Input(self.data_shape), keras.layers.Flatten(), *hidden])
+        flatten = keras.layers.Flatten(dtype=self.dtype_policy)
+        self.trunk = stack(self.data_shape, [flatten, *hidden], self.dtype_policy)
         self.head = score_head(self.trunk.output_shape[1:], normalization, self.variable_dtype)
         self.built = True
 
