@@ -29,7 +29,7 @@ demo: $(VENV)/.installed
 	@echo "SavedModel  $$(ls -d $(CURDIR)/$(DEMO)/models/digits/*/ | sort -V | tail -n 1)"
 
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(VENV)/.installed
 	$(BIN)/ruff check .

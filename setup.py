@@ -54,7 +54,6 @@ setup(
     },
     entry_points={"console_scripts": [f"{name}={target}" for name, target in PROGRAMS.items()]},
     classifiers=[
-        "License :: OSI Approved :: Apache Software License",
         "Programming Language :: Python :: 3",
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
     ],

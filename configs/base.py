@@ -15,6 +15,11 @@ def base_config(source):
     config.dynamics = "alternating"
     config.dynamics_options = {"critic_steps": 1}
 
+    # What the networks see, and what keeps the critic honest, with any objective: see trainers/techniques.py.
+    config.instance_noise = {"std": 0.0, "until": 0.5}  # on the critic's inputs; to zero over that share of the run
+    config.penalties = ()  # ({"name": "gradient_norm", "weight": 10.0, "at": "interpolates", "target": 1.0}, …)
+    config.weight_clip = 0.0  # bound on the critic's weights; 0: none
+
     config.data = {
         "source": source,  # ring, grid, swiss_roll, uniform, two_segments, digits, tfds:NAME, idx:DIR, folder:DIR
         "image_size": config_dict.placeholder(int),  # crop to a square and resize to this side; none: as stored
@@ -23,7 +28,7 @@ def base_config(source):
         "data_dir": config_dict.placeholder(str),  # of tfds
     }
 
-    config.generator = {"family": "dcgan", "latent_dim": 64, "base_filters": 64, "refine_filters": 0}
+    config.generator = {"family": "dcgan", "latent_dim": 64, "base_filters": 64}
     config.critic = {"family": "dcgan", "base_filters": 64, "normalization": "auto"}  # auto: what the objective needs
     config.generator_optimizer = {"name": "adam", "learning_rate": 2e-4, "beta_1": 0.5, "beta_2": 0.999}
     config.critic_optimizer = {"name": "adam", "learning_rate": 2e-4, "beta_1": 0.5, "beta_2": 0.999}

@@ -19,6 +19,8 @@ VARIANTS = {
         "generator_optimizer": {"name": "adam", "learning_rate": 1e-3, "beta_1": 0.0, "beta_2": 0.9},
         "critic_optimizer": {"name": "adam", "learning_rate": 1e-3, "beta_1": 0.0, "beta_2": 0.9},
     },
+    "loss_sensitive": {"objective_options": {"margin_scale": 0.02, "loss_weight": 0.0}},
+    "energy_based": {"critic": {"family": "dcgan_autoencoder", "code_dim": 64, "base_filters": 64}},
 }
 
 
@@ -26,6 +28,7 @@ def get_config(objective="non_saturating"):
     config = base_config("digits")
     config.generator.latent_dim = 32
     config.train.steps = 4_000
+    config.train.decay_from = 0.5
     config.train.steps_per_execution = 10
     config.objective = objective
     for key, value in VARIANTS.get(objective, {}).items():

@@ -17,6 +17,20 @@ VARIANTS = {
         "objective_options": {"penalty_weight": 0.1},
         "dynamics_options": {"critic_steps": 5},
     },
+    "loss_sensitive": {"objective_options": {"margin_scale": 1.0, "loss_weight": 0.0}},
+    "energy_based": {
+        "objective_options": {"margin": 1.0},
+        "critic": {"family": "mlp_autoencoder", "code_dim": 16, "hidden_units": (128, 128)},
+    },
+    "noise_contrastive": {
+        "objective_options": {"noise_scale": 2.0},
+        "generator": {"family": "gaussian_mixture", "components": 16},
+        "generator_optimizer": {"name": "adam", "learning_rate": 1e-2, "beta_1": 0.5, "beta_2": 0.999},
+    },
+    "self_contrastive": {
+        "generator": {"family": "gaussian_mixture", "components": 16},
+        "generator_optimizer": {"name": "adam", "learning_rate": 1e-2, "beta_1": 0.5, "beta_2": 0.999},
+    },
 }
 
 

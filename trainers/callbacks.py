@@ -32,7 +32,8 @@ class StopOnNonFinite(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         # The critic moves first, so where both are bad it is the one to name.
         for player in ("critic", "generator"):
-            for key, value in logs.items():
+            # The loss before the gradient, which is not finite either where the loss is not.
+            for key, value in sorted(logs.items(), key=lambda item: item[0].endswith("norm")):
                 if key.startswith(player) and not math.isfinite(float(value)):
                     raise NonFinite(
                         int(self.model.step.numpy()), player, key.removeprefix(f"{player}_").replace("_", " ")

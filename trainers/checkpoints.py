@@ -77,7 +77,7 @@ class Checkpoints:
         for step in reversed(steps):
             try:
                 self.restore(gan, step)
-            except (tf.errors.OpError, ValueError, AssertionError) as error:
+            except (tf.errors.OpError, ValueError, LookupError, AssertionError) as error:
                 logging.warning("Checkpoint %s is damaged, skipped: %s", self.path(step), str(error).split("\n")[0])
                 continue
             return step

@@ -5,7 +5,7 @@ The keys and their meaning are laid out in `configs/base.py`.
 
 import numbers
 
-from trainers import dynamics, objectives
+from trainers import dynamics, objectives, techniques
 from zoo import datasets, families
 from zoo.errors import RequestError
 
@@ -29,6 +29,7 @@ _WHOLE = (lambda value: isinstance(value, numbers.Integral) and value >= 0, "a w
 _POSITIVE = (_is_count, _COUNT)
 _OPTIONAL_COUNT = (lambda value: value is None or _is_count(value), f"{_COUNT}, or none")
 _OPTIONS = (lambda value: hasattr(value, "keys"), "a dict of options")
+_AMOUNT = (techniques.is_amount, "a number, 0 or more")
 _SWITCH = (lambda value: isinstance(value, bool), "true or false")
 
 _SCHEMA = {
@@ -42,6 +43,13 @@ _SCHEMA = {
     "data.channels": (lambda value: value in (None, 1, 3), "1, 3 or none"),
     "data.on_corrupt": _one_of("error", "skip"),
     "data.data_dir": (lambda value: value is None or isinstance(value, str), "a directory, or none"),
+    "instance_noise.std": _AMOUNT,
+    "instance_noise.until": (
+        lambda value: _is_number(value) and 0 < value <= 1,
+        "a share of the run, above 0, up to 1",
+    ),
+    "penalties": (lambda value: isinstance(value, (tuple, list)), "a tuple of dicts, one a penalty"),
+    "weight_clip": _AMOUNT,
     "generator": _OPTIONS,
     "critic": _OPTIONS,
     "generator_optimizer": _OPTIONS,
@@ -97,12 +105,14 @@ def check(config, replicas=1):
     dynamics.METHODS.check(config.dynamics)
     for player in ("generator", "critic"):
         name = config[player].get("family")
-        if name not in families.FAMILIES:
-            raise RequestError(f"config.{player}.family: {name!r}; expected one of {', '.join(families.FAMILIES)}")
+        if name not in families.names(player):
+            raise RequestError(f"config.{player}.family: {name!r}; expected one of {', '.join(families.names(player))}")
     check_batch_size(config.train.batch_size, replicas)
     normalization = config.critic.get("normalization", "auto")
     if normalization != "auto":
         families.check_normalization(normalization, "config.critic.normalization")
+    techniques.read_penalties(config.penalties)
+    techniques.check_minibatch_discrimination(config.critic, config.train.batch_size)
     data = datasets.load(**config.data)
     for player in ("generator", "critic"):
         if families.FAMILIES[config[player].family].images_only:

@@ -8,7 +8,9 @@ networks see (`zoo.layers`). `GAN.train_step` joins them.
 import keras
 import tensorflow as tf
 
+from trainers import techniques
 from trainers.dynamics.alternating import Alternating
+from trainers.penalties import clip_weights
 from zoo.noise import Noise
 
 
@@ -17,7 +19,7 @@ class GAN(keras.Model):
 
     Subclasses are the objectives. Most override only `critic_loss` and `generator_loss`, pure functions of scores; one
     that needs the examples themselves overrides `compute_critic_loss` or `compute_generator_loss`; one whose paper
-    changes the order of play overrides `train_step`.
+    changes the order of play overrides `play`.
 
     The weights after n steps are a function of the initial weights, the data and `seed` alone. They do not depend on
     the number of replicas (up to the order of floating-point additions) nor on interruptions: noise is stateless and
@@ -29,6 +31,12 @@ class GAN(keras.Model):
         dynamics: how the players move, a `trainers.dynamics` object; the objective's paper decides if None.
         seed: base seed of all noise.
         ema_decay: decay of the moving average of the generator's weights that `sample` uses (0 turns it off).
+        penalties: `trainers.techniques` penalties, added to the critic's loss beside the objective's own.
+        instance_noise: a `trainers.techniques.InstanceNoise` on the critic's inputs, or None.
+        weight_clip: bound on every weight of the critic, after each of its updates; 0 leaves them free.
+
+    Raises:
+        RequestError: the parts do not go together; the message says which and what to use.
 
     Example:
         >>> data = zoo.datasets.load("digits")
@@ -40,12 +48,30 @@ class GAN(keras.Model):
 
     #: Normalisation that the objective's paper uses in a convolutional critic.
     critic_normalization = "batch"
+    #: Whether the critic's loss has the gradient by each example in it, so that the critic must not mix examples.
+    penalises_gradients = False
+    #: What a dynamics may need that this objective lacks, and why: trait → reason. See `Dynamics.needs`.
+    lacks = {}
 
-    def __init__(self, generator, critic, *, dynamics=None, seed=0, ema_decay=0.999, **kwargs):
+    def __init__(
+        self,
+        generator,
+        critic,
+        *,
+        dynamics=None,
+        seed=0,
+        ema_decay=0.999,
+        penalties=(),
+        instance_noise=None,
+        weight_clip=0.0,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.generator, self.critic = generator, critic
         self.latent_dim, self.seed, self.ema_decay = generator.latent_dim, seed, ema_decay
         self.dynamics = dynamics or self.default_dynamics()
+        self.penalties, self.instance_noise, self.weight_clip = tuple(penalties), instance_noise, weight_clip
+        techniques.check_composition(self)
         self.averaged_generator = type(generator).from_config(generator.get_config())
         self.averaged_generator.set_weights(generator.get_weights())
         counter = {"shape": (), "dtype": "int64", "trainable": False, "aggregation": "only_first_replica"}
@@ -53,8 +79,9 @@ class GAN(keras.Model):
         self.step = self.add_weight(name="step", initializer="zeros", **counter)
         #: Number of times that the run was rolled back from a non-finite step: each draws other noise and data.
         self.rollbacks = self.add_weight(name="rollbacks", initializer="zeros", **counter)
-        #: A call of `train_function` takes no step past this one.
-        self.last_step = tf.Variable(tf.int64.max, trainable=False, name="last_step")
+        #: A call of `train_function` takes no step past this one. Set past Keras' tracking: it belongs to a call of
+        #: `fit`, not to the weights, and a checkpoint that held it would stop whoever trains on from there.
+        object.__setattr__(self, "last_step", tf.Variable(tf.int64.max, trainable=False, name="last_step"))
         self.built = True
 
     # What an objective overrides.
@@ -85,10 +112,41 @@ class GAN(keras.Model):
         """The generator's loss at examples [N, ...]."""
         return self.generator_loss(self.critic(fake, training=True))
 
+    def play(self, batches):
+        """The moves of one step: the dynamics'. A paper that changes the order of play, or adds a player, overrides it.
+
+        Args:
+            batches: tuple of `dynamics.batches_per_step` batches [N, ...], in the networks' dtype.
+
+        Returns:
+            Dict of scalar logs, critic_loss and generator_loss among them.
+        """
+        return self.dynamics.step(self, batches)
+
     def constrain_critic(self):
-        """Projects the critic's weights after each of its updates; weight clipping overrides it."""
+        """Projects the critic's weights after each of its updates: to [-weight_clip, weight_clip]."""
+        if self.weight_clip:
+            clip_weights(self.critic.trainable_variables, self.weight_clip, self.distribute_strategy)
 
     # What dynamics use.
+
+    def critic_total_loss(self, real, fake, noise):
+        """What a dynamics lets the critic descend: the objective's loss on what the critic sees, and the penalties."""
+        real, fake = self._seen(real, fake, noise)
+        loss = self.compute_critic_loss(real, fake, noise)
+        for penalty in self.penalties:
+            loss += penalty(self.critic, real, fake, noise)
+        return loss
+
+    def generator_total_loss(self, real, fake, noise):
+        """What a dynamics lets the generator descend: the objective's loss on what the critic sees."""
+        return self.compute_generator_loss(*self._seen(real, fake, noise), noise)
+
+    def _seen(self, real, fake, noise):
+        """Real and generated examples as the critic sees them: under the instance noise of this draw."""
+        if self.instance_noise is None:
+            return real, fake
+        return self.instance_noise(real, "real", noise, self.step), self.instance_noise(fake, "fake", noise, self.step)
 
     def noise(self, batch_size, draw=0):
         """The noise of this step's `draw`-th batch, one row an example of the global batch."""
@@ -98,9 +156,9 @@ class GAN(keras.Model):
         """Generated examples [N, ...] in training mode."""
         return self.generator(noise.normal("latents", [self.latent_dim]), training=True)
 
-    def gradients(self, tape, loss, player):
-        """Gradient of the mean loss over all replicas, a list like `player.trainable_variables`."""
-        variables = [variable.value for variable in player.trainable_variables]
+    def gradients(self, tape, loss, *players):
+        """Gradient of the mean loss over all replicas, a list like the players' `trainable_variables`, end to end."""
+        variables = [variable.value for player in players for variable in player.trainable_variables]
         gradients = tape.gradient(loss, variables, unconnected_gradients="zero")
         context = tf.distribute.get_replica_context()
         if context.num_replicas_in_sync > 1:
@@ -135,7 +193,7 @@ class GAN(keras.Model):
         batches = tuple(tf.cast(batch, self.generator.variable_dtype) for batch in batches)
         # Nothing moves before the last batch is there, counters included: where the data ends, it ends between steps.
         with tf.control_dependencies(batches):
-            logs = self.dynamics.step(self, batches)
+            logs = self.play(batches)
             self._average_generator()
             self.step.assign_add(1)
         return logs
@@ -171,6 +229,7 @@ class GAN(keras.Model):
         with self.distribute_strategy.scope():
             self.generator_optimizer.build(self.generator.trainable_variables)
             self.critic_optimizer.build(self.critic.trainable_variables)
+            self.dynamics.build(self)
 
     def make_train_function(self, force=False):
         """The loop that `fit` and the train program share: `steps_per_execution` steps in one call.

@@ -11,6 +11,13 @@ import pkgutil
 from zoo.errors import RequestError
 
 
+def listing(table):
+    """The rows of a table of methods as text: a name, what it is and its source a line."""
+    names = table.names()
+    width = max(map(len, names))
+    return "\n".join(f"  {name:{width}}  {table.summary(name)}" for name in names)
+
+
 class Methods:
     """The methods of one package, found by listing its files.
 

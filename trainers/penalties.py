@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from trainers.replicas import batch_mean, replica_count
+
 
 def clip_weights(variables, bound, strategy):
     """Clips every weight to [-bound, bound] in place, on every replica. Arjovsky et al. 2017, algorithm 1, line 7."""
@@ -28,13 +30,51 @@ def interpolates(real, fake, noise):
     return real + tf.cast(share, real.dtype) * (fake - real)
 
 
-def gradient_norms(critic, x):
-    """‖∇ₓD(x)‖₂ of each example: [N]. Right only for a critic that does not mix examples."""
+def surroundings(real, noise, spread=0.5):
+    """Points around real examples: x + α · spread · std · u, as in the released code of Kodali et al. 2017.
+
+    u is uniform on [0, 1) per component, α per example, and std the standard deviation of all components of the global
+    batch. (Their paper writes Gaussian noise of a fixed scale; the code is what its results were made with.)
+
+    Args:
+        real: [N, ...].
+        noise: this draw's `zoo.noise.Noise`.
+    """
+    # All examples have as many components, so means of means are those of all.
+    axes = list(range(1, real.shape.rank))
+    mean = batch_mean(tf.reduce_mean(real, axes))
+    deviation = tf.sqrt(batch_mean(tf.reduce_mean(tf.square(real - mean), axes)))
+    steps = tf.cast(noise.uniform("surroundings", real.shape[1:]), real.dtype)
+    share = tf.cast(noise.uniform("surroundings share", [1] * len(axes)), real.dtype)
+    return real + share * spread * deviation * steps
+
+
+#: Where a penalty may look at the critic's gradient: name → function of (real, fake, noise).
+PLACES = {
+    "interpolates": interpolates,
+    "real": lambda real, fake, noise: real,
+    "fake": lambda real, fake, noise: fake,
+    "perturbed": lambda real, fake, noise: surroundings(real, noise),
+}
+
+
+def scores_and_squared_slopes(critic, x):
+    """Scores [N, 1] and ‖∇ₓD(x)‖₂² [N, 1]. Right only for a critic that does not mix examples."""
     with tf.GradientTape() as tape:
         tape.watch(x)
         scores = critic(x, training=True)
     gradient = tape.gradient(scores, x)
-    squares = tf.reduce_sum(tf.square(gradient), axis=list(range(1, x.shape.rank)))
+    return scores, tf.reduce_sum(tf.square(gradient), axis=list(range(1, x.shape.rank)))[:, None]
+
+
+def squared_gradient_norms(critic, x):
+    """‖∇ₓD(x)‖₂² of each example: [N]. Right only for a critic that does not mix examples."""
+    return scores_and_squared_slopes(critic, x)[1][:, 0]
+
+
+def gradient_norms(critic, x):
+    """‖∇ₓD(x)‖₂ of each example: [N]. Right only for a critic that does not mix examples."""
+    squares = squared_gradient_norms(critic, x)
     # The root has no derivative at zero; a critic that is flat at x must give a zero gradient there, not NaN.
     flat = tf.equal(squares, 0.0)
     return tf.where(flat, tf.zeros_like(squares), tf.sqrt(tf.where(flat, tf.ones_like(squares), squares)))
@@ -43,3 +83,28 @@ def gradient_norms(critic, x):
 def gradient_norm_penalty(critic, x, target=1.0):
     """E(‖∇ₓD(x)‖₂ - target)², a scalar: the two-sided penalty of Gulrajani et al. 2017, equation 3."""
     return tf.reduce_mean(tf.square(gradient_norms(critic, x) - target))
+
+
+def zero_centred_penalty(critic, x):
+    """½ E‖∇ₓD(x)‖₂², a scalar: R1 at real examples, R2 at generated ones. Mescheder et al. 2018, equation 9."""
+    return 0.5 * tf.reduce_mean(squared_gradient_norms(critic, x))
+
+
+def pull_away(codes):
+    """The repelling term of Zhao et al. 2016 (EBGAN), section 2.4: mean squared cosine between different examples.
+
+    PT = 1 / (N (N - 1)) Σᵢ Σ_{j≠i} (sᵢᵀsⱼ / ‖sᵢ‖‖sⱼ‖)², over all pairs of the global batch. It is between 0 (orthogonal
+    codes) and 1 (all parallel). The sum over pairs is the squared Frobenius norm of Σᵢ sᵢsᵢᵀ, so that replicas exchange
+    a mean of outer products and not their codes.
+
+    Args:
+        codes: [N, d].
+
+    Returns:
+        Scalar; 0 for a batch of one.
+    """
+    directions = tf.math.l2_normalize(codes, axis=1)
+    here = tf.cast(tf.shape(codes)[0], codes.dtype)
+    outer = batch_mean(tf.matmul(directions, directions, transpose_a=True)[None] / here)
+    count = here * replica_count()
+    return (count * tf.reduce_sum(tf.square(outer)) - 1.0) / tf.maximum(count - 1.0, 1.0)

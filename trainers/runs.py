@@ -11,7 +11,7 @@ import ml_collections
 from etils import epath
 
 from trainers import config as config_checks
-from trainers import dynamics, objectives
+from trainers import dynamics, objectives, techniques
 from zoo import datasets, families
 from zoo.errors import RequestError
 from zoo.files import check_writable, write_whole
@@ -59,20 +59,28 @@ def build(config, data=None, *, strategy=None, workdir=None, data_shape=None):
 
     import keras
 
+    from zoo import layers
+
     data_shape = tuple(data_shape or data.data_shape)
     objective = objectives.METHODS.load(config.objective)
+    parts = _techniques(config)
     play = dynamics.METHODS.build(config.dynamics, dict(config.dynamics_options), "config.dynamics_options")
-    template = {"generator", "critic", "dynamics", "seed", "ema_decay"}
+    template = {"generator", "critic", "dynamics", "seed", "ema_decay", *parts}
     options = dict(config.objective_options)
     objectives.METHODS.check_options(config.objective, options, "config.objective_options", inherited=template)
     keras.utils.set_random_seed(config.seed)
     with strategy.scope() if strategy else contextlib.nullcontext():
+        generator, critic = (_network(config, player, data_shape, objective) for player in ("generator", "critic"))
+        if data is not None and layers.needs_reference(critic):
+            # Real examples, the same ones whenever the run is built; a resumed run has them in its checkpoint too.
+            layers.set_reference(critic, data.arrays("train", layers.REFERENCE_SIZE)[0])
         gan = objective(
-            _network(config, "generator", data_shape, objective),
-            _network(config, "critic", data_shape, objective),
+            generator,
+            critic,
             dynamics=play,
             seed=config.seed,
             ema_decay=config.train.ema_decay,
+            **parts,
             **options,
         )
         gan.compile(
@@ -84,6 +92,17 @@ def build(config, data=None, *, strategy=None, workdir=None, data_shape=None):
     return Run(config, data_shape, gan, epath.Path(workdir) if workdir else None, data)
 
 
+def _techniques(config):
+    """The parts of the GAN that `trainers.techniques` makes of a config. A run from before there were any has none."""
+    noise = config.get("instance_noise", {"std": 0.0, "until": 1.0})
+    std, until = noise["std"], noise["until"]
+    return {
+        "penalties": techniques.read_penalties(config.get("penalties", ())),
+        "instance_noise": techniques.InstanceNoise(std, int(until * config.train.steps)) if std else None,
+        "weight_clip": config.get("weight_clip", 0.0),
+    }
+
+
 def _network(config, player, data_shape, objective):
     options = dict(config[player])
     family = families.FAMILIES[options.pop("family")]
@@ -91,6 +110,8 @@ def _network(config, player, data_shape, objective):
     if player == "critic" and options.get("normalization", "auto") == "auto":
         # Multilayer perceptrons on points are trained without; for images the objective's paper decides.
         options["normalization"] = objective.critic_normalization if family.images_only else "none"
+        if options["normalization"] == "batch" and config.get("penalties"):
+            options["normalization"] = "layer"
     try:
         return network(data_shape, dtype=config.train.precision, **options)
     except (TypeError, ValueError) as error:

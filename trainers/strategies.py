@@ -8,6 +8,22 @@ from zoo.errors import RequestError
 STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
 
 
+def check(name):
+    """Raises RequestError where `name` is no strategy, or wants workers that nothing names. Free of TensorFlow."""
+    if name not in STRATEGIES:
+        raise RequestError(f"--strategy: {name!r}; expected one of {', '.join(STRATEGIES)}")
+    if name == "multi_worker" and not _workers():
+        raise RequestError("--strategy: multi_worker needs the environment variable TF_CONFIG to name the workers")
+
+
+def _workers():
+    """Number of workers that TF_CONFIG names."""
+    try:
+        return len(json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster", {}).get("worker", []))
+    except (ValueError, AttributeError) as error:
+        raise RequestError(f"TF_CONFIG: expected a JSON object that names the workers ({error})") from error
+
+
 def make(name="auto", logical_cpus=0):
     """A tf.distribute strategy.
 
@@ -21,11 +37,7 @@ def make(name="auto", logical_cpus=0):
     Raises:
         RequestError: no such strategy, or the machine lacks what it needs.
     """
-    if name not in STRATEGIES:
-        raise RequestError(f"--strategy: {name!r}; expected one of {', '.join(STRATEGIES)}")
-    workers = len(json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster", {}).get("worker", []))
-    if name == "multi_worker" and not workers:
-        raise RequestError("--strategy: multi_worker needs the environment variable TF_CONFIG to name the workers")
+    check(name)
 
     import tensorflow as tf
 
@@ -38,7 +50,7 @@ def make(name="auto", logical_cpus=0):
         except (ValueError, KeyError, tf.errors.OpError) as error:
             raise RequestError(f"--strategy: no TPU answers ({str(error).splitlines()[0]})") from error
         return tf.distribute.TPUStrategy(resolver)
-    if name == "multi_worker" or (name == "auto" and workers > 1):
+    if name == "multi_worker" or (name == "auto" and _workers() > 1):
         return tf.distribute.MultiWorkerMirroredStrategy()
     gpus = [device.name for device in tf.config.list_logical_devices("GPU")]
     cpus = [device.name for device in tf.config.list_logical_devices("CPU")]

@@ -8,12 +8,18 @@ import os
 from absl import flags, logging
 from ml_collections import config_flags
 
-from trainers import program
+from trainers import methods, program
 from zoo.errors import RequestError
 
+# Options that a config does not list, of an objective or a dynamics, are accepted here and checked with the others.
 _CONFIG = config_flags.DEFINE_config_file(
-    "config", None, "Config file, the objective after a colon. Any of its values: --config.train.steps=1000."
+    "config",
+    None,
+    "Config file, the objective after a colon. Any of its values: --config.train.steps=1000.",
+    lock_config=False,
+    accept_new_attributes=True,
 )
+_LIST = flags.DEFINE_bool("list", False, "Print the objectives, dynamics and techniques with their sources, and end.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Directory of the run; made if it is not there, resumed if it is.")
 _STRATEGY = flags.DEFINE_string(
     "strategy", "auto", "Where to compute: auto, one_device, mirrored, multi_worker or tpu."
@@ -25,6 +31,12 @@ _LOGICAL_CPUS = flags.DEFINE_integer(
 
 def main(argv):
     del argv
+    if _LIST.value:
+        from trainers import dynamics, objectives, techniques
+
+        tables = {"objectives": objectives.METHODS, "dynamics": dynamics.METHODS, "techniques": techniques}
+        print("\n\n".join(f"{kind}\n{methods.listing(table)}" for kind, table in tables.items()))
+        return
     config = _CONFIG.value
     for name, value in (("config", config), ("workdir", _WORKDIR.value)):
         if value is None:
@@ -36,8 +48,9 @@ def main(argv):
         file = config_flags.get_config_filename(flags.FLAGS["config"])
         raise RequestError(f"--config: {file}: no such file") from error
     from trainers import config as config_checks
-    from trainers import runs
+    from trainers import runs, strategies
 
+    strategies.check(_STRATEGY.value)
     data = config_checks.check(config, replicas=max(1, _LOGICAL_CPUS.value))
     runs.check_workdir(_WORKDIR.value, config)
 
@@ -45,7 +58,7 @@ def main(argv):
     logging.set_verbosity(logging.INFO)
     # TensorFlow logs through absl too, and tells of every checkpoint's shards.
     logging.get_absl_handler().addFilter(lambda record: record.levelno > 20 or "tensorflow" not in record.pathname)
-    from trainers import strategies, training
+    from trainers import training
 
     strategy = strategies.make(_STRATEGY.value, _LOGICAL_CPUS.value)
     config_checks.check_batch_size(config.train.batch_size, strategy.num_replicas_in_sync)

@@ -64,7 +64,7 @@ def train(run):
             if settings.on_nonfinite == "stop" or rollbacks > _MOST_ROLLBACKS:
                 raise RunFailed(f"{failure}; {where}") from failure
             count = int(gan.rollbacks.numpy()) + 1
-            checkpoints.restore(gan, good)
+            good = checkpoints.restore_newest(gan)
             gan.rollbacks.assign(count)
             logging.warning("%s; rolled back to step %d, other noise and data from there", failure, good)
         except tf.errors.InvalidArgumentError as error:

@@ -6,6 +6,8 @@ ReLU in the generator and LeakyReLU(0.2) in the critic, weights from N(0, 0.02²
 cover the upsampled grid evenly, where the paper's 5×5 leave a checkerboard.
 """
 
+import math
+
 import keras
 
 from zoo.families import check_image_shape
@@ -32,6 +34,11 @@ def _channels(image_size, base_filters):
     return [base_filters * 2**level for level in reversed(range(depth))]
 
 
+def _critic_depth(image_size):
+    """Number of strided convolutions: until the maps are 4×4, as in the paper, and two at least."""
+    return max(2, math.ceil(math.log2(image_size / 4)))
+
+
 @keras.saving.register_keras_serializable("zoo")
 class DCGANGenerator(keras.Model):
     """Latents to images by transposed convolutions.
@@ -39,10 +46,8 @@ class DCGANGenerator(keras.Model):
     Args:
         data_shape: (H, W, C), square, side in zoo.families.IMAGE_SIZES, 1 or 3 channels.
         latent_dim: number of latents z.
-        base_filters: channels of the hidden map at half the image's size; each smaller map has twice as many.
-        refine_filters: channels of one more hidden map, at the image's own size, from which a 3×3 convolution makes
-            the image; 0, the paper's layout, makes the image in the last upsampling.
-        normalization: "batch" (the paper's), "layer" or "none".
+        base_filters: channels of the last hidden map; each smaller map has twice as many.
+        normalization: "batch" (the paper's), "layer", "virtual_batch" or "none".
 
     Input: latents [N, latent_dim]. Output: float32 [N, H, W, C] in [-1, 1].
 
@@ -54,11 +59,11 @@ class DCGANGenerator(keras.Model):
         TensorShape([5, 28, 28, 1])
     """
 
-    def __init__(self, data_shape, latent_dim=64, base_filters=64, refine_filters=0, normalization="batch", **kwargs):
+    def __init__(self, data_shape, latent_dim=64, base_filters=64, normalization="batch", **kwargs):
         super().__init__(**kwargs)
         check_image_shape(data_shape)
         self.data_shape, self.latent_dim = tuple(data_shape), latent_dim
-        self.base_filters, self.refine_filters, self.normalization = base_filters, refine_filters, normalization
+        self.base_filters, self.normalization = base_filters, normalization
         size, dtype, bias = _SIZES[data_shape[0]][0], self.dtype_policy, normalization == "none"
         channels = _channels(data_shape[0], base_filters)
         maps = [
@@ -67,15 +72,11 @@ class DCGANGenerator(keras.Model):
             ),
             keras.layers.Reshape((size, size, channels[0]), dtype=dtype),
         ]
-        for filters in channels[1:] + ([refine_filters] if refine_filters else []):
+        for filters in channels[1:]:
             maps += [*normalization_layers(normalization, dtype), keras.layers.ReLU(dtype=dtype)]
             maps.append(self._upsample(filters, use_bias=bias))
         maps += [*normalization_layers(normalization, dtype), keras.layers.ReLU(dtype=dtype)]
-        if refine_filters:
-            initializer = _initializer()
-            maps.append(keras.layers.Conv2D(data_shape[2], 3, 1, "same", kernel_initializer=initializer, dtype=dtype))
-        else:
-            maps.append(self._upsample(data_shape[2]))
+        maps.append(self._upsample(data_shape[2]))
         maps.append(keras.layers.Activation("tanh", dtype=self.variable_dtype))
         self.layout = stack((latent_dim,), maps, dtype)
         self.built = True
@@ -94,7 +95,6 @@ class DCGANGenerator(keras.Model):
             "data_shape": self.data_shape,
             "latent_dim": self.latent_dim,
             "base_filters": self.base_filters,
-            "refine_filters": self.refine_filters,
             "normalization": self.normalization,
         }
 
@@ -106,7 +106,8 @@ class DCGANDiscriminator(keras.Model):
     Args:
         data_shape: (H, W, C), square, side in zoo.families.IMAGE_SIZES, 1 or 3 channels.
         base_filters: channels of the first map; each smaller map has twice as many.
-        normalization: "batch" (the paper's), "layer" (for gradient penalties), "spectral" or "none".
+        normalization: "batch" (the paper's), "layer" (for gradient penalties), "spectral", "virtual_batch" or "none".
+        minibatch_discrimination: number of kernels between the features and the score; 0 for none.
 
     Input: [N, H, W, C] in [-1, 1]. Output: float32 [N, 1].
 
@@ -114,13 +115,14 @@ class DCGANDiscriminator(keras.Model):
         RequestError: images of this shape cannot be read, or no such normalisation.
     """
 
-    def __init__(self, data_shape, base_filters=64, normalization="batch", **kwargs):
+    def __init__(self, data_shape, base_filters=64, normalization="batch", minibatch_discrimination=0, **kwargs):
         super().__init__(**kwargs)
         check_image_shape(data_shape)
         self.data_shape, self.base_filters, self.normalization = tuple(data_shape), base_filters, normalization
         dtype = self.dtype_policy
         maps = []
-        for level, filters in enumerate(reversed(_channels(data_shape[0], base_filters))):
+        for level in range(_critic_depth(data_shape[0])):
+            filters = base_filters * 2**level
             # The critic's input is left as it is (paper, section 3): no normalisation behind the first convolution.
             behind = normalization_layers(normalization, dtype) if level else []
             convolution = keras.layers.Conv2D(
@@ -128,7 +130,11 @@ class DCGANDiscriminator(keras.Model):
             )
             maps += [linear(convolution, normalization), *behind, keras.layers.LeakyReLU(0.2, dtype=dtype)]
         self.trunk = stack(self.data_shape, [*maps, keras.layers.Flatten(dtype=dtype)], dtype)
-        self.head = score_head(self.trunk.output_shape[1:], normalization, self.variable_dtype, _initializer())
+        self.minibatch_discrimination = minibatch_discrimination
+        shape = self.trunk.output_shape[1:]
+        self.head = score_head(
+            shape, normalization, self.variable_dtype, _initializer(), minibatch_discrimination=minibatch_discrimination
+        )
         self.built = True
 
     def features(self, x, training=False):
@@ -144,4 +150,5 @@ class DCGANDiscriminator(keras.Model):
             "data_shape": self.data_shape,
             "base_filters": self.base_filters,
             "normalization": self.normalization,
+            "minibatch_discrimination": self.minibatch_discrimination,
         }

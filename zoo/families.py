@@ -11,16 +11,16 @@ IMAGE_CHANNELS = (1, 3)
 
 #: Normalisations that a critic can be built with. Under a per-example gradient penalty "batch" is wrong: it mixes
 #: the examples, so the gradient of one score is not the gradient at one point (Gulrajani et al. 2017, section 4).
-NORMALIZATIONS = ("batch", "layer", "none", "spectral")
+NORMALIZATIONS = ("batch", "layer", "none", "spectral", "virtual_batch")
 
 
 @dataclasses.dataclass(frozen=True)
 class Family:
-    """A generator and a critic that belong together."""
+    """A generator and a critic that belong together; None where there is only the other."""
 
     module: str
-    generator: str
-    critic: str
+    generator: str | None
+    critic: str | None
     images_only: bool
 
     def generator_class(self):
@@ -33,7 +33,16 @@ class Family:
 FAMILIES = {
     "mlp": Family("zoo.mlp", "MLPGenerator", "MLPDiscriminator", images_only=False),
     "dcgan": Family("zoo.dcgan", "DCGANGenerator", "DCGANDiscriminator", images_only=True),
+    "mlp_autoencoder": Family("zoo.autoencoder", None, "MLPAutoencoder", images_only=False),
+    "dcgan_autoencoder": Family("zoo.autoencoder", None, "DCGANAutoencoder", images_only=True),
+    "gaussian": Family("zoo.densities", "Gaussian", None, images_only=False),
+    "gaussian_mixture": Family("zoo.densities", "GaussianMixture", None, images_only=False),
 }
+
+
+def names(player):
+    """Names of the families that have a `player`: "generator" or "critic"."""
+    return [name for name, family in FAMILIES.items() if getattr(family, player)]
 
 
 def check_image_shape(data_shape, where="data_shape"):

@@ -1,9 +1,14 @@
 """Layers of our own, and the normalisation that a critic is built with."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 
+from zoo.errors import RequestError
 from zoo.families import check_normalization
+
+#: Examples in the reference batch of virtual batch normalisation.
+REFERENCE_SIZE = 64
 
 
 def _replicas():
@@ -16,6 +21,13 @@ def _over_replicas(mean):
     if _replicas() == 1:
         return mean
     return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, mean)
+
+
+def _global_batch(x):
+    """The examples of all replicas: [N, ...] on each → [replicas · N, ...], the same on each. Differentiable, twice."""
+    if _replicas() == 1:
+        return x
+    return tf.distribute.get_replica_context().all_gather(x, axis=0)
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -43,9 +55,7 @@ class BatchNormalization(keras.layers.Layer):
         # Not cast to the layer's bfloat16 where it is read: scales and statistics are float32 throughout.
         weight = {"shape": shape, "dtype": dtype, "autocast": False}
         # DCGAN's initialisation: scales drawn around one rather than set to it (Radford et al. 2015, released code).
-        self.gamma = self.add_weight(
-            initializer=keras.initializers.RandomNormal(1.0, 0.02), name="gamma", **weight
-        )
+        self.gamma = self.add_weight(initializer=keras.initializers.RandomNormal(1.0, 0.02), name="gamma", **weight)
         self.beta = self.add_weight(initializer="zeros", name="beta", **weight)
         statistics = {**weight, "trainable": False, "aggregation": "only_first_replica"}
         self.moving_mean = self.add_weight(initializer="zeros", name="moving_mean", **statistics)
@@ -83,6 +93,147 @@ class BatchNormalization(keras.layers.Layer):
         return {**super().get_config(), "momentum": self.momentum, "epsilon": self.epsilon}
 
 
+@keras.saving.register_keras_serializable("zoo")
+class VirtualBatchNormalization(keras.layers.Layer):
+    """Each example normalised by a reference batch that is fixed for the whole run, and by itself.
+
+    Salimans et al. 2016, section 3.5. Batch normalisation makes an output depend on the other inputs of its batch; here
+    it depends on the example and the reference only, in training and at inference alike. A channel's mean and variance
+    are those of the R reference examples and the example together, as in the paper's released code: with c = 1/(R + 1),
+
+        μ = (1 - c) μ_R + c μ_x,   σ² = (1 - c) σ_R² + c σ_x² + c (1 - c) (μ_x - μ_R)²,
+
+    μ_x and σ_x² over the example's positions. The reference examples are normalised by μ_R and σ_R².
+
+    The reference's values at this layer follow the weights, so it must pass through the network in every call. It does
+    so in front of the examples: the layer takes the first R rows for the reference. `stack` puts it there and takes it
+    off again.
+
+    Args:
+        reference_size: R.
+        epsilon: added to the variance.
+
+    Input and output: [R + N, ..., C], any float dtype; statistics are float32, or float64 where the input is.
+    """
+
+    def __init__(self, reference_size=REFERENCE_SIZE, epsilon=1e-5, **kwargs):
+        super().__init__(**kwargs)
+        self.reference_size, self.epsilon = reference_size, epsilon
+
+    def build(self, input_shape):
+        dtype = "float64" if self.compute_dtype == "float64" else "float32"
+        weight = {"shape": (input_shape[-1],), "dtype": dtype, "autocast": False}
+        self.gamma = self.add_weight(initializer=keras.initializers.RandomNormal(1.0, 0.02), name="gamma", **weight)
+        self.beta = self.add_weight(initializer="zeros", name="beta", **weight)
+
+    def call(self, inputs):
+        gamma, beta = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
+        wide = tf.cast(inputs, gamma.dtype)
+        reference, examples = wide[: self.reference_size], wide[self.reference_size :]
+        positions = list(range(1, wide.shape.rank - 1))
+        mean = tf.reduce_mean(reference, [0, *positions])
+        variance = tf.reduce_mean(tf.square(reference - mean), [0, *positions])
+        own_mean = tf.reduce_mean(examples, positions, keepdims=True)
+        own_variance = tf.reduce_mean(tf.square(examples - own_mean), positions, keepdims=True)
+        share = 1.0 / (self.reference_size + 1)
+        both_mean = mean + share * (own_mean - mean)
+        between = share * (1.0 - share) * tf.square(own_mean - mean)
+        both_variance = (1.0 - share) * variance + share * own_variance + between
+        reference = (reference - mean) * tf.math.rsqrt(variance + self.epsilon)
+        examples = (examples - both_mean) * tf.math.rsqrt(both_variance + self.epsilon)
+        return tf.cast(tf.concat([reference, examples], 0) * gamma + beta, inputs.dtype)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "reference_size": self.reference_size, "epsilon": self.epsilon}
+
+
+class _WithReference(keras.Sequential):
+    """A stack whose calls run its reference batch in front of the inputs, for its virtual batch normalisations.
+
+    `reference` [R, *input_shape] is drawn from N(0, 1), what a generator's latents are, and is part of the weights, not
+    trained. A critic's should be real examples: see `set_reference`.
+    """
+
+    def __init__(self, input_shape, layers, policy):
+        super().__init__()
+        self.dtype_policy = policy
+        self.reference = self.add_weight(
+            shape=(REFERENCE_SIZE, *input_shape),
+            dtype=policy.variable_dtype,
+            initializer=keras.initializers.RandomNormal(0.0, 1.0),
+            trainable=False,
+            name="reference",
+        )
+        for layer in [keras.Input(input_shape, dtype=policy.compute_dtype), *layers]:
+            self.add(layer)
+
+    def call(self, inputs, training=None, mask=None):
+        rows = tf.concat([tf.cast(tf.convert_to_tensor(self.reference), inputs.dtype), inputs], 0)
+        return super().call(rows, training=training, mask=mask)[REFERENCE_SIZE:]
+
+
+def needs_reference(network):
+    """Whether a network has virtual batch normalisation, and so a reference batch."""
+    return any(isinstance(layer, _WithReference) for layer in network._flatten_layers())
+
+
+def set_reference(network, examples):
+    """Makes real examples the reference batch of a critic with virtual batch normalisation.
+
+    Args:
+        network: a critic.
+        examples: [M, *data_shape] in [-1, 1], M ≥ 1; the first REFERENCE_SIZE are taken, in turn where there are fewer.
+    """
+    for layer in network._flatten_layers():
+        if isinstance(layer, _WithReference) and tuple(layer.reference.shape[1:]) == tuple(examples.shape[1:]):
+            layer.reference.assign(np.resize(examples, layer.reference.shape))
+
+
+@keras.saving.register_keras_serializable("zoo")
+class MinibatchDiscrimination(keras.layers.Layer):
+    """Tells a critic how close each example is to the others of its batch, so that a collapsed generator is seen.
+
+    Salimans et al. 2016, section 3.2, in the survey's form: for features f(x_i) ∈ R^A and T ∈ R^{A×B×C},
+
+        M_i = f(x_i) T ∈ R^{B×C},  c_b(x_i, x_j) = exp(-‖M_{i,b} - M_{j,b}‖₁),  o(x_i)_b = Σ_{j=1..n} c_b(x_i, x_j),
+
+    and f(x_i) goes on with o(x_i) behind it. The sum is over the *global* batch, so that the number of replicas does
+    not change the result, and has the example itself in it, which adds one. Memory grows as N · n · B · C.
+
+    Args:
+        kernels: B.
+        kernel_size: C; 5 as in the paper's released code.
+
+    Input: [N, A]. Output: [N, A + B].
+
+    Raises:
+        RequestError: the global batch is known to be of one example, which has no others.
+    """
+
+    def __init__(self, kernels, kernel_size=5, **kwargs):
+        super().__init__(**kwargs)
+        self.kernels, self.kernel_size = kernels, kernel_size
+
+    def build(self, input_shape):
+        self.kernel = self.add_weight(shape=(input_shape[-1], self.kernels * self.kernel_size), name="kernel")
+
+    def call(self, inputs):
+        if inputs.shape[0] is not None and inputs.shape[0] * _replicas() == 1:
+            raise RequestError("minibatch discrimination: a batch of one example; expected two or more")
+        here = tf.reshape(tf.matmul(inputs, self.kernel), [-1, self.kernels, self.kernel_size])
+        distances = tf.reduce_sum(tf.abs(here[:, None] - _global_batch(here)[None]), axis=-1)
+        return tf.concat([inputs, tf.reduce_sum(tf.exp(-distances), axis=1)], axis=-1)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], input_shape[-1] + self.kernels)
+
+    def get_config(self):
+        return {**super().get_config(), "kernels": self.kernels, "kernel_size": self.kernel_size}
+
+
 def normalization_layers(kind, dtype=None):
     """What normalisation `kind` puts behind a linear layer: a list of one layer, or of none.
 
@@ -91,6 +242,8 @@ def normalization_layers(kind, dtype=None):
     check_normalization(kind)
     if kind == "batch":
         return [BatchNormalization(dtype=dtype)]
+    if kind == "virtual_batch":
+        return [VirtualBatchNormalization(dtype=dtype)]
     if kind == "layer":
         # Over all of an example's units with one scale a channel, as in the WGAN-GP code: one group.
         return [keras.layers.GroupNormalization(groups=1, dtype=dtype)]
@@ -105,15 +258,22 @@ def linear(layer, normalization):
 def stack(input_shape, layers, dtype):
     """keras.Sequential of `layers` on inputs [N, *input_shape] that are read in `dtype` (a policy, or a name).
 
-    By itself Sequential rounds its inputs to float32, those of a float64 network too.
+    By itself Sequential rounds its inputs to float32, those of a float64 network too. With virtual batch normalisation
+    among the layers, it runs a reference batch of its own in front of its inputs.
     """
     policy = keras.dtype_policies.get(dtype)
+    if any(isinstance(layer, VirtualBatchNormalization) for layer in layers):
+        return _WithReference(input_shape, layers, policy)
     network = keras.Sequential([keras.Input(input_shape, dtype=policy.compute_dtype), *layers])
     network.dtype_policy = policy
     return network
 
 
-def score_head(feature_shape, normalization, dtype, initializer="glorot_uniform"):
-    """The last layer of a critic: features to one raw score, computed in the variables' dtype."""
+def score_head(feature_shape, normalization, dtype, initializer="glorot_uniform", minibatch_discrimination=0):
+    """The last layer of a critic: features to one raw score, computed in the variables' dtype.
+
+    `minibatch_discrimination` kernels, where there are any, come between the features and the score.
+    """
     score = linear(keras.layers.Dense(1, kernel_initializer=initializer, dtype=dtype), normalization)
-    return stack(feature_shape, [score], dtype)
+    closeness = [MinibatchDiscrimination(minibatch_discrimination, dtype=dtype)] if minibatch_discrimination else []
+    return stack(feature_shape, [*closeness, score], dtype)

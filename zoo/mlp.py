@@ -27,7 +27,7 @@ class MLPGenerator(keras.Model):
         latent_dim: number of latents z.
         hidden_units: width of each hidden layer.
         activation: of the hidden layers.
-        normalization: of the hidden layers, "none" or "batch".
+        normalization: of the hidden layers, "none", "batch", "layer" or "virtual_batch".
         output_activation: None leaves points unbounded; for images "tanh" is the default, the data's range [-1, 1].
 
     Input: latents [N, latent_dim]. Output: float32 [N, *data_shape].
@@ -80,19 +80,30 @@ class MLPDiscriminator(keras.Model):
         data_shape: shape of one example, (d,) or (H, W, C).
         hidden_units: width of each hidden layer.
         activation: of the hidden layers.
-        normalization: of the hidden layers: "none", "batch", "layer" or "spectral".
+        normalization: of the hidden layers: "none", "batch", "layer", "spectral" or "virtual_batch".
+        minibatch_discrimination: number of kernels between the features and the score; 0 for none.
 
     Input: [N, *data_shape]. Output: float32 [N, 1].
     """
 
-    def __init__(self, data_shape, hidden_units=(128, 128), activation="relu", normalization="none", **kwargs):
+    def __init__(
+        self,
+        data_shape,
+        hidden_units=(128, 128),
+        activation="relu",
+        normalization="none",
+        minibatch_discrimination=0,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.data_shape, self.hidden_units = tuple(data_shape), tuple(hidden_units)
         self.activation, self.normalization = activation, normalization
         hidden = _hidden(hidden_units, activation, normalization, self.dtype_policy)
         flatten = keras.layers.Flatten(dtype=self.dtype_policy)
         self.trunk = stack(self.data_shape, [flatten, *hidden], self.dtype_policy)
-        self.head = score_head(self.trunk.output_shape[1:], normalization, self.variable_dtype)
+        self.minibatch_discrimination = minibatch_discrimination
+        shape, kernels = self.trunk.output_shape[1:], minibatch_discrimination
+        self.head = score_head(shape, normalization, self.variable_dtype, minibatch_discrimination=kernels)
         self.built = True
 
     def features(self, x, training=False):
@@ -109,4 +120,5 @@ class MLPDiscriminator(keras.Model):
             "hidden_units": self.hidden_units,
             "activation": self.activation,
             "normalization": self.normalization,
+            "minibatch_discrimination": self.minibatch_discrimination,
         }

@@ -54,9 +54,14 @@ def key_from(seed):
     return high, tf.cast(seed, tf.uint32)
 
 
+#: The same in one operation for one key: a step derives many, and a hundred operations each are slow to trace.
+_threefry2x32_of_one = tf.function(threefry2x32, autograph=False)
+
+
 def fold_in(key, number):
     """A new key from `key` and an integer (or int64 tensor) `number`; different numbers give unrelated keys."""
-    return threefry2x32(key, key_from(number))
+    one = key[0].shape.rank == 0
+    return (_threefry2x32_of_one if one else threefry2x32)(key, key_from(number))
 
 
 def _unit_interval(bits):

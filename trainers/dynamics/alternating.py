@@ -15,8 +15,11 @@ class Alternating(Dynamics):
         critic_steps: k.
     """
 
-    def __init__(self, critic_steps=1):
-        self.critic_steps = self.batches_per_step = critic_steps
+    needs = ()
+
+    def direction(self, gan, player, gradients):
+        """What `player` descends, a list like `gradients`, given the gradients of its own loss: those themselves."""
+        return gradients
 
     def step(self, gan, batches):
         for draw, real in enumerate(batches):
@@ -24,11 +27,12 @@ class Alternating(Dynamics):
             with tf.GradientTape() as generator_tape:
                 fake = gan.generate(noise)
             with tf.GradientTape() as tape:
-                critic_loss = gan.compute_critic_loss(real, tf.stop_gradient(fake), noise)
-            critic_gradients = gan.gradients(tape, critic_loss, gan.critic)
+                critic_loss = gan.critic_total_loss(real, tf.stop_gradient(fake), noise)
+            critic_gradients = self.direction(gan, gan.critic, gan.gradients(tape, critic_loss, gan.critic))
             gan.update_critic(critic_gradients)
         with generator_tape:
-            generator_loss = gan.compute_generator_loss(real, fake, noise)
+            generator_loss = gan.generator_total_loss(real, fake, noise)
         generator_gradients = gan.gradients(generator_tape, generator_loss, gan.generator)
+        generator_gradients = self.direction(gan, gan.generator, generator_gradients)
         gan.update_generator(generator_gradients)
         return self.logs(critic_loss, critic_gradients, generator_loss, generator_gradients)

@@ -1,13 +1,44 @@
 """What a dynamics is: how, given the two losses, the two players move in one step."""
 
+import numbers
+
 import tensorflow as tf
 
+from zoo.errors import RequestError
 
-class Dynamics:
-    """One step of play. Subclasses define `step`; their constructor's arguments are the options that a config sets."""
 
-    #: Number of data batches that one step consumes.
-    batches_per_step = 1
+class Dynamics(tf.Module):
+    """One step of play. Subclasses define `step`; their constructor's arguments are the options that a config sets.
+
+    Args:
+        critic_steps: k, moves of the critic for each of the generator; each consumes a batch of its own.
+
+    Raises:
+        RequestError: k is no whole number, 1 or more.
+    """
+
+    #: Traits that an objective must have to be played so; an objective names the traits that it `lacks`, and why.
+    #: "two_players": the game is played by the critic and the generator alone, each descending its own loss.
+    needs = ("two_players",)
+
+    def __init__(self, critic_steps=1):
+        super().__init__()
+        if not isinstance(critic_steps, numbers.Integral) or critic_steps < 1:
+            where = "config.dynamics_options.critic_steps"
+            raise RequestError(f"{where}: {critic_steps!r}; expected a whole number, 1 or more")
+        self.critic_steps = critic_steps
+
+    @property
+    def batches_per_step(self):
+        """Number of data batches that one step consumes."""
+        return self.critic_steps
+
+    def build(self, gan):
+        """Called once the networks and the optimizers are there, before the first step.
+
+        A dynamics with a memory makes its variables here, with `gan.add_weight`, and keeps them as attributes: so they
+        are among `gan.variables` and in its checkpoints. One that cannot play with these optimizers says so.
+        """
 
     def step(self, gan, batches):
         """Moves both players once.
@@ -23,10 +54,53 @@ class Dynamics:
 
     @staticmethod
     def logs(critic_loss, critic_gradients, generator_loss, generator_gradients):
-        """The logs of a step; gradient norms are those of the global mean gradients."""
+        """The logs of a step: the players' own losses, and the norms of the global mean gradients given."""
         return {
             "critic_loss": critic_loss,
             "generator_loss": generator_loss,
             "critic_gradient_norm": tf.linalg.global_norm(critic_gradients),
             "generator_gradient_norm": tf.linalg.global_norm(generator_gradients),
         }
+
+
+class JointDynamics(Dynamics):
+    """Both players move from the same point: gradients first, then both updates.
+
+    With k = `critic_steps` above 1 the critic alone takes k - 1 plain steps first, on batches of their own, and the
+    joint move is on the k-th. The papers of these dynamics have k = 1.
+    """
+
+    def step(self, gan, batches):
+        *before, last = batches
+        for draw, real in enumerate(before):
+            noise = gan.noise(tf.shape(real)[0], draw)
+            fake = tf.stop_gradient(gan.generate(noise))
+            with tf.GradientTape() as tape:
+                critic_loss = gan.critic_total_loss(real, fake, noise)
+            gan.update_critic(gan.gradients(tape, critic_loss, gan.critic))
+        return self.move(gan, last, gan.noise(tf.shape(last)[0], len(before)))
+
+    def move(self, gan, real, noise):
+        """The joint move on one batch.
+
+        Args:
+            gan: the `trainers.gan.GAN`.
+            real: [N, ...].
+            noise: this draw's `zoo.noise.Noise`.
+
+        Returns:
+            Dict of scalar logs.
+        """
+        raise NotImplementedError(f"{type(self).__name__} defines no move")
+
+
+def squared_norm(tensors):
+    """Σ‖t‖² over a list of tensors of any shapes: a scalar."""
+    return tf.add_n([tf.reduce_sum(tf.square(tensor)) for tensor in tensors])
+
+
+def non_negative(value, option):
+    """`value`, or RequestError where it is no number of 0 or more."""
+    if not isinstance(value, numbers.Real) or isinstance(value, bool) or not 0 <= value < float("inf"):
+        raise RequestError(f"config.dynamics_options.{option}: {value!r}; expected a number, 0 or more")
+    return value

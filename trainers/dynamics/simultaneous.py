@@ -3,20 +3,22 @@ study: Mescheder et al. 2017, Nagarajan & Kolter 2017."""
 
 import tensorflow as tf
 
-from trainers.dynamics.base import Dynamics
+from trainers.dynamics.base import JointDynamics
 
 
-class Simultaneous(Dynamics):
-    """θ_D ← θ_D - h ∇_D L_D(θ_D, θ_G) and θ_G ← θ_G - h ∇_G L_G(θ_D, θ_G), at the same (θ_D, θ_G)."""
+class Simultaneous(JointDynamics):
+    """θ_D ← θ_D - h ∇_D L_D(θ_D, θ_G) and θ_G ← θ_G - h ∇_G L_G(θ_D, θ_G), at the same (θ_D, θ_G).
 
-    def step(self, gan, batches):
-        (real,) = batches
-        noise = gan.noise(tf.shape(real)[0])
+    Args:
+        critic_steps: k; the first k - 1 are the critic's alone.
+    """
+
+    def move(self, gan, real, noise):
         with tf.GradientTape() as generator_tape:
             fake = gan.generate(noise)
-            generator_loss = gan.compute_generator_loss(real, fake, noise)
+            generator_loss = gan.generator_total_loss(real, fake, noise)
         with tf.GradientTape() as critic_tape:
-            critic_loss = gan.compute_critic_loss(real, tf.stop_gradient(fake), noise)
+            critic_loss = gan.critic_total_loss(real, tf.stop_gradient(fake), noise)
         generator_gradients = gan.gradients(generator_tape, generator_loss, gan.generator)
         critic_gradients = gan.gradients(critic_tape, critic_loss, gan.critic)
         gan.update_critic(critic_gradients)

@@ -3,6 +3,8 @@
 import tensorflow as tf
 
 from trainers.gan import GAN
+from trainers.objectives._options import check_number
+from zoo.errors import RequestError
 
 
 class Minimax(GAN):
@@ -10,10 +12,30 @@ class Minimax(GAN):
 
     At the optimal critic the value is -log 4 + 2 JSD(p, q). The generator's gradient vanishes as the critic becomes
     certain (Arjovsky & Bottou 2017, theorem 2.4), which is what `non_saturating` is for.
+
+    One-sided label smoothing (Salimans et al. 2016, section 3.4) asks of the critic to call real examples real with
+    probability α only: E [α sp(-D(x)) + (1 - α) sp(D(x))] in place of E sp(-D(x)). Certainty then costs it something.
+    The target of generated examples stays 0, or the optimal critic (αp + βq)/(p + q) would hold a generator where q is.
+
+    Args:
+        real_label: α, above 0 and at most 1; 1 is the plain game, 0.9 the usual smoothing.
+
+    Raises:
+        RequestError: α out of range.
     """
 
+    def __init__(self, *args, real_label=1.0, **kwargs):
+        check_number("real_label", real_label, inclusive=False)
+        if real_label > 1:
+            raise RequestError(f"config.objective_options.real_label: {real_label!r}; expected a number, at most 1")
+        super().__init__(*args, **kwargs)
+        self.real_label = real_label
+
     def critic_loss(self, real_scores, fake_scores):
-        return tf.reduce_mean(tf.nn.softplus(-real_scores)) + tf.reduce_mean(tf.nn.softplus(fake_scores))
+        of_real, of_fake = tf.nn.softplus(-real_scores), tf.nn.softplus(fake_scores)
+        if self.real_label < 1:
+            of_real = self.real_label * of_real + (1.0 - self.real_label) * tf.nn.softplus(real_scores)
+        return tf.reduce_mean(of_real) + tf.reduce_mean(of_fake)
 
     def generator_loss(self, fake_scores):
         return -tf.reduce_mean(tf.nn.softplus(fake_scores))

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from trainers.dynamics.alternating import Alternating
 from trainers.gan import GAN
-from trainers.penalties import clip_weights
+from trainers.objectives._options import check_number
 
 
 class Wasserstein(GAN):
@@ -19,8 +19,11 @@ class Wasserstein(GAN):
     """
 
     def __init__(self, *args, clip=0.01, **kwargs):
+        check_number("clip", clip)
         super().__init__(*args, **kwargs)
         self.clip = clip
+        # Of two bounds, this one and the run's own, the tighter holds.
+        self.weight_clip = min(filter(None, (clip, self.weight_clip)), default=0.0)
 
     @classmethod
     def default_dynamics(cls):
@@ -35,7 +38,3 @@ class Wasserstein(GAN):
 
     def generator_loss(self, fake_scores):
         return -tf.reduce_mean(fake_scores)
-
-    def constrain_critic(self):
-        if self.clip:
-            clip_weights(self.critic.trainable_variables, self.clip, self.distribute_strategy)

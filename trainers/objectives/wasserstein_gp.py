@@ -18,6 +18,7 @@ class WassersteinGP(Wasserstein):
     """
 
     critic_normalization = "layer"
+    penalises_gradients = True
 
     def __init__(self, *args, penalty_weight=10.0, **kwargs):
         super().__init__(*args, clip=0.0, **kwargs)

@@ -92,7 +92,7 @@ def test_intervals_hold_the_values():
 
 
 def test_wrong_sets_are_refused():
-    with pytest.raises(ValueError, match="more than k = 3 and 5"):
+    with pytest.raises(ValueError, match="more than k = 5 and 5"):
         precision_recall.manifold_metrics(np.zeros((5, 2)), np.zeros((50, 2)))
     with pytest.raises(ValueError, match="expected"):
         precision_recall.manifold_metrics(np.zeros((50, 2)), np.zeros((50, 3)))

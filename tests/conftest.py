@@ -1,0 +1,21 @@
+"""What all tests share: two logical CPUs, so that two replicas can be had without an accelerator."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+import pytest
+import tensorflow as tf
+
+# Must come before TensorFlow's first operation. What names no device still runs on the first, as on a plain machine.
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+)
+
+
+@pytest.fixture(scope="session")
+def two_replicas():
+    """The one strategy of two replicas: a second one in this process would count its collectives from the start too,
+    and TensorFlow takes equal numbers for the same collective."""
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])

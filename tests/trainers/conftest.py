@@ -1,0 +1,81 @@
+"""Small runs: the ring and multilayer perceptrons of a few units, a few steps each."""
+
+import keras
+import numpy as np
+import pytest
+
+import configs.ring
+from trainers import config as config_checks
+from trainers import runs, training
+
+
+def _config(objective="non_saturating", changes=()):
+    config = configs.ring.get_config(objective)
+    # A density model stays as the variant has it; a network becomes a small one of its family.
+    if config.generator.family == "mlp":
+        config.generator = {"family": "mlp", "latent_dim": 4, "hidden_units": (8,)}
+    # Not ReLU, which may take NaN for zero; tanh hands it on.
+    family = config.critic.family
+    config.critic = {"family": family, "hidden_units": (8,), "normalization": "none", "activation": "tanh"}
+    # Five critic steps make a graph of five copies; two are enough to tell k from one.
+    config.dynamics_options.critic_steps = min(2, config.dynamics_options.critic_steps)
+    for key in ("generator_optimizer", "critic_optimizer"):
+        config[key].learning_rate = 0.01
+    config.train.update(
+        batch_size=16, steps=6, steps_per_execution=1, checkpoint_every=3, log_every=1, sample_every=100
+    )
+    config.update_from_flattened_dict(dict(changes))
+    return config
+
+
+@pytest.fixture(scope="session")
+def small_config():
+    """A config of the ring: small_config(objective, {"train.steps": 3, …})."""
+    return _config
+
+
+@pytest.fixture(scope="session")
+def build():
+    """The run of a config, as the train program builds it: build(config, strategy=…, workdir=…)."""
+
+    def build(config, **options):
+        return runs.build(config, config_checks.check(config), **options)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def fit():
+    """`GAN.fit` on the run's own data, without callbacks: fit(run, steps) → Keras' history."""
+
+    def fit(run, steps):
+        data = training.batches(run, int(run.gan.step.numpy()))
+        return run.gan.fit(data, steps_per_epoch=steps, verbose=0, shuffle=False).history
+
+    return fit
+
+
+@pytest.fixture(scope="session")
+def state():
+    """All that the next step depends on, networks, averages, optimizers and counters: state(gan) → list of arrays."""
+
+    def state(gan):
+        variables = [*gan.variables, *gan.generator_optimizer.variables, *gan.critic_optimizer.variables]
+        return [keras.ops.convert_to_numpy(variable) for variable in variables]
+
+    return state
+
+
+@pytest.fixture(scope="session")
+def assert_same():
+    """Asserts that two states are the same bits, or within a tolerance of each other."""
+
+    def assert_same(one, other, rtol=0.0, atol=0.0):
+        assert len(one) == len(other) > 0
+        for a, b in zip(one, other):
+            if rtol == atol == 0.0:
+                assert a.tobytes() == b.tobytes()
+            else:
+                np.testing.assert_allclose(a, b, rtol=rtol, atol=atol)
+
+    return assert_same

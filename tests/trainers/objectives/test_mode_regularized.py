@@ -1,0 +1,135 @@
+"""MRGAN: linear networks in NumPy, differences, the encoder's own optimizer, resumption."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import zoo
+from trainers.checkpoints import Checkpoints
+from zoo.errors import RequestError
+from zoo.noise import Noise
+
+RATE = 0.125
+
+
+def linear(make, name="mode_regularized", **options):
+    return make(name, hidden=(), generator_hidden=(), **options)
+
+
+def apply(weights, x):
+    return x @ weights[0] + weights[1]
+
+
+def encoder_loss(generator, encoder, critic, real, reconstruction_weight, mode_weight):
+    made = apply(generator, apply(encoder, real))
+    found_real = np.logaddexp(0, -apply(critic, made)).mean()  # -log D(G(E(x)))
+    return reconstruction_weight * ((real - made) ** 2).mean() + mode_weight * found_real
+
+
+def test_generator_and_encoder_losses_and_gradients(
+    make, points, noise_of, weight_gradient, differences, assert_gradients
+):
+    gan, (real, _) = linear(make, reconstruction_weight=0.7, mode_weight=0.3), points(6)
+    latents = np.random.default_rng(5).normal(size=(6, 2))
+    critic = gan.critic.get_weights()
+
+    def of_encoder(*weights):
+        return encoder_loss(weights[:2], weights[2:], critic, real, 0.7, 0.3)
+
+    def of_generator(*weights):
+        return np.logaddexp(0, -apply(critic, apply(weights[:2], latents))).mean() + of_encoder(*weights)
+
+    weights = [*gan.generator.get_weights(), *gan.encoder.get_weights()]
+    x = tf.constant(real)
+    # Oracle: NumPy, float64 rounding; gradients by central differences.
+    value, found = weight_gradient(
+        lambda: gan.compute_generator_loss(x, gan.generator(tf.constant(latents)), noise_of(6)), gan.generator
+    )
+    np.testing.assert_allclose(value, of_generator(*weights), rtol=1e-12)
+    assert_gradients(found, differences(of_generator, weights)[:2])
+    value, found = weight_gradient(lambda: gan.encoder_loss(x, gan.critic), gan.encoder)
+    np.testing.assert_allclose(value, of_encoder(*weights), rtol=1e-12)
+    assert_gradients(found, differences(of_encoder, weights)[2:])
+
+
+def test_the_generator_is_rewarded_where_the_critic_finds_reconstructions_real(make, points):
+    """The survey prints +λ₂ log D, which would punish it; the paper's text, and the mathematics, say -λ₂."""
+    gan, (real, _) = linear(make, mode_weight=5.0), points(6)
+    kernel, bias = gan.critic.get_weights()
+    losses = []
+    for shift in (0.0, 3.0):
+        gan.critic.set_weights([kernel, bias + shift])  # everything looks more real
+        losses.append(float(gan.encoder_loss(tf.constant(real), gan.critic)))
+    assert losses[1] < losses[0]
+
+
+def test_a_step_moves_the_encoder_first_by_an_optimizer_of_its_own(make, points, differences):
+    gan, (real, _) = linear(make), points(6)
+    gan.compile(keras.optimizers.SGD(RATE), keras.optimizers.SGD(RATE))
+    assert gan.encoder_optimizer is not gan.generator_optimizer
+    generator, encoder, critic = (player.get_weights() for player in (gan.generator, gan.encoder, gan.critic))
+    gan.fit(tf.data.Dataset.from_tensors(real), verbose=0, shuffle=False)
+
+    noise = Noise.of_step(0, tf.constant(0, tf.int64), 6).fold_in(0).fold_in(0)
+    latents = noise.normal("latents", [2]).numpy().astype(np.float64)
+
+    def of_encoder(*encoder):
+        return encoder_loss(generator, encoder, critic, real, 0.2, 0.4)
+
+    def of_critic(*critic):
+        fake = apply(generator, latents)
+        return np.logaddexp(0, -apply(critic, real)).mean() + np.logaddexp(0, apply(critic, fake)).mean()
+
+    def of_generator(*generator):
+        game = np.logaddexp(0, -apply(critic, apply(generator, latents))).mean()
+        return game + encoder_loss(generator, encoder, critic, real, 0.2, 0.4)
+
+    def moved(loss, weights):
+        return [w - RATE * g for w, g in zip(weights, differences(loss, weights))]
+
+    # Oracle: the three moves in NumPy by central differences, each at what the last one left.
+    encoder = moved(of_encoder, encoder)
+    critic = moved(of_critic, critic)
+    generator = moved(of_generator, generator)
+    for player, expected in ((gan.encoder, encoder), (gan.critic, critic), (gan.generator, generator)):
+        for one, other in zip(player.get_weights(), expected):
+            np.testing.assert_allclose(one, other, rtol=1e-7, atol=1e-8)
+
+
+def test_a_checkpoint_holds_the_encoder_and_its_optimizer(make, tmp_path):
+    trained, fresh = make("mode_regularized"), make("mode_regularized")
+    for gan in (trained, fresh):
+        gan.compile(keras.optimizers.Adam(0.01), keras.optimizers.Adam(0.01))
+    data = np.random.default_rng(0).normal(size=(2, 6, 3))
+    trained.fit(tf.data.Dataset.from_tensor_slices(data), verbose=0, shuffle=False)
+    Checkpoints(tmp_path).save(trained)
+    assert Checkpoints(tmp_path).restore_newest(fresh) == 2
+    for part in ("encoder", "encoder_optimizer"):
+        one, other = getattr(trained, part).variables, getattr(fresh, part).variables
+        assert len(one) == len(other) > 0
+        for a, b in zip(one, other):
+            np.testing.assert_array_equal(a, b)
+    assert int(fresh.encoder_optimizer.iterations) == 2
+
+
+def test_the_encoder_follows_the_critics_layers_but_not_its_tricks():
+    for normalization, kept in (
+        ("layer", "layer"),
+        ("batch", "batch"),
+        ("spectral", "none"),
+        ("virtual_batch", "none"),
+    ):
+        critic = zoo.MLPDiscriminator((3,), (7, 5), "tanh", normalization, dtype="float64")
+        encoder = zoo.Encoder.beside(critic, 4)
+        assert encoder.network == {"hidden_units": (7, 5), "activation": "tanh", "normalization": kept}
+        codes = encoder(np.zeros((2, 3)))
+        assert (codes.shape, codes.dtype) == ((2, 4), tf.float64)
+
+
+def test_wrong_requests_are_refused(make):
+    for option in ("reconstruction_weight", "mode_weight"):
+        with pytest.raises(RequestError, match=rf"config.objective_options.{option}: -1; expected a number, 0 or more"):
+            make("mode_regularized", **{option: -1})
+    with pytest.raises(RequestError, match=r"config.critic.family: .* MLPAutoencoder; use mlp or dcgan"):
+        make("mode_regularized", critic=zoo.MLPAutoencoder((3,), hidden_units=(4,)))

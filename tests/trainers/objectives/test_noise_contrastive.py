@@ -1,0 +1,111 @@
+"""Noise-contrastive estimation: SciPy's normal densities, differences, its minimum by quadrature, and a fit."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy import stats
+
+import zoo
+from trainers import objectives
+from trainers.dynamics.simultaneous import Simultaneous
+from trainers.techniques import ZeroCentred
+from zoo.errors import RequestError
+
+
+def build(model=None, dim=2, **options):
+    keras.utils.set_random_seed(0)
+    model = model or zoo.Gaussian((dim,), dtype="float64")
+    return objectives.METHODS.load("noise_contrastive")(model, **options)
+
+
+def set_gaussian(model, mean, factor):
+    model.mean.assign(mean)
+    model.log_diagonal.assign(np.log(np.diag(factor)))
+    model.below.assign(factor)
+
+
+def test_loss_and_weight_gradient(weight_gradient, differences, assert_gradients):
+    gan = build(noise_mean=0.5, noise_scale=2.0)
+    model = gan.generator
+    rng = np.random.default_rng(0)
+    for variable in model.trainable_variables:
+        variable.assign(rng.normal(size=variable.shape))
+    real, contrast = rng.normal(size=(2, 6, 2))
+    noise = stats.multivariate_normal([0.5, 0.5], 4.0 * np.eye(2))
+
+    def oracle(mean, log_diagonal, below):
+        factor = np.tril(below, -1) + np.diag(np.exp(log_diagonal))
+        density = stats.multivariate_normal(mean, factor @ factor.T)
+        r, s = (density.logpdf(x) - noise.logpdf(x) for x in (real, contrast))
+        return np.logaddexp(0, -r).mean() + np.logaddexp(0, s).mean()
+
+    value, found = weight_gradient(
+        lambda: gan.compute_critic_loss(tf.constant(real), tf.constant(contrast), None), model
+    )
+    weights = [variable.numpy() for variable in model.trainable_variables]
+    # Oracle: SciPy's densities, float64 rounding; the gradient by central differences.
+    np.testing.assert_allclose(value, oracle(*weights), rtol=1e-12)
+    assert_gradients(found, differences(oracle, weights))
+
+
+def test_the_expected_gradient_is_zero_where_the_model_is_the_data():
+    """Oracle: Gauss-Hermite quadrature in one dimension; p = N(0.4, 0.7²), noise N(0, 1)."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(80)
+    sizes = []
+    for mean, scale in ((0.4, 0.7), (0.1, 0.9)):
+        gan = build(dim=1)
+        set_gaussian(gan.generator, [mean], np.array([[scale]]))
+        variables = [variable.value for variable in gan.generator.trainable_variables]
+        with tf.GradientTape() as tape:
+            real, contrast = (gan.critic(tf.constant(x[:, None])) for x in (0.4 + 0.7 * nodes, nodes))
+            losses = [gan.critic_loss(a[None], b[None]) for a, b in zip(tf.unstack(real), tf.unstack(contrast))]
+            loss = tf.reduce_sum(tf.stack(losses) * weights / weights.sum())
+        gradients = tape.gradient(loss, variables, unconnected_gradients="zero")
+        sizes.append(max(np.abs(gradient).max() for gradient in gradients))
+    assert sizes[0] < 1e-9
+    assert sizes[1] > 1e-2
+
+
+def test_it_fits_a_gaussian_and_samples_it():
+    mean, factor = np.array([1.0, -0.5]), np.array([[0.6, 0.0], [0.5, 0.8]])
+    points = mean + np.random.default_rng(1).normal(size=(300, 512, 2)) @ factor.T
+    gan = build(zoo.Gaussian((2,)), noise_scale=1.5, ema_decay=0.9)
+    gan.compile(keras.optimizers.Adam(0.02))
+    history = gan.fit(tf.data.Dataset.from_tensor_slices(points.astype(np.float32)), verbose=0, shuffle=False).history
+    assert set(history) == {"critic_loss", "generator_loss", "generator_gradient_norm"}
+    np.testing.assert_allclose(gan.generator.mean, mean, atol=0.05)
+    samples = gan.sample(range(4000)).numpy()
+    # 4,000 samples: standard errors of about 0.015.
+    np.testing.assert_allclose(np.cov(samples.T), factor @ factor.T, atol=0.1)
+    # The logged cost is the negative log-likelihood, here near the data's entropy.
+    entropy = np.log(2 * np.pi * np.e) + np.log(0.6 * 0.8)
+    np.testing.assert_allclose(history["generator_loss"][-1], entropy, atol=0.1)
+
+
+def test_the_classifier_has_no_weights_of_its_own():
+    gan = build()
+    gan.compile()
+    assert gan.critic.variables == []
+    x = tf.random.normal([5, 2], dtype=tf.float64)
+    np.testing.assert_array_equal(gan.critic(x), gan.log_ratio(x))
+    assert len(gan.trainable_variables) == len(gan.generator.trainable_variables) * 2  # and the average's
+    with pytest.raises(NotImplementedError, match="NoiseContrastive defines no generator_loss"):
+        gan.generator_loss(tf.zeros([1, 1]))
+
+
+def test_wrong_requests_are_refused():
+    with pytest.raises(
+        RequestError, match=r"noise_contrastive needs an explicit density, not MLPGenerator; use gaussian"
+    ):
+        build(zoo.MLPGenerator((2,)))
+    with pytest.raises(RequestError, match=r"config.objective_options.noise_scale: 0; expected a number, above 0"):
+        build(noise_scale=0)
+    with pytest.raises(RequestError, match=r"config.objective_options.noise_mean: 'left'; expected a number"):
+        build(noise_mean="left")
+    with pytest.raises(
+        RequestError, match=r"'simultaneous' does not compose with 'noise_contrastive': there is one player"
+    ):
+        build(dynamics=Simultaneous())
+    with pytest.raises(RequestError, match=r"config.penalties: noise_contrastive trains no critic; leave it out"):
+        build(penalties=[ZeroCentred()])

@@ -1,0 +1,182 @@
+"""Penalties as parts: against a critic written in NumPy, several at once, with any objective; what is refused."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import zoo
+from trainers import techniques
+from trainers.objectives.least_squares import LeastSquares
+from trainers.objectives.wasserstein_gp import WassersteinGP
+from zoo.errors import RequestError
+from zoo.noise import Noise
+
+BATCH, DIM, HIDDEN = 5, 3, 4
+
+
+def networks(**options):
+    keras.utils.set_random_seed(0)
+    generator = zoo.MLPGenerator((DIM,), latent_dim=2, hidden_units=(), dtype="float64")
+    critic = zoo.MLPDiscriminator((DIM,), hidden_units=(HIDDEN,), activation="tanh", dtype="float64", **options)
+    return generator, critic
+
+
+def examples():
+    return np.random.default_rng(3).normal(size=(2, BATCH, DIM))
+
+
+def step_noise():
+    return Noise.of_step(0, tf.constant(4, tf.int64), BATCH)
+
+
+def norms(weights, x):
+    """‖∇ₓD(x)‖₂ of D(x) = tanh(xK + k)h + c, by hand."""
+    kernel, bias, head, _ = weights
+    slope = 1.0 - np.tanh(x @ kernel + bias) ** 2
+    return np.linalg.norm((slope * head[:, 0]) @ kernel.T, axis=1)
+
+
+def places(real, fake):
+    """The four places, from the noise that the step draws."""
+    noise = step_noise()
+    share = noise.uniform("interpolates", [1]).numpy().astype(np.float64)
+    spread = 0.5 * real.std() * noise.uniform("surroundings share", [1]).numpy().astype(np.float64)
+    around = real + spread * noise.uniform("surroundings", [DIM]).numpy().astype(np.float64)
+    return {"real": real, "fake": fake, "interpolates": real + share * (fake - real), "perturbed": around}
+
+
+def value(entry, weights, real, fake):
+    norm = norms(weights, places(real, fake)[entry["at"]])
+    if entry["name"] == "zero_centred":
+        return entry["weight"] / 2 * (norm**2).mean()
+    return entry["weight"] * ((norm - entry["target"]) ** 2).mean()
+
+
+ENTRIES = [
+    *({"name": "gradient_norm", "weight": 3.0, "at": at, "target": 0.7} for at in techniques.PLACES),
+    *({"name": "zero_centred", "weight": 3.0, "at": at} for at in techniques.PLACES),
+]
+
+
+@pytest.mark.parametrize(
+    "entries", [*([entry] for entry in ENTRIES), ENTRIES], ids=lambda e: "+".join(x["at"] for x in e)
+)
+def test_what_they_add_to_the_critics_loss_and_its_weight_gradient(entries):
+    gan = LeastSquares(*networks(), penalties=techniques.read_penalties(entries))
+    real, fake = examples()
+    rng = np.random.default_rng(2)
+    weights = [rng.normal(size=weight.shape) for weight in gan.critic.get_weights()]
+    gan.critic.set_weights(weights)
+    variables = [variable.value for variable in gan.critic.trainable_variables]
+    with tf.GradientTape() as tape:
+        arguments = tf.constant(real), tf.constant(fake), step_noise()
+        added = gan.critic_total_loss(*arguments) - gan.compute_critic_loss(*arguments)
+    found = tape.gradient(added, variables, unconnected_gradients="zero")
+
+    def total(weights):
+        return sum(value(entry, weights, real, fake) for entry in entries)
+
+    np.testing.assert_allclose(added, total(weights), rtol=1e-12)
+    for position, weight in enumerate(weights):
+        expected = np.empty_like(weight)
+        for index in np.ndindex(weight.shape):
+            moved = [[w.copy() for w in weights] for _ in range(2)]
+            moved[0][position][index] += 1e-5
+            moved[1][position][index] -= 1e-5
+            expected[index] = (total(moved[0]) - total(moved[1])) / 2e-5
+        # Central differences at 1e-5 of sums of order a hundred.
+        np.testing.assert_allclose(found[position], expected, rtol=1e-6, atol=1e-7)
+
+
+def test_wasserstein_with_the_part_is_wasserstein_gp():
+    (part,) = techniques.read_penalties([{"name": "gradient_norm"}])
+    assert part == techniques.GradientNorm(10.0, "interpolates", 1.0)
+    real, fake = (tf.constant(x) for x in examples())
+    own, parts = WassersteinGP(*networks()), WassersteinGP(*networks(), penalty_weight=0.0, penalties=(part,))
+    one, other = (gan.critic_total_loss(real, fake, step_noise()) for gan in (own, parts))
+    np.testing.assert_allclose(one, other, rtol=1e-12)
+
+
+def test_the_generators_loss_has_none():
+    gan = LeastSquares(*networks(), penalties=techniques.read_penalties(ENTRIES))
+    arguments = (*(tf.constant(x) for x in examples()), step_noise())
+    np.testing.assert_array_equal(gan.generator_total_loss(*arguments), gan.compute_generator_loss(*arguments))
+
+
+def test_a_flat_critic_has_no_nan_and_r1_keeps_its_curvature():
+    gan = LeastSquares(*networks(), penalties=techniques.read_penalties(ENTRIES))
+    gan.critic.set_weights([np.zeros_like(weight) for weight in gan.critic.get_weights()])
+    variables = [variable.value for variable in gan.critic.trainable_variables]
+    with tf.GradientTape() as tape:
+        loss = gan.critic_total_loss(*(tf.constant(x) for x in examples()), step_noise())
+    assert all(np.all(np.isfinite(gradient)) for gradient in tape.gradient(loss, variables))
+    # ½ E‖∇D‖² of a linear critic is ½‖w‖²: its Hessian at w = 0 is the identity, not nothing.
+    from trainers.penalties import zero_centred_penalty
+
+    critic = zoo.MLPDiscriminator((DIM,), hidden_units=(), dtype="float64")
+    critic.set_weights([np.zeros((DIM, 1)), np.zeros(1)])
+    weight = critic.trainable_variables[0].value
+    with tf.GradientTape() as outer:
+        with tf.GradientTape() as inner:
+            penalty = zero_centred_penalty(critic, tf.constant(examples()[0]))
+        gradient = tf.reshape(inner.gradient(penalty, weight), [-1])
+    np.testing.assert_allclose(np.reshape(outer.jacobian(gradient, weight), [DIM, DIM]), np.eye(DIM), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "entries, message",
+    [
+        ({"name": "gradient_norm"}, r"config.penalties: .*; expected a tuple of dicts"),
+        (
+            ["gradient_norm"],
+            r"config.penalties\[0\]: 'gradient_norm'; expected a dict with a name, one of gradient_norm",
+        ),
+        ([{"name": "gradient_nrm"}], r"config.penalties\[0\].name: 'gradient_nrm' is no penalty; did you mean 'grad"),
+        ([{"name": "zero_centred", "target": 1.0}], r"\[0\].target: no option of zero_centred, which takes weight, at"),
+        (
+            [{"name": "zero_centred"}, {"name": "zero_centred", "weight": -1}],
+            r"\[1\].weight: -1; expected a number, 0 or",
+        ),
+        ([{"name": "gradient_norm", "at": "reel"}], r"\[0\].at: 'reel' is no place; did you mean 'real'"),
+        ([{"name": "gradient_norm", "target": "one"}], r"\[0\].target: 'one'; expected a number, 0 or more"),
+    ],
+)
+def test_wrong_lists_are_refused(entries, message):
+    with pytest.raises(RequestError, match=message):
+        techniques.read_penalties(entries)
+
+
+@pytest.mark.parametrize("objective", ["wasserstein_gp", "dragan", "jensen_shannon_regularized", "non_saturating"])
+@pytest.mark.parametrize(
+    "critic, message",
+    [
+        ({"normalization": "batch"}, "config.critic.normalization: 'batch' mixes examples.*use 'layer', 'spectral' or"),
+        (
+            {"normalization": "none", "minibatch_discrimination": 4},
+            "config.critic.minibatch_discrimination: 4 kernels compare examples.*use 0",
+        ),
+    ],
+)
+def test_a_critic_that_mixes_examples_is_refused(objective, critic, message, small_config, build):
+    config = small_config(objective)
+    config.critic.update(critic)
+    if objective == "non_saturating":
+        build(config)
+        config.penalties = ({"name": "zero_centred"},)
+    with pytest.raises(RequestError, match=message) as refusal:
+        build(config)
+    assert ("config.penalties" if objective == "non_saturating" else objective) in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_the_automatic_normalisation_of_a_penalised_image_critic_is_layer():
+    from configs import digits
+    from trainers import config as config_checks
+    from trainers import runs
+
+    config = digits.get_config()
+    data = config_checks.check(config)
+    assert runs.build(config, data).gan.critic.normalization == "batch"
+    config.penalties = ({"name": "zero_centred"},)
+    assert runs.build(config, data).gan.critic.normalization == "layer"

@@ -1,0 +1,100 @@
+"""What every objective in the registry owes, on one small run of each: replicas, XLA and resumption change nothing."""
+
+import dataclasses
+import functools
+import shutil
+
+import numpy as np
+import pytest
+
+from trainers import objectives, runs, training
+
+STEPS, HALF = 4, 2
+
+
+@dataclasses.dataclass
+class Baseline:
+    """An uninterrupted run on one replica, not compiled."""
+
+    config: object
+    workdir: object
+    initial: list
+    final: list
+    metrics: list
+
+
+@pytest.fixture(scope="module")
+def baseline(small_config, build, state, tmp_path_factory):
+    @functools.cache
+    def baseline(objective):
+        # Batch normalisation everywhere that the objective allows it: its statistics must be the global batch's.
+        normalization = objectives.METHODS.load(objective).critic_normalization
+        changes = {
+            "train.precision": "float64",
+            "critic.normalization": normalization,
+            "train.steps": STEPS,
+            "train.checkpoint_every": HALF,
+        }
+        config = small_config(objective, changes)
+        if config.generator.family == "mlp":
+            config.generator.normalization = "batch"
+        run = build(config, workdir=tmp_path_factory.mktemp(objective))
+        initial = state(run.gan)
+        training.train(run)
+        return Baseline(config, run.workdir, initial, state(run.gan), metrics(run.workdir))
+
+    return baseline
+
+
+def metrics(workdir):
+    return [{k: v for k, v in row.items() if k != "images_per_second"} for row in runs.read_metrics(workdir)]
+
+
+def assert_close_metrics(one, other, rtol):
+    assert [row.keys() for row in one] == [row.keys() for row in other]
+    for a, b in zip(one, other):
+        np.testing.assert_allclose(list(a.values()), list(b.values()), rtol=rtol)
+
+
+@pytest.mark.parametrize("objective", objectives.METHODS.names())
+class TestEveryObjective:
+    def test_both_players_move(self, objective, baseline, build):
+        moved = sum(not np.array_equal(a, b) for a, b in zip(baseline(objective).initial, baseline(objective).final))
+        gan = build(baseline(objective).config).gan
+        # Every weight of both players, and the averages: a bias before a batch normalisation may stay.
+        assert moved >= len(gan.generator.weights) + len(gan.critic.weights)
+        assert [row["step"] for row in baseline(objective).metrics] == [1, 2, 3, 4]
+        assert all(np.isfinite(list(row.values())).all() for row in baseline(objective).metrics)
+
+    def test_two_replicas_learn_what_one_learns(
+        self, objective, baseline, build, state, assert_same, two_replicas, tmp_path
+    ):
+        expected = baseline(objective)
+        run = build(expected.config, strategy=two_replicas, workdir=tmp_path)
+        assert_same(state(run.gan), expected.initial)
+        training.train(run)
+        assert run.gan.distribute_strategy.num_replicas_in_sync == 2
+        # Float64 sums in another order; where a gradient is zero but for rounding, Adam makes it a step of up to 1e-11.
+        assert_same(state(run.gan), expected.final, rtol=1e-9, atol=1e-10)
+        assert_close_metrics(metrics(tmp_path), expected.metrics, rtol=1e-9)
+
+    def test_a_compiled_step_is_the_plain_step(self, objective, baseline, build, fit, state, assert_same):
+        expected = baseline(objective)
+        config = expected.config.copy_and_resolve_references()
+        config.train.jit_compile = True
+        run = build(config)
+        assert run.gan.jit_compile is True
+        fit(run, STEPS)
+        # XLA's own exponentials and square roots, in float64; Adam as above.
+        assert_same(state(run.gan), expected.final, rtol=1e-6, atol=1e-8)
+
+    def test_a_resumed_run_is_the_uninterrupted_run(self, objective, baseline, build, state, assert_same, tmp_path):
+        expected = baseline(objective)
+        workdir = tmp_path / "killed"
+        shutil.copytree(expected.workdir, workdir)
+        # As a kill during the last step leaves it: metrics past the newest checkpoint, to be taken back.
+        shutil.rmtree(workdir / "checkpoints" / f"step_{STEPS:08d}")
+        run = build(expected.config, workdir=workdir)
+        training.train(run)
+        assert_same(state(run.gan), expected.final)
+        assert metrics(workdir) == expected.metrics

@@ -1,0 +1,92 @@
+"""Two workers, each a process with a device of its own, learn what one process learns."""
+
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+
+import numpy as np
+
+from trainers import training
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+#: What a worker does: the train program's own path, its weights written aside for the test.
+WORKER = """
+import sys
+import ml_collections, json, numpy as np
+import tensorflow as tf
+tf.config.threading.set_intra_op_parallelism_threads(1)
+from trainers import config as config_checks, runs, strategies, training
+strategy = strategies.make("auto")
+assert type(strategy).__name__ == "CollectiveAllReduceStrategy", strategy
+assert strategy.num_replicas_in_sync == 2
+config = ml_collections.ConfigDict(json.loads(sys.argv[1]))
+run = runs.build(config, config_checks.check(config, replicas=2), strategy=strategy, workdir=sys.argv[2])
+training.train(run)
+np.savez(sys.argv[3], *[variable.numpy() for variable in run.gan.variables])
+"""
+
+
+def free_ports(count):
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("localhost", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def test_two_workers_learn_what_one_process_learns(small_config, build, tmp_path):
+    changes = {
+        "train.precision": "float64",
+        "critic.normalization": "batch",
+        "train.steps": 4,
+        "train.checkpoint_every": 2,
+        "train.sample_every": 4,
+    }
+    config = small_config("non_saturating", changes)
+    workers = [f"localhost:{port}" for port in free_ports(2)]
+    processes = []
+    for index in range(2):
+        task = {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}
+        processes.append(
+            subprocess.Popen(
+                [
+                    sys.executable,
+                    "-c",
+                    WORKER,
+                    config.to_json_best_effort(),
+                    tmp_path / "run",
+                    tmp_path / f"{index}.npz",
+                ],
+                cwd=ROOT,
+                env={**os.environ, "TF_CONFIG": json.dumps(task), "CUDA_VISIBLE_DEVICES": ""},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        )
+    alone = build(config, workdir=tmp_path / "alone")
+    training.train(alone)
+    try:
+        for process in processes:
+            output, _ = process.communicate(timeout=180)
+            assert process.returncode == 0, output[-3000:]
+    finally:
+        for process in processes:
+            process.kill()
+    first, second = (np.load(tmp_path / f"{index}.npz") for index in range(2))
+    assert len(first.files) == len(alone.gan.variables)
+    for name, variable in zip(first.files, alone.gan.variables):
+        np.testing.assert_array_equal(first[name], second[name])
+        # Float64 sums in another order; Adam divides gradients by their size.
+        np.testing.assert_allclose(first[name], variable.numpy(), rtol=1e-9, atol=1e-10)
+    # One workdir, written by the first worker alone, as if it had been one process.
+    for part in ("checkpoints", "samples"):
+        names = [sorted(path.name for path in (tmp_path / run / part).iterdir()) for run in ("run", "alone")]
+        assert names[0] == names[1]
+    assert len((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()) == 4

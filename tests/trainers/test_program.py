@@ -1,0 +1,117 @@
+"""Wrong requests to the train program: exit code 2, one line, no TensorFlow, nothing left on disk."""
+
+import os
+import pathlib
+import resource
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[2]
+RING, DIGITS = "--config=configs/ring.py", "--config=configs/digits.py"
+
+#: Arguments, and what the one line must contain. HERE stands for a directory of the test's own.
+WRONG = {
+    "no config": (["--workdir=HERE/run"], ["--config: missing"]),
+    "no workdir": ([RING], ["--workdir: missing"]),
+    "config file that is not there": (["--config=configs/rnig.py", "--workdir=HERE/run"], ["configs/rnig.py"]),
+    "unknown objective": (
+        [f"{RING}:wassertein", "--workdir=HERE/run"],
+        ["config.objective: 'wassertein' is no objective", "'wasserstein'", "'wasserstein_gp'"],
+    ),
+    "unknown dynamics": (
+        [RING, "--config.dynamics=alternate", "--workdir=HERE/run"],
+        ["config.dynamics: 'alternate' is no dynamics", "'alternating'"],
+    ),
+    "unknown key": ([RING, "--config.train.stpes=5", "--workdir=HERE/run"], ["config.train.stpes", "no such key"]),
+    "unknown group of keys": ([RING, "--config.trian.steps=5", "--workdir=HERE/run"], ["trian", "no such key"]),
+    "wrong type": ([RING, "--config.train.steps=many", "--workdir=HERE/run"], ["train.steps", "many"]),
+    "value out of range": (
+        [RING, "--config.train.steps=0", "--workdir=HERE/run"],
+        ["config.train.steps: 0; expected a whole number, 1 or more"],
+    ),
+    "unknown flag": ([RING, "--wrokdir=HERE/run"], ["wrokdir"]),
+    "an argument that is no flag": ([RING, "--workdir=HERE/run", "now"], ["'now': this program takes flags only"]),
+    "unknown strategy": ([RING, "--workdir=HERE/run", "--strategy=mirored"], ["--strategy: 'mirored'", "mirrored"]),
+    "workers that nothing names": (
+        [RING, "--workdir=HERE/run", "--strategy=multi_worker"],
+        ["--strategy: multi_worker", "TF_CONFIG"],
+    ),
+    "data directory that is not there": (
+        ["--config=configs/fashion_mnist.py", "--config.data.source=idx:HERE/nowhere", "--workdir=HERE/run"],
+        ["HERE/nowhere"],
+    ),
+    "folder without images": (
+        ["--config=configs/folder.py", "--config.data.source=folder:HERE/empty", "--workdir=HERE/run"],
+        ["HERE/empty"],
+    ),
+    "unknown data": ([RING, "--config.data.source=rign", "--workdir=HERE/run"], ["'rign'", "ring"]),
+    "batch that the replicas cannot share": (
+        [RING, "--logical_cpus=3", "--workdir=HERE/run"],
+        ["config.train.batch_size: 256; expected a multiple of the 3 replicas"],
+    ),
+    "image size that the networks cannot make": (
+        [DIGITS, "--config.data.image_size=30", "--workdir=HERE/run"],
+        ["30x30 pixels", "8, 16, 28, 32, 64, 128"],
+    ),
+    "points for convolutions": (
+        [DIGITS, "--config.data.source=ring", "--workdir=HERE/run"],
+        ["(2,) are not images"],
+    ),
+    "workdir below a file": ([RING, "--workdir=HERE/file/run"], ["--workdir: HERE/file/run cannot be written"]),
+    "workdir that is a file": ([RING, "--workdir=HERE/file"], ["--workdir: HERE/file cannot be written"]),
+    "workdir of another config": (
+        [RING, "--workdir=HERE/other", "--config.seed=7"],
+        ["--workdir: HERE/other holds a run of another config", "seed (there 0, asked 7)"],
+    ),
+    "normalisation that does not exist": (
+        [DIGITS, "--config.critic.normalization=bacth", "--workdir=HERE/run"],
+        ["config.critic.normalization: 'bacth'; expected one of batch, layer, none, spectral"],
+    ),
+}
+
+
+@pytest.fixture
+def here(tmp_path):
+    """A directory with what the wrong requests need, and modules that give away an import of TensorFlow."""
+    import json
+
+    from configs import ring
+
+    (tmp_path / "file").write_text("not a directory")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "other").mkdir()
+    held = {"config": json.loads(ring.get_config().to_json_best_effort()), "data_shape": [2]}
+    (tmp_path / "other" / "config.json").write_text(json.dumps(held))
+    (tmp_path / "guard").mkdir()
+    for name in ("tensorflow", "keras"):
+        (tmp_path / "guard" / f"{name}.py").write_text(f"raise SystemExit('imported {name}')\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_request_is_refused_in_one_line(case, here):
+    arguments, expected = WRONG[case]
+    before = sorted(here.rglob("*"))
+    environment = {**os.environ, "PYTHONPATH": str(here / "guard"), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment.pop("TF_CONFIG", None)
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(
+        [sys.executable, "-m", "trainers.train", *(argument.replace("HERE", str(here)) for argument in arguments)],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    spending = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert done.stderr.startswith("train.py: ")
+    for text in expected:
+        assert text.replace("HERE", str(here)) in done.stderr
+    assert sorted(here.rglob("*")) == before
+    # Processor time, which a busy machine does not stretch; TensorFlow's import alone takes longer.
+    seconds = spending.ru_utime + spending.ru_stime - spent.ru_utime - spent.ru_stime
+    assert seconds < 3.0

@@ -1,0 +1,121 @@
+"""From configs to runs, and what a workdir refuses."""
+
+import json
+
+import pytest
+
+from trainers import config as config_checks
+from trainers import runs, training
+from zoo.errors import RequestError
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"objective_options": {"margin": 1.0}}, r"config.objective_options.margin: no option of non_saturating"),
+        ({"objective_options": {"seed": 1}}, r"config.objective_options.seed: no option of non_saturating"),
+        ({"dynamics_options": {"k": 1}}, r"config.dynamics_options.k: no option of alternating, which takes critic_st"),
+        ({"generator": {"family": "mlp", "depth": 3}}, r"config.generator: MLPGenerator does not take"),
+        ({"critic_optimizer": {"name": "adamm"}}, r"config.critic_optimizer: 'adamm'"),
+        ({"critic_optimizer": {"name": "adam", "rate": 1.0}}, r"config.critic_optimizer: 'adam' with"),
+    ],
+)
+def test_options_that_nothing_takes_are_refused(changes, message, small_config, build):
+    config = small_config()
+    for key, value in changes.items():
+        config[key] = value
+    with pytest.raises(RequestError, match=message) as caught:
+        build(config)
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_are_a_function_of_the_seed(small_config, build, state, assert_same):
+    one, two, other = (build(small_config(changes={"seed": seed})) for seed in (3, 3, 4))
+    assert_same(state(one.gan), state(two.gan))
+    assert abs(state(one.gan)[2] - state(other.gan)[2]).max() > 0.0
+
+
+def test_normalisation_is_what_the_objective_needs(small_config, build):
+    for objective, expected in (("non_saturating", "batch"), ("wasserstein_gp", "layer")):
+        config = small_config(objective, {"data.source": "digits"})
+        config.generator = {"family": "dcgan", "latent_dim": 4, "base_filters": 2}
+        config.critic = {"family": "dcgan", "base_filters": 2, "normalization": "auto"}
+        assert build(config).gan.critic.normalization == expected
+
+
+def test_a_workdir_refuses_another_config_and_names_what_differs(small_config, build, tmp_path):
+    config = small_config(changes={"train.steps": 1})
+    runs.check_workdir(tmp_path / "run", config)
+    training.train(build(config, workdir=tmp_path / "run"))
+    runs.check_workdir(tmp_path / "run", config)
+    before = sorted(tmp_path.rglob("*"))
+    other = small_config(changes={"train.steps": 1, "seed": 4, "generator_optimizer.learning_rate": 0.5})
+    with pytest.raises(RequestError) as caught:
+        runs.check_workdir(tmp_path / "run", other)
+    message = str(caught.value)
+    assert "generator_optimizer.learning_rate (there 0.01, asked 0.5), seed (there 0, asked 4)" in message
+    assert "batch_size" not in message
+    # A key that only one of them has is a difference too.
+    config.critic.negative_slope = 0.5
+    with pytest.raises(RequestError, match=r"critic.negative_slope \(there None, asked 0.5\)"):
+        runs.check_workdir(tmp_path / "run", config)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_workdir_that_cannot_be_written_is_refused_at_once(small_config, tmp_path):
+    (tmp_path / "file").write_text("")
+    for workdir in (tmp_path / "file", tmp_path / "file" / "below" / "it"):
+        with pytest.raises(RequestError, match=f"--workdir: {workdir} cannot be written"):
+            runs.check_workdir(workdir, small_config())
+    runs.check_workdir(tmp_path / "new" / "run", small_config())
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (None, "holds no run"),
+        ("{", "is no config of a run"),
+        ("[]", "is no config of a run"),
+        ('{"config": {}}', "is no config of a run"),
+        ('{"config": {}, "data_shape": [2]}', "holds no checkpoint yet"),
+    ],
+)
+def test_what_holds_no_run_cannot_be_opened(content, message, tmp_path):
+    if content is not None:
+        (tmp_path / "config.json").write_text(content)
+    with pytest.raises(RequestError, match=message):
+        runs.open_run(tmp_path)
+
+
+def test_a_half_written_last_line_of_metrics_is_passed_over(tmp_path):
+    (tmp_path / "metrics.jsonl").write_text(json.dumps({"step": 1}) + "\n" + '{"step": 2, "crit')
+    assert runs.read_metrics(tmp_path) == [{"step": 1}]
+    assert runs.read_metrics(tmp_path / "nowhere") == []
+
+
+@pytest.mark.parametrize(
+    "key, value",
+    [
+        ("train.steps", 0),
+        ("train.batch_size", 2.5),
+        ("train.batch_size", True),
+        ("train.ema_decay", 1.0),
+        ("train.decay_from", -0.1),
+        ("train.precision", "float16"),
+        ("train.on_nonfinite", "ignore"),
+        ("data.channels", 2),
+        ("seed", -1),
+        ("objective", ""),
+        ("train", 3),
+    ],
+)
+def test_values_out_of_range_are_named_with_what_was_expected(key, value, small_config):
+    config = small_config()
+    with config.ignore_type():
+        if "." in key:
+            config.update_from_flattened_dict({key: value})
+        else:
+            config[key] = value
+    with pytest.raises(RequestError, match=rf"config\.{key}"):
+        config_checks.check(config)

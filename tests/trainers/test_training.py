@@ -1,0 +1,254 @@
+"""A run on disk: resumed it is the uninterrupted one, bit for bit; a step that is not finite stops it or is undone.
+
+That every objective resumes is in test_every_objective.py.
+"""
+
+import json
+import os
+import signal
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from trainers import callbacks, runs, training
+from trainers.program import Interrupted, RunFailed
+
+
+class Crash(Exception):
+    """Stands for a kill: nothing after it runs."""
+
+
+@pytest.fixture
+def at_step(monkeypatch):
+    """at_step(step, act) calls `act()` once, between the step and what is saved after it."""
+
+    def at_step(step, act):
+        shown, done = callbacks.ShowProgress.on_train_batch_end, []
+
+        def on_train_batch_end(self, batch, logs=None):
+            shown(self, batch, logs)
+            if int(self.model.step.numpy()) >= step and not done:
+                done.append(step)
+                act()
+
+        monkeypatch.setattr(callbacks.ShowProgress, "on_train_batch_end", on_train_batch_end)
+
+    return at_step
+
+
+def crash():
+    raise Crash
+
+
+def rows(workdir):
+    """The logs by step, without the speed."""
+    found = runs.read_metrics(workdir)
+    return [{key: value for key, value in row.items() if key != "images_per_second"} for row in found]
+
+
+class Poisoned:
+    """A data set with a NaN in some batches of the order that belongs to some seeds."""
+
+    def __init__(self, data, batches, seeds):
+        self._data, self._batches, self._seeds = data, batches, seeds
+
+    def arrays(self, *args):
+        return self._data.arrays(*args)
+
+    def batches(self, split, size, *, seed, start_batch=0, **options):
+        batches = self._data.batches(split, size, seed=seed, start_batch=start_batch, **options)
+        if self._seeds is not None and seed not in self._seeds:
+            return batches
+        bad = tf.constant(self._batches, tf.int64)
+        return batches.enumerate(start_batch).map(
+            lambda number, x: tf.where(tf.reduce_any(tf.equal(number, bad)), np.float32(np.nan), x)
+        )
+
+
+def poisoned(run, batches, seeds=None):
+    run._data = Poisoned(run.data, batches, seeds)
+    return run
+
+
+@pytest.fixture(autouse=True)
+def no_pictures(request, monkeypatch):
+    """Drawing is slow and no subject here, but in the tests that ask for `pictures`."""
+    if "pictures" not in request.fixturenames:
+        monkeypatch.setattr(callbacks.DrawSamples, "act", lambda self, step, logs: None)
+
+
+@pytest.fixture
+def pictures():
+    return None
+
+
+def test_everything_that_has_a_state_is_resumed(small_config, build, state, assert_same, at_step, tmp_path):
+    # Moving statistics, spectral vectors, two optimizers' moments, several steps a call, a falling learning rate.
+    changes = {
+        "critic.normalization": "spectral",
+        "generator.normalization": "batch",
+        "train.steps": 20,
+        "train.checkpoint_every": 6,
+        "train.steps_per_execution": 3,
+        "train.decay_from": 0.3,
+    }
+    config = small_config("wasserstein", changes)
+    whole = build(config, workdir=tmp_path / "whole")
+    training.train(whole)
+    assert int(whole.gan.step) == 20  # not 21, though 20 is no multiple of 3
+    at_step(15, crash)
+    with pytest.raises(Crash):
+        training.train(build(config, workdir=tmp_path / "cut"))
+    resumed = build(config, workdir=tmp_path / "cut")
+    training.train(resumed)
+    assert_same(state(whole.gan), state(resumed.gan))
+    assert rows(tmp_path / "cut") == rows(tmp_path / "whole")
+    assert_same(state(whole.gan), state(runs.open_run(tmp_path / "cut").gan))
+
+
+def test_a_finished_run_started_again_changes_nothing(small_config, build, state, assert_same, tmp_path):
+    config = small_config(changes={"train.steps": 2})
+    first = build(config, workdir=tmp_path)
+    training.train(first)
+    files = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    again = build(config, workdir=tmp_path)
+    training.train(again)
+    assert_same(state(first.gan), state(again.gan))
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == files
+
+
+def test_the_workdir_explains_itself(small_config, build, tmp_path, pictures):
+    config = small_config(changes={"train.sample_every": 4, "train.log_every": 2})
+    training.train(build(config, workdir=tmp_path))
+    assert sorted(path.name for path in (tmp_path / "samples").iterdir()) == ["step_00000000.png", "step_00000004.png"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "checkpoints",
+        "config.json",
+        "logs",
+        "metrics.jsonl",
+        "samples",
+    ]
+    assert json.loads((tmp_path / "config.json").read_text())["config"]["objective"] == "non_saturating"
+    found = runs.read_metrics(tmp_path)
+    assert [row["step"] for row in found] == [2, 4, 6]
+    players = {f"{player}_{what}" for player in ("critic", "generator") for what in ("loss", "gradient_norm")}
+    assert set(found[0]) == {"step", "images_per_second", *players}
+
+
+def test_what_open_run_gives_can_be_trained_on(small_config, build, fit, tmp_path):
+    training.train(build(small_config(changes={"train.steps": 4, "train.steps_per_execution": 4}), workdir=tmp_path))
+    run = runs.open_run(tmp_path)
+    fit(run, 8)
+    assert int(run.gan.step) == 12
+
+
+def test_a_signal_saves_and_the_same_command_goes_on(small_config, build, state, assert_same, at_step, tmp_path):
+    config = small_config()
+    whole = build(config, workdir=tmp_path / "whole")
+    training.train(whole)
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    at_step(4, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    with pytest.raises(Interrupted, match="SIGTERM: saved at step 4; the same command goes on from there") as caught:
+        training.train(build(config, workdir=tmp_path / "cut"))
+    assert caught.value.code == 128 + signal.SIGTERM
+    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+    assert (tmp_path / "cut" / "checkpoints" / "step_00000004").is_dir()
+    resumed = build(config, workdir=tmp_path / "cut")
+    training.train(resumed)
+    assert_same(state(whole.gan), state(resumed.gan))
+    assert rows(tmp_path / "cut") == rows(tmp_path / "whole")
+
+
+def test_a_run_of_two_replicas_goes_on_on_one(small_config, build, state, assert_same, at_step, tmp_path, two_replicas):
+    config = small_config("least_squares", {"train.precision": "float64"})
+    alone = build(config, workdir=tmp_path / "alone")
+    training.train(alone)
+    at_step(5, crash)
+    with pytest.raises(Crash):
+        training.train(build(config, workdir=tmp_path / "cut", strategy=two_replicas))
+    # The checkpoint does not know of replicas; the sums of the first half were taken in another order.
+    resumed = build(config, workdir=tmp_path / "cut")
+    training.train(resumed)
+    assert_same(state(alone.gan), state(resumed.gan), rtol=1e-9, atol=1e-10)
+
+
+@pytest.mark.parametrize("steps_per_execution", [1, 3])
+def test_a_nonfinite_step_stops_the_run_and_is_named(steps_per_execution, small_config, build, tmp_path):
+    run = build(small_config(changes={"train.steps_per_execution": steps_per_execution}), workdir=tmp_path)
+    last = tmp_path / "checkpoints" / "step_00000003"
+    message = f"step 5: the critic's loss is not finite; the last good checkpoint is {last}"
+    with pytest.raises(RunFailed, match=message) as caught:
+        training.train(poisoned(run, [4]))
+    assert caught.value.code == 1
+    assert last.is_dir()
+    assert sorted(path.name for path in last.parent.iterdir()) == ["step_00000000", "step_00000003"]
+    assert all(row["step"] < 5 for row in rows(tmp_path))
+
+
+def test_the_generator_is_named_where_it_is_the_one(small_config, build, tmp_path):
+    run = build(small_config(), workdir=tmp_path)
+    run.gan.generator_loss = lambda scores: tf.reduce_mean(scores) * np.inf
+    with pytest.raises(RunFailed, match="step 1: the generator's loss is not finite"):
+        training.train(run)
+
+
+def test_a_gradient_that_is_not_finite_is_named_too(small_config, build, tmp_path):
+    run = build(small_config(), workdir=tmp_path)
+    # √|s - s| is zero, its derivative is not.
+    run.gan.critic_loss = lambda real, fake: tf.reduce_mean(tf.sqrt(tf.abs(real - real)))
+    with pytest.raises(RunFailed, match="step 1: the critic's gradient norm is not finite"):
+        training.train(run)
+
+
+def test_a_learning_rate_far_too_large_is_caught(small_config, build, tmp_path):
+    config = small_config("least_squares")
+    config.critic_optimizer = {"name": "sgd", "learning_rate": 1e12}
+    with pytest.raises(RunFailed, match=r"step \d: the (critic|generator)'s (loss|gradient norm) is not finite"):
+        training.train(build(config, workdir=tmp_path))
+
+
+def test_rollback_goes_on_past_a_bad_batch(small_config, build, state, assert_same, at_step, tmp_path):
+    config = small_config(changes={"train.on_nonfinite": "rollback"})
+    run = poisoned(build(config, workdir=tmp_path / "whole"), [4], seeds=[0])
+    training.train(run)
+    assert (int(run.gan.step), int(run.gan.rollbacks)) == (6, 1)
+    assert all(np.all(np.isfinite(array)) for array in state(run.gan))
+    assert [row["step"] for row in rows(tmp_path / "whole")] == [1, 2, 3, 4, 5, 6]
+    untouched = build(config, workdir=tmp_path / "untouched")
+    training.train(untouched)
+    # Up to the checkpoint they are one run, after it other noise and data make another.
+    assert rows(tmp_path / "whole")[:3] == rows(tmp_path / "untouched")[:3]
+    assert rows(tmp_path / "whole")[3:] != rows(tmp_path / "untouched")[3:]
+    # Killed after it was rolled back, before the next checkpoint: the same end.
+    at_step(5, crash)
+    with pytest.raises(Crash):
+        training.train(poisoned(build(config, workdir=tmp_path / "cut"), [4], seeds=[0]))
+    resumed = poisoned(build(config, workdir=tmp_path / "cut"), [4], seeds=[0])
+    training.train(resumed)
+    assert_same(state(run.gan), state(resumed.gan))
+
+
+def test_rollback_gives_up_where_it_does_not_help(small_config, build, tmp_path):
+    run = poisoned(build(small_config(changes={"train.on_nonfinite": "rollback"}), workdir=tmp_path), [4])
+    with pytest.raises(RunFailed, match="step 5: the critic's loss is not finite; the last good checkpoint is"):
+        training.train(run)
+    assert int(run.gan.rollbacks) == 3
+
+
+def test_rollback_counts_anew_once_a_run_got_past(small_config, build, tmp_path):
+    # Five bad batches one after the other, each good at the second try: more than three rollbacks, never in a row.
+    changes = {"train.on_nonfinite": "rollback", "train.checkpoint_every": 1}
+    run = build(small_config(changes=changes), workdir=tmp_path)
+    run._data = Poisoned(run.data, [1, 2, 3, 4, 5], None)
+    attempts = {}
+    original = run._data.batches
+
+    def batches(split, size, *, seed, start_batch=0, **options):
+        attempts[start_batch] = attempts.get(start_batch, 0) + 1
+        run._data._batches = [n for n in range(1, 6) if attempts.get(n, 0) < 1]
+        return original(split, size, seed=seed, start_batch=start_batch, **options)
+
+    run._data.batches = batches
+    training.train(run)
+    assert (int(run.gan.step), int(run.gan.rollbacks)) == (6, 5)

@@ -1,0 +1,70 @@
+"""Historical averaging: each player is drawn towards the mean of its past. Salimans et al. 2016, "Improved techniques
+for training GANs", section 3.3; after fictitious play."""
+
+import tensorflow as tf
+
+from trainers.dynamics.alternating import Alternating
+from trainers.dynamics.base import non_negative
+
+
+class HistoricalAveraging(Alternating):
+    """`alternating`, each player's loss plus w‖θ - θ̄‖², θ̄ = 1/t Σ_{i=1..t} θ[i].
+
+    The mean is over all of the player's iterates up to and including the current one: θ[1] are its initial weights,
+    θ[t] those at its t-th move. It is a constant for the gradient, 2w(θ - θ̄), which is zero at the first move. It is
+    kept as a running mean, θ̄ ← θ̄ + (θ - θ̄)/t: one number a weight however long the run. On games whose plain descent
+    circles, the mean settles near the centre and draws the circle in: on f = xy the distance falls as t^(-1/(1 + 4w²)),
+    so a small w reaches the centre sooner than a large one, which ties the players to their past.
+
+    Args:
+        weight: w, 0 or more; the paper's term has weight 1.
+        critic_steps: k; the critic's memory counts each of its moves.
+
+    Logs the players' losses without the term, and the norms of the whole directions that they descend.
+    """
+
+    needs = ("two_players",)
+
+    def __init__(self, weight=1.0, critic_steps=1):
+        super().__init__(critic_steps)
+        self.weight = non_negative(weight, "weight")
+        self.memories = []
+
+    def build(self, gan):
+        if not self.memories:
+            self.memories = [_Memory(gan, gan.critic), _Memory(gan, gan.generator)]
+
+    def direction(self, gan, player, gradients):
+        memory = self.memories[0 if player is gan.critic else 1]
+        weights = [variable.value for variable in player.trainable_variables]
+        means = memory.include(gan, weights)
+        return [g + 2.0 * self.weight * (w - mean) for g, w, mean in zip(gradients, weights, means)]
+
+
+class _Memory(tf.Module):
+    """The running mean of one player's iterates, and their number."""
+
+    def __init__(self, gan, player):
+        super().__init__()
+        kept = {"trainable": False, "initializer": "zeros"}
+        self.count = gan.add_weight(name="iterates", shape=(), dtype="int64", aggregation="only_first_replica", **kept)
+        self.means = [
+            gan.add_weight(name="past_mean", shape=weight.shape, dtype=weight.dtype, **kept)
+            for weight in player.trainable_variables
+        ]
+
+    def include(self, gan, weights):
+        """Counts the iterate `weights` in; returns the new means, a list like it."""
+        count = self.count.value + 1
+        self.count.assign(count)
+        pairs = [(mean.value, weight) for mean, weight in zip(self.means, weights)]
+        moved = [mean + (weight - mean) / tf.cast(count, mean.dtype) for mean, weight in pairs]
+
+        def assign_all(strategy, pairs):
+            for mean, value in pairs:
+                strategy.extended.update(mean, lambda mean, value: mean.assign(value), args=(value,), group=False)
+
+        pairs = [(mean.value, value) for mean, value in zip(self.means, moved)]
+        # Every replica its own copy, without communication: all have computed the same.
+        tf.__internal__.distribute.interim.maybe_merge_call(assign_all, gan.distribute_strategy, pairs)
+        return moved

@@ -1,0 +1,151 @@
+"""Unrolled descent: the generator differentiates through K steps of the critic. Metz, Poole, Pfau & Sohl-Dickstein
+2016, "Unrolled generative adversarial networks", equations 7 to 10."""
+
+import contextlib
+import numbers
+
+import keras
+import tensorflow as tf
+
+from trainers.dynamics.base import JointDynamics
+from zoo.errors import RequestError
+
+
+class Unrolled(JointDynamics):
+    """θ_G ← θ_G - h d/dθ_G L_G(θ_D^K(θ_D, θ_G), θ_G) and θ_D ← θ_D - h ∇_D L_D(θ_D, θ_G), at the same (θ_D, θ_G).
+
+    θ_D^0 = θ_D, and θ_D^{k+1} is θ_D^k after one optimizer step on L_D(θ_D^k, θ_G): a surrogate of the critic that has
+    answered the generator. The derivative goes through those steps as well, so the generator gains nothing from a move
+    that the critic undoes at once, such as putting all mass on one mode. The critic itself is not changed by its
+    surrogate: its weights are substituted in the loss, its other state is left alone.
+
+    All K steps see the batch and the noise of the generator's own loss, as in the authors' released code. K = 0 is
+    `simultaneous` exactly. Memory and time grow by about one forward and two backward passes of the critic a step.
+
+    Args:
+        steps: K, 0 or more.
+        surrogate: "adam", the critic's own optimizer from its current moments and count on, differentiated through as
+            the paper does (the critic's optimizer must be a plain Adam); or "sgd", plain descent.
+        surrogate_rate: learning rate of the surrogate's steps; the critic's current one if None.
+        critic_steps: k, the critic's own moves for each of the generator; the first k - 1 come before the joint one.
+
+    Logs L_G at the surrogate critic, and L_D at the critic's own weights.
+    """
+
+    def __init__(self, steps=5, surrogate="adam", surrogate_rate=None, critic_steps=1):
+        super().__init__(critic_steps)
+        where = "config.dynamics_options"
+        if not isinstance(steps, numbers.Integral) or isinstance(steps, bool) or steps < 0:
+            raise RequestError(f"{where}.steps: {steps!r}; expected a whole number, 0 or more")
+        if surrogate not in _SURROGATES:
+            raise RequestError(f"{where}.surrogate: {surrogate!r}; expected one of {', '.join(_SURROGATES)}")
+        if surrogate_rate is not None and not (isinstance(surrogate_rate, numbers.Real) and surrogate_rate > 0):
+            raise RequestError(f"{where}.surrogate_rate: {surrogate_rate!r}; expected a number above 0, or none")
+        self.steps, self.surrogate, self.surrogate_rate = steps, surrogate, surrogate_rate
+
+    def build(self, gan):
+        if self.steps:
+            _SURROGATES[self.surrogate].check(gan.critic_optimizer)
+
+    def move(self, gan, real, noise):
+        with tf.GradientTape() as generator_tape:
+            fake = gan.generate(noise)
+            with self.answered(gan, real, fake, noise):
+                generator_loss = gan.generator_total_loss(real, fake, noise)
+        with tf.GradientTape() as critic_tape:
+            critic_loss = gan.critic_total_loss(real, tf.stop_gradient(fake), noise)
+        generator_gradients = gan.gradients(generator_tape, generator_loss, gan.generator)
+        critic_gradients = gan.gradients(critic_tape, critic_loss, gan.critic)
+        gan.update_critic(critic_gradients)
+        gan.update_generator(generator_gradients)
+        return self.logs(critic_loss, critic_gradients, generator_loss, generator_gradients)
+
+    def answered(self, gan, real, fake, noise):
+        """A context in which the critic has the weights θ_D^K, differentiable by θ_G through `fake`."""
+        if not self.steps:
+            return contextlib.nullcontext()
+        variables = gan.critic.trainable_variables
+        weights = [tf.convert_to_tensor(variable.value) for variable in variables]
+        advance = _SURROGATES[self.surrogate](gan.critic_optimizer, self.surrogate_rate)
+        for _ in range(self.steps):
+            with tf.GradientTape() as tape:
+                tape.watch(weights)
+                with _substituted(variables, weights):
+                    loss = gan.critic_total_loss(real, fake, noise)
+            gradients = tape.gradient(loss, weights, unconnected_gradients="zero")
+            context = tf.distribute.get_replica_context()
+            if context.num_replicas_in_sync > 1:
+                gradients = context.all_reduce(tf.distribute.ReduceOp.MEAN, gradients)
+            weights = advance(weights, gradients)
+            if gan.weight_clip:
+                weights = [tf.clip_by_value(weight, -gan.weight_clip, gan.weight_clip) for weight in weights]
+        return _substituted(variables, weights)
+
+
+def _substituted(variables, weights):
+    """A context in which Keras variables have the values `weights`, and what is assigned to any variable is dropped."""
+    return keras.StatelessScope(state_mapping=list(zip(variables, weights)))
+
+
+def _rate(rate, weight):
+    """A number or a variable's value as a learning rate in `weight`'s dtype."""
+    return tf.constant(rate, weight.dtype) if isinstance(rate, numbers.Real) else tf.cast(rate, weight.dtype)
+
+
+class _SGD:
+    """θ - h g."""
+
+    def __init__(self, optimizer, rate):
+        self.rate = optimizer.learning_rate if rate is None else rate
+
+    @staticmethod
+    def check(optimizer):
+        """Any optimizer has a learning rate."""
+
+    def __call__(self, weights, gradients):
+        return [w - _rate(self.rate, w) * g for w, g in zip(weights, gradients)]
+
+
+class _Adam:
+    """Keras' Adam as a function, from the state of the critic's optimizer on. Kingma & Ba 2015, algorithm 1."""
+
+    #: Options that make Keras' optimizers do more than the algorithm.
+    _MORE = ("amsgrad", "weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "gradient_accumulation_steps")
+
+    def __init__(self, optimizer, rate):
+        self.rate = optimizer.learning_rate if rate is None else rate
+        self.betas, self.epsilon = (optimizer.beta_1, optimizer.beta_2), optimizer.epsilon
+        self.count = tf.convert_to_tensor(optimizer.iterations.value)
+        self.first = [tf.convert_to_tensor(moment.value) for moment in optimizer._momentums]
+        self.second = [tf.convert_to_tensor(moment.value) for moment in optimizer._velocities]
+
+    @classmethod
+    def check(cls, optimizer):
+        """Raises RequestError unless `optimizer` is Adam and nothing more."""
+        more = [option for option in cls._MORE if getattr(optimizer, option, None)]
+        if type(optimizer) is not keras.optimizers.Adam or more:
+            what = f"{optimizer.name} with {', '.join(more)}" if more else optimizer.name
+            raise RequestError(
+                f"config.critic_optimizer: {what}; the dynamics 'unrolled' differentiates through a plain adam, "
+                "or set config.dynamics_options.surrogate to 'sgd'"
+            )
+
+    def __call__(self, weights, gradients):
+        self.count = self.count + 1
+        moved = []
+        for index, (weight, gradient) in enumerate(zip(weights, gradients)):
+            one, two = self.betas
+            # Rounded as Keras rounds them, so that K surrogate steps are K steps of the optimizer in float64 too.
+            powers = [keras.ops.cast(beta, weight.dtype) ** tf.cast(self.count, weight.dtype) for beta in self.betas]
+            rate = _rate(self.rate, weight) * tf.sqrt(1.0 - powers[1]) / (1.0 - powers[0])
+            first = self.first[index] + (gradient - self.first[index]) * (1.0 - one)
+            second = self.second[index] + (tf.square(gradient) - self.second[index]) * (1.0 - two)
+            self.first[index], self.second[index] = first, second
+            # The root has no derivative at zero, where a unit that no example reaches has its moments.
+            none = tf.equal(second, 0.0)
+            root = tf.where(none, tf.zeros_like(second), tf.sqrt(tf.where(none, tf.ones_like(second), second)))
+            moved.append(weight - first * rate / (root + self.epsilon))
+        return moved
+
+
+_SURROGATES = {"adam": _Adam, "sgd": _SGD}

@@ -1,0 +1,50 @@
+"""Energy-based GAN, whose critic is an autoencoder. Zhao, Mathieu & LeCun 2016, "Energy-based generative adversarial
+networks", sections 2.1, 2.3 and 2.4."""
+
+import tensorflow as tf
+
+from trainers.gan import GAN
+from trainers.objectives._options import check_number
+from trainers.penalties import pull_away
+from zoo.errors import RequestError
+
+
+class EnergyBased(GAN):
+    """Critic: E D(x) + E[m - D(G(z))]₊; generator: E D(G(z)) + w PT, D(x) = ‖Dec(Enc(x)) - x‖₂.
+
+    An energy in place of a probability: low on the data's manifold, above the margin m elsewhere. A reconstruction
+    error gives each example of a batch a target of its own, where a binary label gives them one of two. Real examples
+    alone would teach the autoencoder the identity; the generator supplies the contrast. PT, the pull-away term over the
+    codes Enc(G(z)) of the global batch, keeps the generator from making one point (`trainers.penalties.pull_away`).
+
+    Args:
+        margin: m > 0, in the data's units: an ℓ₂ norm over all components. 10 is the paper's for MNIST; points need
+            less than their distance from the origin.
+        pull_away_weight: w ≥ 0.
+
+    Raises:
+        RequestError: the critic is no autoencoder, or an option out of range.
+    """
+
+    def __init__(self, generator, critic, *, margin=10.0, pull_away_weight=0.1, **kwargs):
+        check_number("margin", margin, inclusive=False)
+        check_number("pull_away_weight", pull_away_weight)
+        if not hasattr(critic, "reconstruct"):
+            raise RequestError(
+                f"config.critic.family: energy_based needs an autoencoder, not {type(critic).__name__}; "
+                "use mlp_autoencoder, or dcgan_autoencoder for images"
+            )
+        super().__init__(generator, critic, **kwargs)
+        self.margin, self.pull_away_weight = margin, pull_away_weight
+
+    def critic_loss(self, real_scores, fake_scores):
+        return tf.reduce_mean(real_scores) + tf.reduce_mean(tf.nn.relu(self.margin - fake_scores))
+
+    def generator_loss(self, fake_scores):
+        return tf.reduce_mean(fake_scores)
+
+    def compute_generator_loss(self, real, fake, noise):
+        codes = self.critic.features(fake, training=True)
+        energies = self.critic.energy(fake, codes, training=True)
+        repelling = tf.cast(pull_away(codes), energies.dtype)
+        return self.generator_loss(energies) + self.pull_away_weight * repelling

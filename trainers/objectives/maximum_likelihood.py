@@ -1,0 +1,32 @@
+"""The generator's maximum-likelihood cost. Goodfellow 2014b, "On distinguishability criteria for estimating generative
+models", and his tutorial of 2016, section 3.2.4."""
+
+import tensorflow as tf
+
+from trainers.objectives._options import check_number
+from trainers.objectives.minimax import Minimax
+
+
+class MaximumLikelihood(Minimax):
+    """The critic plays `minimax`; the generator minimises -E exp(min(D(G(z)), clip)), D a logit.
+
+    At the optimal critic exp(D(x)) = p(x) / q(x), and the gradient of this loss is that of KL(p‖q), which maximum
+    likelihood minimises. Nearly all of it comes from the few examples that look most real, so its variance is high:
+    a cost to study more than one to use.
+
+    Args:
+        clip: largest exponent, above 0. An example with a score above it counts with weight exp(clip) and gives no
+            gradient: a single overconfident score must not overflow the step. At the equilibrium scores are 0.
+        real_label: as of `minimax`.
+
+    Raises:
+        RequestError: an option out of range.
+    """
+
+    def __init__(self, *args, clip=10.0, real_label=1.0, **kwargs):
+        check_number("clip", clip, inclusive=False)
+        super().__init__(*args, real_label=real_label, **kwargs)
+        self.clip = clip
+
+    def generator_loss(self, fake_scores):
+        return -tf.reduce_mean(tf.exp(tf.minimum(fake_scores, self.clip)))

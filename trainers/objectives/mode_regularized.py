@@ -1,0 +1,76 @@
+"""Mode regularised GAN: an encoder shows the generator where modes are missing. Che et al. 2016, "Mode regularized
+generative adversarial networks", section 3.1 and 3.2."""
+
+import keras
+import tensorflow as tf
+
+from trainers.objectives._options import check_number
+from trainers.objectives.non_saturating import NonSaturating
+from zoo.encoder import Encoder
+
+
+class ModeRegularized(NonSaturating):
+    """Critic: `minimax`. Generator: `non_saturating` + λ₁E d(x, G(E(x))) - λ₂E log D(G(E(x))). Encoder: the last two.
+
+    G(E(x)) of an example from a missed mode lies near that mode, and the critic finds it real: both terms pull the
+    generator there, where samples of the prior hardly ever lead it. d is the mean squared difference of components.
+    (The survey prints +λ₂ log D; what its text and the paper describe is a reward, the sign here.)
+
+    The encoder has the critic's layers and a code for a score (`zoo.encoder`), an optimizer like the generator's, and
+    moves first in a step, on its last batch; then the dynamics moves the two players.
+
+    Args:
+        reconstruction_weight: λ₁ ≥ 0.
+        mode_weight: λ₂ ≥ 0.
+        real_label: as of `minimax`.
+
+    Raises:
+        RequestError: an option out of range, or a critic that gives the encoder no layers.
+    """
+
+    def __init__(self, generator, critic, *, reconstruction_weight=0.2, mode_weight=0.4, real_label=1.0, **kwargs):
+        check_number("reconstruction_weight", reconstruction_weight)
+        check_number("mode_weight", mode_weight)
+        super().__init__(generator, critic, real_label=real_label, **kwargs)
+        self.reconstruction_weight, self.mode_weight = reconstruction_weight, mode_weight
+        self.encoder = Encoder.beside(critic, generator.latent_dim)
+
+    def compile(self, generator_optimizer=None, critic_optimizer=None, **kwargs):
+        super().compile(generator_optimizer, critic_optimizer, **kwargs)
+        self.encoder_optimizer = self._another(self.generator_optimizer, *self.moved_with_encoder())
+
+    def _another(self, optimizer, *players):
+        """An optimizer with the settings of `optimizer` and a state of its own, ready to move `players`."""
+        with self.distribute_strategy.scope():
+            made = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
+            made.build([variable for player in players for variable in player.trainable_variables])
+        return made
+
+    def _move(self, optimizer, tape, loss, *players):
+        """One step of `optimizer` for `players` down `loss`."""
+        variables = [variable for player in players for variable in player.trainable_variables]
+        self._apply(optimizer, self.gradients(tape, loss, *players), variables)
+
+    def moved_with_encoder(self):
+        """The networks that the encoder's optimizer moves."""
+        return (self.encoder,)
+
+    def reconstruct(self, real):
+        """G(E(x)): [N, ...], in training mode."""
+        return self.generator(self.encoder(real, training=True), training=True)
+
+    def encoder_loss(self, real, critic):
+        """λ₁E d(x, G(E(x))) - λ₂E log σ(critic(G(E(x)))), a scalar."""
+        reconstructed = self.reconstruct(real)
+        distance = tf.reduce_mean(tf.square(real - reconstructed))
+        found_real = tf.reduce_mean(tf.nn.softplus(-critic(reconstructed, training=True)))
+        return self.reconstruction_weight * distance + self.mode_weight * found_real
+
+    def compute_generator_loss(self, real, fake, noise):
+        return super().compute_generator_loss(real, fake, noise) + self.encoder_loss(real, self.critic)
+
+    def play(self, batches):
+        with tf.GradientTape() as tape:
+            loss = self.encoder_loss(batches[-1], self.critic)
+        self._move(self.encoder_optimizer, tape, loss, *self.moved_with_encoder())
+        return {**super().play(batches), "encoder_loss": loss}

@@ -1,0 +1,28 @@
+"""Self-contrastive estimation: the noise is the model itself, copied at every step. Goodfellow 2014b, "On
+distinguishability criteria for estimating generative models"."""
+
+import tensorflow as tf
+
+from trainers.objectives.noise_contrastive import NoiseContrastive
+
+
+class SelfContrastive(NoiseContrastive):
+    """`noise_contrastive` with p_noise = q, the model at the start of the step, not differentiated.
+
+    Then r = 0 and σ(r) = ½ everywhere, the loss is log 4 throughout, and its gradient
+    -½ E_p ∇log q(x) + ½ E_q ∇log q(x') has the expectation of maximum likelihood's, times ½: the second expectation is
+    zero. Its sample adds variance, so this is a way to see what noise-contrastive estimation leaves out, and where it
+    would end with ever better noise, rather than a way to train.
+
+    Raises:
+        RequestError: a generator without a density, or a part that acts on a critic.
+    """
+
+    def __init__(self, generator, critic=None, **kwargs):
+        super().__init__(generator, critic, **kwargs)
+
+    def contrast(self, noise):
+        return tf.stop_gradient(self.generate(noise))
+
+    def contrast_log_density(self, x):
+        return tf.stop_gradient(self.generator.log_density(x))

@@ -1,0 +1,122 @@
+"""Autoencoders as critics: the energy of an example is how badly it is reconstructed. Zhao, Mathieu & LeCun 2016,
+"Energy-based generative adversarial networks", section 2.3."""
+
+import keras
+import tensorflow as tf
+
+from zoo.dcgan import DCGANGenerator
+from zoo.encoder import Encoder
+from zoo.families import check_normalization
+from zoo.mlp import MLPGenerator
+
+
+class _Autoencoder(keras.Model):
+    """What the families share: D(x) = ‖Dec(Enc(x)) - x‖₂. A subclass makes `encoder` and `decoder`."""
+
+    def __init__(self, data_shape, code_dim, normalization, **kwargs):
+        # Examples are not rounded to a narrower compute dtype: energies are distances to what came in.
+        super().__init__(autocast=False, **kwargs)
+        check_normalization(normalization)
+        self.data_shape, self.code_dim, self.normalization = tuple(data_shape), code_dim, normalization
+        # Spectral normalisation bounds a critic's slope, and a virtual batch's reference is of examples, not of codes.
+        self._decoder_normalization = normalization if normalization in ("batch", "layer") else "none"
+
+    def features(self, x, training=False):
+        """The code: [N, code_dim]."""
+        return self.encoder(x, training=training)
+
+    def decode(self, codes, training=False):
+        """Codes [N, code_dim] to examples [N, *data_shape]."""
+        return self.decoder(codes, training=training)
+
+    def reconstruct(self, x, training=False):
+        """Dec(Enc(x)): [N, *data_shape]."""
+        return self.decode(self.features(x, training=training), training=training)
+
+    def energy(self, x, codes, training=False):
+        """‖Dec(codes) - x‖₂ of each example: [N, 1]."""
+        difference = tf.cast(self.decode(codes, training=training), x.dtype) - x
+        squares = tf.reduce_sum(tf.square(difference), axis=list(range(1, x.shape.rank)))[:, None]
+        # The root has no derivative at zero; a perfect reconstruction must give a zero gradient there, not NaN.
+        perfect = tf.equal(squares, 0.0)
+        return tf.where(perfect, tf.zeros_like(squares), tf.sqrt(tf.where(perfect, tf.ones_like(squares), squares)))
+
+    def call(self, x, training=False):
+        return self.energy(x, self.features(x, training=training), training=training)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "data_shape": self.data_shape,
+            "code_dim": self.code_dim,
+            "normalization": self.normalization,
+        }
+
+
+@keras.saving.register_keras_serializable("zoo")
+class MLPAutoencoder(_Autoencoder):
+    """Points or images to a reconstruction error, through fully connected layers.
+
+    Args:
+        data_shape: shape of one example, (d,) or (H, W, C).
+        code_dim: number of components of a code.
+        hidden_units: width of the encoder's hidden layers; the decoder's are the reverse.
+        activation: of the hidden layers.
+        normalization: of the hidden layers: "none", "batch", "layer"; the encoder's only: "spectral", "virtual_batch".
+
+    Input: [N, *data_shape]. Output: float32 [N, 1], 0 or more.
+    """
+
+    def __init__(
+        self, data_shape, code_dim=32, hidden_units=(128, 128), activation="relu", normalization="none", **kwargs
+    ):
+        super().__init__(data_shape, code_dim, normalization, **kwargs)
+        self.hidden_units, self.activation = tuple(hidden_units), activation
+        network = {"hidden_units": self.hidden_units, "activation": activation, "normalization": normalization}
+        self.encoder = Encoder(data_shape, code_dim, "mlp", network, dtype=self.dtype_policy)
+        self.decoder = MLPGenerator(
+            data_shape,
+            latent_dim=code_dim,
+            hidden_units=self.hidden_units[::-1],
+            activation=activation,
+            normalization=self._decoder_normalization,
+            dtype=self.dtype_policy,
+        )
+        self.built = True
+
+    def get_config(self):
+        return {**super().get_config(), "hidden_units": self.hidden_units, "activation": self.activation}
+
+
+@keras.saving.register_keras_serializable("zoo")
+class DCGANAutoencoder(_Autoencoder):
+    """Images to a reconstruction error, by the convolutions of `zoo.dcgan`: its critic's, a code, its generator's.
+
+    Args:
+        data_shape: (H, W, C), square, side in zoo.families.IMAGE_SIZES, 1 or 3 channels.
+        code_dim: number of components of a code.
+        base_filters: channels of the largest maps; each smaller map has twice as many.
+        normalization: "batch" (the paper's), "layer", "none"; the encoder's only: "spectral", "virtual_batch".
+
+    Input: [N, H, W, C] in [-1, 1]. Output: float32 [N, 1], 0 or more.
+
+    Raises:
+        RequestError: images of this shape cannot be read, or no such normalisation.
+    """
+
+    def __init__(self, data_shape, code_dim=64, base_filters=64, normalization="batch", **kwargs):
+        super().__init__(data_shape, code_dim, normalization, **kwargs)
+        self.base_filters = base_filters
+        network = {"base_filters": base_filters, "normalization": normalization}
+        self.encoder = Encoder(data_shape, code_dim, "dcgan", network, dtype=self.dtype_policy)
+        self.decoder = DCGANGenerator(
+            data_shape,
+            latent_dim=code_dim,
+            base_filters=base_filters,
+            normalization=self._decoder_normalization,
+            dtype=self.dtype_policy,
+        )
+        self.built = True
+
+    def get_config(self):
+        return {**super().get_config(), "base_filters": self.base_filters}

@@ -1,0 +1,118 @@
+"""Generators that know their own density, on points in low dimension: what the estimators of Goodfellow 2014b train.
+
+Each maps latents to points, like any generator, and has `log_density`.
+"""
+
+import math
+
+import keras
+import tensorflow as tf
+
+from zoo.errors import RequestError
+
+_LOG_2_PI = math.log(2.0 * math.pi)
+
+
+class _Density(keras.Model):
+    """What the families share. Densities compute in their variables' dtype: bfloat16 would be visibly rounded."""
+
+    def __init__(self, data_shape, initial_scale, dtype=None, **kwargs):
+        super().__init__(dtype=keras.dtype_policies.get(dtype).variable_dtype, autocast=False, **kwargs)
+        if len(data_shape) != 1:
+            raise RequestError(f"config.generator.family: {tuple(data_shape)} are no points; use mlp or dcgan")
+        self.data_shape, self.initial_scale = tuple(data_shape), initial_scale
+
+    def log_density(self, x):
+        """Natural logarithm of the density at points [N, d]: [N]. Differentiable by x and by the weights."""
+        raise NotImplementedError(f"{type(self).__name__} defines no log_density")
+
+    def get_config(self):
+        return {**super().get_config(), "data_shape": self.data_shape, "initial_scale": self.initial_scale}
+
+
+@keras.saving.register_keras_serializable("zoo")
+class Gaussian(_Density):
+    """N(μ, LLᵀ) with any mean and covariance: x = μ + Lz, L lower triangular with a positive diagonal.
+
+    Args:
+        data_shape: (d,).
+        initial_scale: standard deviation at the start; the mean is zero.
+
+    Input: latents [N, d]. Output: points float32 [N, d].
+
+    Raises:
+        RequestError: the data are not points.
+    """
+
+    def __init__(self, data_shape, initial_scale=1.0, **kwargs):
+        super().__init__(data_shape, initial_scale, **kwargs)
+        (dim,) = self.data_shape
+        self.latent_dim = dim
+        self.mean = self.add_weight(name="mean", shape=(dim,), initializer="zeros")
+        start = keras.initializers.Constant(math.log(initial_scale))
+        self.log_diagonal = self.add_weight(name="log_diagonal", shape=(dim,), initializer=start)
+        self.below = self.add_weight(name="below", shape=(dim, dim), initializer="zeros")
+        self.built = True
+
+    def _factor(self):
+        below = tf.convert_to_tensor(self.below)
+        below = tf.linalg.band_part(below, -1, 0) - tf.linalg.band_part(below, 0, 0)
+        return below + tf.linalg.diag(tf.exp(tf.convert_to_tensor(self.log_diagonal)))
+
+    def call(self, latents, training=False):
+        return self.mean + tf.matmul(tf.cast(latents, self.variable_dtype), self._factor(), transpose_b=True)
+
+    def log_density(self, x):
+        centred = tf.linalg.triangular_solve(self._factor(), tf.transpose(x - self.mean))
+        volume = tf.reduce_sum(self.log_diagonal) + 0.5 * self.latent_dim * _LOG_2_PI
+        return -0.5 * tf.reduce_sum(tf.square(centred), axis=0) - volume
+
+
+@keras.saving.register_keras_serializable("zoo")
+class GaussianMixture(_Density):
+    """Σₖ wₖ N(μₖ, diag σₖ²), weights, means and scales learned.
+
+    The first latent chooses the component, by the share of a standard normal below it; the others are scaled. A point
+    is differentiable by means and scales, not by the weights: only losses of `log_density` train those.
+
+    Args:
+        data_shape: (d,).
+        components: number of components.
+        initial_scale: standard deviation at the start, of each component and of the means around zero.
+
+    Input: latents [N, 1 + d]. Output: points float32 [N, d].
+
+    Raises:
+        RequestError: the data are not points.
+    """
+
+    def __init__(self, data_shape, components=8, initial_scale=1.0, **kwargs):
+        super().__init__(data_shape, initial_scale, **kwargs)
+        (dim,) = self.data_shape
+        self.components, self.latent_dim = components, 1 + dim
+        around = keras.initializers.RandomNormal(0.0, initial_scale)
+        start = keras.initializers.Constant(math.log(initial_scale))
+        self.logits = self.add_weight(name="logits", shape=(components,), initializer="zeros")
+        self.means = self.add_weight(name="means", shape=(components, dim), initializer=around)
+        self.log_scales = self.add_weight(name="log_scales", shape=(components, dim), initializer=start)
+        self.built = True
+
+    def call(self, latents, training=False):
+        latents = tf.cast(latents, self.variable_dtype)
+        share = 0.5 * (1.0 + tf.math.erf(latents[:, :1] / math.sqrt(2.0)))
+        # The last bound is left out, so that a share rounded to one still has a component.
+        bounds = tf.cumsum(tf.nn.softmax(tf.convert_to_tensor(self.logits)))[:-1]
+        index = tf.reduce_sum(tf.cast(share >= bounds, tf.int32), axis=1)
+        chosen = tf.one_hot(index, self.components, dtype=share.dtype)
+        scales = tf.exp(tf.convert_to_tensor(self.log_scales))
+        return tf.matmul(chosen, self.means) + tf.matmul(chosen, scales) * latents[:, 1:]
+
+    def log_density(self, x):
+        log_scales = tf.convert_to_tensor(self.log_scales)
+        centred = (x[:, None, :] - self.means) * tf.exp(-log_scales)
+        volumes = tf.reduce_sum(log_scales, axis=1) + 0.5 * self.data_shape[0] * _LOG_2_PI
+        of_components = -0.5 * tf.reduce_sum(tf.square(centred), axis=2) - volumes
+        return tf.reduce_logsumexp(of_components + tf.nn.log_softmax(tf.convert_to_tensor(self.logits)), axis=1)
+
+    def get_config(self):
+        return {**super().get_config(), "components": self.components}
