@@ -17,7 +17,7 @@ class HistoricalAveraging(Alternating):
     so a small w reaches the centre sooner than a large one, which ties the players to their past.
 
     Args:
-        weight: w, 0 or more; the paper's term has weight 1.
+        weight: w, 0 or more; the paper's term has weight 1, which under Adam can hold the players where they began.
         critic_steps: k; the critic's memory counts each of its moves.
 
     Logs the players' losses without the term, and the norms of the whole directions that they descend.

@@ -17,6 +17,9 @@ class LocallyStable(JointDynamics):
 
     The critic's gradient is that of the global batch. One more backward pass through it: no Jacobian is formed.
 
+    The guarantee is local. Far from the equilibrium the generator can also lower the term by making a deep critic flat:
+    on the ring a critic of two hidden layers was seen to die so, one of one layer, the authors', was not.
+
     Args:
         eta: η, 0 or more. 0.5 is the value of the authors' published example, eight Gaussians under Adam at 1e-4.
         critic_steps: k; the first k - 1 are the critic's alone.

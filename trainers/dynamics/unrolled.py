@@ -21,6 +21,8 @@ class Unrolled(JointDynamics):
 
     All K steps see the batch and the noise of the generator's own loss, as in the authors' released code. K = 0 is
     `simultaneous` exactly. Memory and time grow by about one forward and two backward passes of the critic a step.
+    Adam's first steps divide gradients by their own size, so while its moments are new the derivative through them is
+    ill-conditioned; a critic that learns slower than the generator (1e-4 to 1e-3 in the released code) copes.
 
     Args:
         steps: K, 0 or more.

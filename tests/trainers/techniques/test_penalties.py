@@ -46,8 +46,8 @@ def places(real, fake):
     return {"real": real, "fake": fake, "interpolates": real + share * (fake - real), "perturbed": around}
 
 
-def value(entry, weights, real, fake):
-    norm = norms(weights, places(real, fake)[entry["at"]])
+def value(entry, weights, points):
+    norm = norms(weights, points[entry["at"]])
     if entry["name"] == "zero_centred":
         return entry["weight"] / 2 * (norm**2).mean()
     return entry["weight"] * ((norm - entry["target"]) ** 2).mean()
@@ -74,8 +74,10 @@ def test_what_they_add_to_the_critics_loss_and_its_weight_gradient(entries):
         added = gan.critic_total_loss(*arguments) - gan.compute_critic_loss(*arguments)
     found = tape.gradient(added, variables, unconnected_gradients="zero")
 
+    points = places(real, fake)
+
     def total(weights):
-        return sum(value(entry, weights, real, fake) for entry in entries)
+        return sum(value(entry, weights, points) for entry in entries)
 
     np.testing.assert_allclose(added, total(weights), rtol=1e-12)
     for position, weight in enumerate(weights):
