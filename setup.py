@@ -1,4 +1,4 @@
-"""Packaging of tf-gan-zoo: `pip install .`, with the extras gpu, serving and test."""
+"""Packaging of tf-gan-zoo: `pip install .`, with the extras gpu and test."""
 
 import pathlib
 
@@ -46,10 +46,11 @@ setup(
         "pillow>=10",
         "jinja2>=3.1,<4",
         "tqdm>=4.66,<5",
+        # Google's protocol definitions and nothing else; beside TensorFlow it installs no further package.
+        "tensorflow-serving-api>=2.20,<2.22",
     ],
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.20,<2.22"],
-        "serving": ["tensorflow-serving-api>=2.19,<3"],
         "test": ["pytest>=8,<10", "pytest-xdist>=3.5,<4", "ruff>=0.6,<1"],
     },
     entry_points={"console_scripts": [f"{name}={target}" for name, target in PROGRAMS.items()]},
