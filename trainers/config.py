@@ -3,9 +3,10 @@
 The keys and their meaning are laid out in `configs/base.py`.
 """
 
+import difflib
 import numbers
 
-from trainers import dynamics, objectives, techniques
+from trainers import dynamics, methods, objectives, techniques
 from zoo import datasets, families
 from zoo.errors import RequestError
 
@@ -100,9 +101,11 @@ def check(config, replicas=1):
             raise RequestError(f"config.{key}: {value!r}; expected {expected}")
     for key in given:
         if not any(key == known or key.startswith(f"{known}.") for known in _SCHEMA):
-            raise RequestError(f"config.{key}: no such key; see configs/base.py")
-    objectives.METHODS.check(config.objective)
-    dynamics.METHODS.check(config.dynamics)
+            near = difflib.get_close_matches(key, _SCHEMA, 3, 0.7)
+            hint = f"did you mean {' or '.join(near)}?" if near else "see configs/base.py"
+            raise RequestError(f"config.{key}: no such key; {hint}")
+    check_objective_options(config)
+    dynamics.METHODS.check_options(config.dynamics, config.dynamics_options, "config.dynamics_options")
     for player in ("generator", "critic"):
         name = config[player].get("family")
         if name not in families.names(player):
@@ -118,6 +121,13 @@ def check(config, replicas=1):
         if families.FAMILIES[config[player].family].images_only:
             families.check_image_shape(data.data_shape, f"config.data, {config.data.source}")
     return data
+
+
+def check_objective_options(config):
+    """Raises RequestError for an objective that does not exist, or an option that it does not take."""
+    # A config has keys of their own for the template's.
+    template = {"generator", "critic", *methods.keywords("trainers.gan", "GAN")}
+    objectives.METHODS.check_options(config.objective, config.objective_options, "config.objective_options", template)
 
 
 def check_batch_size(batch_size, replicas):

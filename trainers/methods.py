@@ -65,11 +65,33 @@ class Methods:
         return self.load(name)(**options)
 
     def check_options(self, name, options, where, inherited=()):
-        """Raises RequestError for options that the method's constructor does not take by keyword."""
-        parameters = inspect.signature(self.load(name).__init__).parameters.values()
-        known = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY or p.default is not p.empty]
-        known = [option for option in known if option not in inherited]
+        """Raises RequestError for options that the method's constructor does not take by keyword. Imports no method."""
+        self.check(name)
+        known = [option for option in keywords(f"{self.package}.{name}") if option not in inherited]
         for option in options:
             if option not in known:
                 takes = f"takes {', '.join(known)}" if known else "takes none"
                 raise RequestError(f"{where}.{option}: no option of {name}, which {takes}")
+
+
+def keywords(module, name=None):
+    """Names of the optional and keyword-only arguments of a class's constructor, read without importing it.
+
+    Args:
+        module: dotted name of the module.
+        name: of the class; the module's public one if None.
+    """
+    tree = ast.parse(pathlib.Path(importlib.util.find_spec(module).origin).read_text())
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    (found,) = (node for node in classes if (node.name == name if name else not node.name.startswith("_")))
+    for node in found.body:
+        if isinstance(node, ast.FunctionDef) and node.name == "__init__":
+            optional = node.args.args[len(node.args.args) - len(node.args.defaults) :]
+            return [argument.arg for argument in optional + node.args.kwonlyargs]
+    base = found.bases[0].id  # It has its parent's constructor.
+    homes = [node.module for node in tree.body if isinstance(node, ast.ImportFrom) and base in _imported(node)]
+    return keywords(homes[0] if homes else module, base)
+
+
+def _imported(node):
+    return [alias.name for alias in node.names]

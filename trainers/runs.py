@@ -65,9 +65,8 @@ def build(config, data=None, *, strategy=None, workdir=None, data_shape=None):
     objective = objectives.METHODS.load(config.objective)
     parts = _techniques(config)
     play = dynamics.METHODS.build(config.dynamics, dict(config.dynamics_options), "config.dynamics_options")
-    template = {"generator", "critic", "dynamics", "seed", "ema_decay", *parts}
     options = dict(config.objective_options)
-    objectives.METHODS.check_options(config.objective, options, "config.objective_options", inherited=template)
+    config_checks.check_objective_options(config)
     keras.utils.set_random_seed(config.seed)
     with strategy.scope() if strategy else contextlib.nullcontext():
         generator, critic = (_network(config, player, data_shape, objective) for player in ("generator", "critic"))

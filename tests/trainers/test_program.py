@@ -24,7 +24,14 @@ WRONG = {
         [RING, "--config.dynamics=alternate", "--workdir=HERE/run"],
         ["config.dynamics: 'alternate' is no dynamics", "'alternating'"],
     ),
-    "unknown key": ([RING, "--config.train.stpes=5", "--workdir=HERE/run"], ["config.train.stpes", "no such key"]),
+    "unknown key": (
+        [RING, "--config.train.stpes=5", "--workdir=HERE/run"],
+        ["config.train.stpes: no such key; did you mean train.steps"],
+    ),
+    "unknown option of the objective": (
+        [RING, "--config.objective_options.clp=1.0", "--workdir=HERE/run"],
+        ["config.objective_options.clp: no option of non_saturating, which takes real_label"],
+    ),
     "unknown group of keys": ([RING, "--config.trian.steps=5", "--workdir=HERE/run"], ["trian", "no such key"]),
     "wrong type": ([RING, "--config.train.steps=many", "--workdir=HERE/run"], ["train.steps", "many"]),
     "value out of range": (
