@@ -20,6 +20,9 @@ def base_config(source):
     config.penalties = ()  # ({"name": "gradient_norm", "weight": 10.0, "at": "interpolates", "target": 1.0}, …)
     config.weight_clip = 0.0  # bound on the critic's weights; 0: none
 
+    # Components of each player with learned weights (1: plain networks), and the lowest layers that they share.
+    config.mixture = {"components": 1, "entropy_weight": 0.1, "shared_layers": 0}
+
     config.data = {
         "source": source,  # ring, grid, swiss_roll, uniform, two_segments, digits, tfds:NAME, idx:DIR, folder:DIR
         "image_size": config_dict.placeholder(int),  # crop to a square and resize to this side; none: as stored

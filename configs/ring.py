@@ -22,6 +22,10 @@ VARIANTS = {
         "objective_options": {"margin": 1.0},
         "critic": {"family": "mlp_autoencoder", "code_dim": 16, "hidden_units": (128, 128)},
     },
+    "mixture": {
+        "objective": "non_saturating",
+        "mixture": {"components": 3, "entropy_weight": 0.1, "shared_layers": 0},
+    },
     "noise_contrastive": {
         "objective_options": {"noise_scale": 2.0},
         "generator": {"family": "gaussian_mixture", "components": 16},

@@ -50,7 +50,7 @@ class GAN(keras.Model):
     critic_normalization = "batch"
     #: Whether the critic's loss has the gradient by each example in it, so that the critic must not mix examples.
     penalises_gradients = False
-    #: What a dynamics may need that this objective lacks, and why: trait → reason. See `Dynamics.needs`.
+    #: What a dynamics (see `Dynamics.needs`) or "mixture" may need that this objective lacks, and why: trait → reason.
     lacks = {}
 
     def __init__(
@@ -126,7 +126,12 @@ class GAN(keras.Model):
     def constrain_critic(self):
         """Projects the critic's weights after each of its updates: to [-weight_clip, weight_clip]."""
         if self.weight_clip:
-            clip_weights(self.critic.trainable_variables, self.weight_clip, self.distribute_strategy)
+            bounded = [variable for variable in self.critic.trainable_variables if self.clips(variable)]
+            clip_weights(bounded, self.weight_clip, self.distribute_strategy)
+
+    def clips(self, variable):
+        """Whether `weight_clip` bounds this variable of the critic."""
+        return True
 
     # What dynamics use.
 

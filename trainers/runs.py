@@ -64,6 +64,11 @@ def build(config, data=None, *, strategy=None, workdir=None, data_shape=None):
     data_shape = tuple(data_shape or data.data_shape)
     objective = objectives.METHODS.load(config.objective)
     parts = _techniques(config)
+    if _components(config) > 1:
+        from trainers.mixture import Mixture
+
+        objective = Mixture.of(objective)
+        parts["entropy_weight"] = config.mixture.entropy_weight
     play = dynamics.METHODS.build(config.dynamics, dict(config.dynamics_options), "config.dynamics_options")
     options = dict(config.objective_options)
     config_checks.check_objective_options(config)
@@ -102,15 +107,27 @@ def _techniques(config):
     }
 
 
+def _components(config):
+    """Components of each player. A run from before there were mixtures has one."""
+    return config.mixture.components if "mixture" in config else 1
+
+
 def _network(config, player, data_shape, objective):
     options = dict(config[player])
-    family = families.FAMILIES[options.pop("family")]
+    name = options.pop("family")
+    family = families.FAMILIES[name]
     network = family.generator_class() if player == "generator" else family.critic_class()
     if player == "critic" and options.get("normalization", "auto") == "auto":
         # Multilayer perceptrons on points are trained without; for images the objective's paper decides.
         options["normalization"] = objective.critic_normalization if family.images_only else "none"
         if options["normalization"] == "batch" and config.get("penalties"):
             options["normalization"] = "layer"
+    if _components(config) > 1:
+        from zoo import mixture
+
+        network = mixture.MixtureGenerator if player == "generator" else mixture.MixtureDiscriminator
+        options = {"family": name, "network": options}
+        options.update(components=config.mixture.components, shared_layers=config.mixture.shared_layers)
     try:
         return network(data_shape, dtype=config.train.precision, **options)
     except (TypeError, ValueError) as error:

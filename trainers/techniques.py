@@ -24,6 +24,8 @@ TECHNIQUES = {
     "equation 3; Kodali et al. 2017. config.penalties",
     "zero_centred": "Penalty on the critic's squared gradient norm: R1 at real examples, R2 at generated ones. "
     "Mescheder et al. 2018, equation 9. config.penalties",
+    "mixture": "Several generators against several critics, with learned weights: mixed strategies. Arora et al. 2017, "
+    "section 5. config.mixture.components=5",
     "generator_average": "Samples come from a moving average of the generator's weights. Yazıcı et al. 2019. "
     "config.train.ema_decay=0.999",
 }

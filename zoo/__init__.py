@@ -15,6 +15,8 @@ _HOMES = {
     "Encoder": "zoo.encoder",
     "Gaussian": "zoo.densities",
     "GaussianMixture": "zoo.densities",
+    "MixtureGenerator": "zoo.mixture",
+    "MixtureDiscriminator": "zoo.mixture",
     "datasets": None,
     "families": None,
     "layers": None,

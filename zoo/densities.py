@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from zoo.errors import RequestError
+from zoo.noise import choose
 
 _LOG_2_PI = math.log(2.0 * math.pi)
 
@@ -99,11 +100,7 @@ class GaussianMixture(_Density):
 
     def call(self, latents, training=False):
         latents = tf.cast(latents, self.variable_dtype)
-        share = 0.5 * (1.0 + tf.math.erf(latents[:, :1] / math.sqrt(2.0)))
-        # The last bound is left out, so that a share rounded to one still has a component.
-        bounds = tf.cumsum(tf.nn.softmax(tf.convert_to_tensor(self.logits)))[:-1]
-        index = tf.reduce_sum(tf.cast(share >= bounds, tf.int32), axis=1)
-        chosen = tf.one_hot(index, self.components, dtype=share.dtype)
+        chosen = tf.one_hot(choose(latents[:, 0], self.logits), self.components, dtype=latents.dtype)
         scales = tf.exp(tf.convert_to_tensor(self.log_scales))
         return tf.matmul(chosen, self.means) + tf.matmul(chosen, scales) * latents[:, 1:]
 

@@ -69,6 +69,25 @@ def _unit_interval(bits):
     return tf.cast(tf.bitwise.right_shift(bits, tf.constant(8, tf.uint32)), tf.float32) * 2.0**-24
 
 
+def choose(normals, logits):
+    """A choice that is a function of a standard normal: i with probability softmax(logits)ᵢ.
+
+    It is the share of the normal distribution below the number that chooses. In float64, for the reason that
+    `Noise.normal` gives.
+
+    Args:
+        normals: float [N].
+        logits: float [K].
+
+    Returns:
+        int32 [N], in [0, K).
+    """
+    share = 0.5 * (1.0 + tf.math.erf(tf.cast(normals, tf.float64) / math.sqrt(2.0)))
+    # The last bound is left out, so that a share rounded to one still has its number.
+    bounds = tf.cumsum(tf.nn.softmax(tf.cast(tf.convert_to_tensor(logits), tf.float64)))[:-1]
+    return tf.reduce_sum(tf.cast(share[:, None] >= bounds, tf.int32), axis=1)
+
+
 class Noise:
     """The noise of one step, one row an example.
 

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+import zoo
 from export import saved_model
 from export.saved_model import Generator, export_saved_model, find_saved_model
 from zoo.errors import RequestError
@@ -72,6 +73,18 @@ def test_a_seed_gives_the_same_pixels_in_any_batch(version):
         np.testing.assert_array_equal(np.concatenate(parts), whole[:96])
     np.testing.assert_array_equal(generator.sample(seeds[::-1]), whole[::-1])
     assert generator.sample([]).shape == (0, 32, 32, 3)
+
+
+def test_a_mixture_of_generators_exports_as_one(tmp_path):
+    network = {"latent_dim": 4, "base_filters": 4}
+    generator = zoo.MixtureGenerator((8, 8, 1), 3, "dcgan", network)
+    generator.logits.assign([0.0, 1.0, -1.0])
+    path = export_saved_model(generator, generator.latent_dim, (8, 8, 1), tmp_path, "mixture")
+    served, here = Generator.load(path), Generator.of_sampler(generator, 5, (8, 8, 1))
+    assert (served.latent_dim, served.data_shape, served.parameters) == (5, (8, 8, 1), generator.count_params())
+    seeds = np.arange(64)
+    np.testing.assert_array_equal(served.sample(seeds), here.sample(seeds))
+    np.testing.assert_array_equal(served.sample(seeds[::-1][:5]), served.sample(seeds)[::-1][:5])
 
 
 def test_pixels_are_the_rounded_output_for_the_seeds_latents(version, sampler):

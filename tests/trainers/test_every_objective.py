@@ -1,4 +1,5 @@
-"""What every objective in the registry owes, on one small run of each: replicas, XLA and resumption change nothing."""
+"""What every objective in the registry, and a mixture, owes, on one small run of each: replicas, XLA and resumption
+change nothing."""
 
 import dataclasses
 import functools
@@ -28,13 +29,15 @@ def baseline(small_config, build, state, tmp_path_factory):
     @functools.cache
     def baseline(objective):
         # Batch normalisation everywhere that the objective allows it: its statistics must be the global batch's.
-        normalization = objectives.METHODS.load(objective).critic_normalization
+        normalization = objectives.METHODS.load(small_config(objective).objective).critic_normalization
         changes = {
             "train.precision": "float64",
             "critic.normalization": normalization,
             "train.steps": STEPS,
             "train.checkpoint_every": HALF,
         }
+        if objective == "mixture":
+            changes.update({"mixture.components": 2, "mixture.shared_layers": 1})
         config = small_config(objective, changes)
         if config.generator.family == "mlp":
             config.generator.normalization = "batch"
@@ -56,7 +59,7 @@ def assert_close_metrics(one, other, rtol):
         np.testing.assert_allclose(list(a.values()), list(b.values()), rtol=rtol)
 
 
-@pytest.mark.parametrize("objective", objectives.METHODS.names())
+@pytest.mark.parametrize("objective", [*objectives.METHODS.names(), "mixture"])
 class TestEveryObjective:
     def test_both_players_move(self, objective, baseline, build):
         moved = sum(not np.array_equal(a, b) for a, b in zip(baseline(objective).initial, baseline(objective).final))

@@ -80,7 +80,11 @@ class Unrolled(JointDynamics):
                 gradients = context.all_reduce(tf.distribute.ReduceOp.MEAN, gradients)
             weights = advance(weights, gradients)
             if gan.weight_clip:
-                weights = [tf.clip_by_value(weight, -gan.weight_clip, gan.weight_clip) for weight in weights]
+                bound = gan.weight_clip
+                weights = [
+                    tf.clip_by_value(weight, -bound, bound) if gan.clips(variable) else weight
+                    for variable, weight in zip(variables, weights)
+                ]
         return _substituted(variables, weights)
 
 

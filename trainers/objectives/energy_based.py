@@ -26,6 +26,8 @@ class EnergyBased(GAN):
         RequestError: the critic is no autoencoder, or an option out of range.
     """
 
+    lacks = {"mixture": "its critic is an autoencoder"}
+
     def __init__(self, generator, critic, *, margin=10.0, pull_away_weight=0.1, **kwargs):
         check_number("margin", margin, inclusive=False)
         check_number("pull_away_weight", pull_away_weight)

@@ -27,7 +27,10 @@ class ManifoldDiffusion(ModeRegularized):
         RequestError: an option out of range, or a critic that gives the encoder no layers.
     """
 
-    lacks = {"two_players": "it is two games, of two critics, an encoder and the generator; use alternating"}
+    lacks = {
+        "two_players": "it is two games, of two critics, an encoder and the generator; use alternating",
+        **ModeRegularized.lacks,
+    }
 
     def __init__(self, generator, critic, *, reconstruction_weight=1.0, mode_weight=0.01, real_label=1.0, **kwargs):
         weights = {"reconstruction_weight": reconstruction_weight, "mode_weight": mode_weight}

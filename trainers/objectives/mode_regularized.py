@@ -28,6 +28,8 @@ class ModeRegularized(NonSaturating):
         RequestError: an option out of range, or a critic that gives the encoder no layers.
     """
 
+    lacks = {"mixture": "its encoder inverts one generator"}
+
     def __init__(self, generator, critic, *, reconstruction_weight=0.2, mode_weight=0.4, real_label=1.0, **kwargs):
         check_number("reconstruction_weight", reconstruction_weight)
         check_number("mode_weight", mode_weight)

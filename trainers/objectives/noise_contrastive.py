@@ -33,7 +33,10 @@ class NoiseContrastive(Minimax):
         RequestError: a generator without a density, a part that acts on a critic, or an option out of range.
     """
 
-    lacks = {"two_players": "there is one player, the density; use alternating"}
+    lacks = {
+        "two_players": "there is one player, the density; use alternating",
+        "mixture": "there is one player, the density",
+    }
     #: There is none of scores alone.
     generator_loss = GAN.generator_loss
 

@@ -1,0 +1,196 @@
+"""Mixed strategies: several networks of one family as one player. Arora et al. 2017, "Generalization and equilibrium in
+generative adversarial nets (GANs)", section 5 (MIX+GAN).
+
+The components are made of the layers that a family lays out, so that they can have the lowest of them in common.
+"""
+
+import contextlib
+import threading
+
+import keras
+import tensorflow as tf
+
+from zoo.errors import RequestError
+from zoo.families import FAMILIES
+from zoo.layers import VirtualBatchNormalization, stack
+from zoo.noise import choose
+
+_LINEAR = (keras.layers.Dense, keras.layers.Conv2D, keras.layers.Conv2DTranspose, keras.layers.SpectralNormalization)
+
+
+class _Mixture(keras.Model):
+    """What both players have: the logits of the components' weights, and layers shared or not."""
+
+    def __init__(self, data_shape, components, family, network, shared_layers, **kwargs):
+        # Inputs are not rounded to a narrower compute dtype: a latent chooses the component. Stacks round their own.
+        super().__init__(autocast=False, **kwargs)
+        self.data_shape, self.components, self.family = tuple(data_shape), components, family
+        self.network, self.shared_layers = dict(network or {}), shared_layers
+        # Equal weights at the start.
+        self.logits = self.add_weight(name="logits", shape=(components,), initializer="zeros")
+
+    def _networks(self, network_class, part):
+        """Fresh networks of the family, one a component, whose layers are in the stack `part`."""
+        options = {"dtype": self.dtype_policy, **self.network}
+        networks = [network_class(self.data_shape, **options) for _ in range(self.components)]
+        if not hasattr(networks[0], part):
+            raise RequestError(f"config.mixture.components: no mixture of {network_class.__name__}; use mlp or dcgan")
+        return networks
+
+    def _split(self, input_shape, layers, spare):
+        """Makes the stack `shared` by all components, and what each has above it.
+
+        Args:
+            input_shape: of one input.
+            layers: list of layers for each component.
+            spare: number of linear layers, from the top, that cannot be shared.
+        """
+        starts = [index for index, layer in enumerate(layers[0]) if isinstance(layer, _LINEAR)]
+        most = len(starts) - spare
+        where = f"config.mixture.shared_layers: {self.shared_layers}"
+        if self.shared_layers > most:
+            raise RequestError(f"{where}; {self.name} has {most} that can be shared")
+        if self.shared_layers and any(isinstance(layer, VirtualBatchNormalization) for layer in layers[0]):
+            raise RequestError(f"{where}; virtual batch normalisation needs a network of its own, use 0")
+        cut = [*starts, len(layers[0])][self.shared_layers] if self.shared_layers else 0
+        self.shared = self._stack(input_shape, layers[0][:cut])
+        self._keep("top", [self._stack(self.shared.output_shape[1:], own[cut:]) for own in layers])
+
+    def _keep(self, part, stacks):
+        # An attribute each: a checkpoint does not see what a Keras model keeps in a list.
+        for index, kept in enumerate(stacks):
+            setattr(self, f"{part}_{index}", kept)
+
+    def _kept(self, part):
+        return [getattr(self, f"{part}_{index}") for index in range(self.components)]
+
+    @property
+    def tops(self):
+        """What each component has of its own above `shared`, a list of stacks; of a critic, below its head."""
+        return self._kept("top")
+
+    def _stack(self, input_shape, layers):
+        return stack(input_shape, layers or [keras.layers.Identity(dtype=self.dtype_policy)], self.dtype_policy)
+
+    def log_weights(self):
+        """Natural logarithms of the components' weights, a softmax of the logits: [components]. Differentiable."""
+        return tf.nn.log_softmax(tf.convert_to_tensor(self.logits))
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "data_shape": self.data_shape,
+            "components": self.components,
+            "family": self.family,
+            "network": dict(self.network),
+            "shared_layers": self.shared_layers,
+        }
+
+
+@keras.saving.register_keras_serializable("zoo")
+class MixtureGenerator(_Mixture):
+    """T generators and a distribution over them: Σᵢ wᵢ q(Gᵢ), w a softmax of learned logits.
+
+    The first latent chooses the component, by the share of a standard normal below it, and the components see the
+    others. An output is differentiable by the networks, not by the weights: a loss that is to train those takes the
+    outputs of `each`. All components compute every example and one is taken, so that an example does not depend on its
+    batch: sampling costs T networks.
+
+    Args:
+        data_shape: shape of one example, (d,) or (H, W, C).
+        components: T, 1 or more.
+        family: of the components, "mlp" or "dcgan".
+        network: dict of that family's options; its `latent_dim` is what a component sees.
+        shared_layers: number of linear layers (dense or convolutions, with what follows each) at the latents' end that
+            all components share; the one that makes the examples cannot be.
+
+    Input: latents [N, 1 + latent_dim of a component]. Output: float32 [N, *data_shape].
+
+    Raises:
+        RequestError: no such layers to share, or a family that lays out none.
+    """
+
+    def __init__(self, data_shape, components=5, family="mlp", network=None, shared_layers=0, **kwargs):
+        super().__init__(data_shape, components, family, network, shared_layers, **kwargs)
+        networks = self._networks(FAMILIES[family].generator_class(), "layout")
+        self.latent_dim = 1 + networks[0].latent_dim
+        self._split((self.latent_dim - 1,), [network.layout.layers for network in networks], spare=1)
+        self.built = True
+
+    def each(self, latents, training=False):
+        """What every component makes of latents [N, latent_dim]: [T, N, *data_shape]."""
+        below = self.shared(latents[:, 1:], training=training)
+        outputs = [top(below, training=training) for top in self.tops]
+        return tf.reshape(tf.stack(outputs), [self.components, -1, *self.data_shape])
+
+    def call(self, latents, training=False):
+        index = choose(latents[:, 0], self.logits)
+        rows = tf.stack([index, tf.range(tf.shape(index)[0])], axis=1)
+        return tf.gather_nd(self.each(latents, training=training), rows)
+
+
+@keras.saving.register_keras_serializable("zoo")
+class MixtureDiscriminator(_Mixture):
+    """T critics and a distribution over them, a softmax of learned logits.
+
+    It scores an example by the expectation Σⱼ vⱼ Dⱼ(x). Within `playing(j)` it is Dⱼ alone: scores and features are
+    that component's, so that whatever is written for one critic holds for each of them.
+
+    Args:
+        data_shape: shape of one example, (d,) or (H, W, C).
+        components: T, 1 or more.
+        family: of the components, "mlp" or "dcgan".
+        network: dict of that family's options.
+        shared_layers: number of linear layers (dense or convolutions, with what follows each) at the examples' end that
+            all components share; the last, which scores, cannot be.
+
+    Input: [N, *data_shape]. Output: float32 [N, 1].
+
+    Raises:
+        RequestError: no such layers to share, or a family that lays out none.
+    """
+
+    def __init__(self, data_shape, components=5, family="mlp", network=None, shared_layers=0, **kwargs):
+        super().__init__(data_shape, components, family, network, shared_layers, **kwargs)
+        networks = self._networks(FAMILIES[family].critic_class(), "trunk")
+        self.normalization = networks[0].normalization
+        self.minibatch_discrimination = networks[0].minibatch_discrimination
+        self._split(self.data_shape, [network.trunk.layers for network in networks], spare=0)
+        self._keep("head", [network.head for network in networks])
+        # Replicas trace in threads of their own, which take turns.
+        self._turn = threading.local()
+        self.built = True
+
+    @contextlib.contextmanager
+    def playing(self, index):
+        """A context in which, for this thread, component `index` alone is the critic."""
+        before = getattr(self._turn, "index", None)
+        self._turn.index = index
+        try:
+            yield
+        finally:
+            self._turn.index = before
+
+    @property
+    def heads(self):
+        """The last layers of each component, a list of stacks."""
+        return self._kept("head")
+
+    def _players(self):
+        index = getattr(self._turn, "index", None)
+        return range(self.components) if index is None else [index]
+
+    def _features(self, x, training):
+        below = self.shared(x, training=training)
+        return [self.tops[index](below, training=training) for index in self._players()]
+
+    def features(self, x, training=False):
+        """The layer before the head, of the component that plays; of all, side by side, outside of `playing`."""
+        return tf.concat(self._features(x, training), axis=1)
+
+    def call(self, x, training=False):
+        players = zip(self._players(), self._features(x, training))
+        scores = [self.heads[index](features, training=training) for index, features in players]
+        if len(scores) == 1:
+            return scores[0]
+        return tf.matmul(tf.concat(scores, axis=1), tf.exp(self.log_weights())[:, None])
