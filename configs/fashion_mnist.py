@@ -16,7 +16,9 @@ VARIANTS = {
     "wasserstein_gp": {
         "objective_options": {"penalty_weight": 10.0},
         "dynamics_options": {"critic_steps": 5},
-        # Three times the paper's rate: this run has a hundredth of the paper's steps.
+        # Five critic steps and a second derivative: with half the channels in the critic 25 minutes of two cores hold
+        # three times the steps, which is worth more. Three times the paper's rate: a fortieth of its steps.
+        "critic": {"family": "dcgan", "base_filters": 32, "normalization": "auto"},
         "generator_optimizer": {"name": "adam", "learning_rate": 3e-4, "beta_1": 0.0, "beta_2": 0.9},
         "critic_optimizer": {"name": "adam", "learning_rate": 3e-4, "beta_1": 0.0, "beta_2": 0.9},
     },
@@ -26,7 +28,7 @@ VARIANTS = {
 
 
 #: Generator steps, where they are not those of one critic step each: what two cores do in 25 minutes.
-STEPS = {"wasserstein": 2_800, "wasserstein_gp": 2_800}
+STEPS = {"wasserstein": 2_800, "wasserstein_gp": 5_500}
 
 
 def get_config(objective="non_saturating"):
