@@ -14,7 +14,7 @@ $(VENV)/.installed: setup.py pyproject.toml
 	  || { echo "$(PYTHON): expected Python 3.10 to 3.13; choose one with make PYTHON=python3.12" >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=23.1"
-	$(BIN)/python -m pip install --quiet --editable ".[test]"
+	$(BIN)/python -m pip install --quiet --editable ".[serving,test]"
 	touch $@
 
 # The main job on embedded data: train, evaluate, export, sample.

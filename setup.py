@@ -1,4 +1,4 @@
-"""Packaging of tf-gan-zoo: `pip install .`, with the extras gpu and test."""
+"""Packaging of tf-gan-zoo: `pip install .`, with the extras serving, gpu and test."""
 
 import pathlib
 
@@ -9,6 +9,7 @@ PROGRAMS = {
     "gan-zoo-evaluate": "export.evaluate:run",
     "gan-zoo-export": "export.saved_model:run",
     "gan-zoo-sample": "export.sample:run",
+    "gan-zoo-serve": "export.serving.server:run",
     "gan-zoo-train-classifier": "export.metrics.train_classifier:run",
 }
 
@@ -50,8 +51,15 @@ setup(
         "tensorflow-serving-api>=2.20,<2.22",
     ],
     extras_require={
+        "serving": [
+            "grpcio>=1.68,<2",
+            "grpcio-health-checking>=1.68,<2",
+            "aiohttp>=3.12,<4",
+            "orjson>=3.10,<4",
+            "prometheus_client>=0.20,<1",
+        ],
         "gpu": ["tensorflow[and-cuda]>=2.20,<2.22"],
-        "test": ["pytest>=8,<10", "pytest-xdist>=3.5,<4", "ruff>=0.6,<1"],
+        "test": ["pytest>=8,<10", "pytest-xdist>=3.5,<4", "ruff>=0.6,<1", "ovmsclient>=2022.3"],
     },
     entry_points={"console_scripts": [f"{name}={target}" for name, target in PROGRAMS.items()]},
     classifiers=[

@@ -23,6 +23,8 @@ _FIELDS = {
         "thread_pool_name": (5, _STRING),
         "allowed_batch_sizes": (6, [_Field.TYPE_INT64]),
         "pad_variable_length_inputs": (7, _Field.TYPE_BOOL),
+        "enable_large_batch_splitting": (8, ".google.protobuf.BoolValue"),
+        "max_execution_batch_size": (9, _INT64),
     },
     "PrometheusConfig": {"enable": (1, _Field.TYPE_BOOL), "path": (2, _Field.TYPE_STRING)},
     "MonitoringConfig": {"prometheus_config": (1, ".tensorflow.serving.PrometheusConfig")},

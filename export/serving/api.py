@@ -1,0 +1,81 @@
+"""The calls of the API, whatever brings them: what gRPC and REST share."""
+
+import asyncio
+import time
+
+from google.protobuf import any_pb2
+from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2
+
+from export.serving.errors import Code, ServingError, invalid
+
+_SIGNATURES = "signature_def"
+
+
+class Api:
+    """A server's answers.
+
+    Args:
+        manager: `models.Manager`.
+        metrics: `monitoring.Metrics`.
+        limits: `servable.Limits`.
+    """
+
+    def __init__(self, manager, metrics, limits):
+        self.manager, self.metrics, self.limits = manager, metrics, limits
+
+    async def answer(self, name, api, entrypoint, seconds, work):
+        """Awaits `work`, at most so many seconds, and counts it.
+
+        Args:
+            name: the model's name as the client gave it.
+            api, entrypoint: as of `Metrics.record`.
+            seconds: time limit.
+            work: coroutine.
+
+        Raises:
+            ServingError: whatever went wrong.
+        """
+        start, code = time.perf_counter(), Code.OK
+        try:
+            return await asyncio.wait_for(work, seconds)
+        except asyncio.CancelledError:
+            code = Code.CANCELLED
+            raise
+        except (asyncio.TimeoutError, TimeoutError):
+            code = Code.DEADLINE_EXCEEDED
+            raise ServingError(code, f"not answered within {seconds:g} seconds") from None
+        except Exception as error:
+            error = ServingError.of(error)
+            code = error.code
+            raise error from None
+        finally:
+            known = name if any(model.name == name for model, _ in self.manager.configured()) else ""
+            self.metrics.record(known, api, entrypoint, code, time.perf_counter() - start)
+
+    def status(self, spec):
+        """GetModelStatusResponse for a ModelSpec."""
+        response = get_model_status_pb2.GetModelStatusResponse()
+        for version in self.manager.status(spec):
+            entry = response.model_version_status.add(version=version.number, state=version.state)
+            entry.status.error_code = version.error.number if version.error else 0
+            entry.status.error_message = version.error.message if version.error else ""
+        return response
+
+    def metadata(self, request):
+        """GetModelMetadataResponse for a GetModelMetadataRequest."""
+        if not request.metadata_field:
+            raise invalid("GetModelMetadataRequest must specify at least one metadata_field")
+        for field in request.metadata_field:
+            if field != _SIGNATURES:
+                raise invalid(f"Metadata field {field} is not supported")
+        with self.manager.lease(request.model_spec) as version:
+            response = get_model_metadata_pb2.GetModelMetadataResponse()
+            response.model_spec.name = request.model_spec.name
+            response.model_spec.version.value = version.number
+            signatures = get_model_metadata_pb2.SignatureDefMap()
+            for name, definition in version.servable.definitions.items():
+                signatures.signature_def[name].CopyFrom(definition)
+        packed = any_pb2.Any()
+        packed.Pack(signatures)
+        response.metadata[_SIGNATURES].CopyFrom(packed)
+        return response

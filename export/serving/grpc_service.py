@@ -1,0 +1,156 @@
+"""The gRPC half of the server, with the services that Google's definitions generate."""
+
+import asyncio
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from tensorflow_serving.apis import (
+    model_management_pb2,
+    model_service_pb2_grpc,
+    predict_pb2,
+    prediction_service_pb2_grpc,
+)
+
+from export.serving.errors import Code, ServingError, invalid
+from export.serving.servable import DEFAULT_SIGNATURE, encode
+
+#: Requests up to so many bytes are decoded at once; larger ones in a thread, so that nobody waits for them.
+_SMALL = 256 << 10
+_SERVICES = ("", "tensorflow.serving.PredictionService", "tensorflow.serving.ModelService")
+
+
+class _Service:
+    def __init__(self, api, seconds):
+        self._api, self._seconds = api, seconds
+
+    async def _answer(self, context, request, name, work):
+        try:
+            return await self._api.answer(request.model_spec.name, name, "GRPC", self._seconds, work)
+        except ServingError as error:
+            await context.abort(error.code, error.message)
+
+
+class PredictionService(_Service, prediction_service_pb2_grpc.PredictionServiceServicer):
+    """Predict and GetModelMetadata; the calls that take tf.Examples are UNIMPLEMENTED.
+
+    Args:
+        api: `api.Api`.
+        seconds: longest time for one call.
+        as_content: as of `servable.encode`.
+    """
+
+    def __init__(self, api, seconds, as_content=False):
+        super().__init__(api, seconds)
+        self._as_content = as_content
+
+    async def Predict(self, request, context):
+        return await self._answer(context, request, "Predict", self._predict(request))
+
+    async def GetModelMetadata(self, request, context):
+        return await self._answer(context, request, "GetModelMetadata", self._metadata(request))
+
+    async def Classify(self, request, context):
+        await context.abort(Code.UNIMPLEMENTED, "Classify is not supported; use Predict")
+
+    async def Regress(self, request, context):
+        await context.abort(Code.UNIMPLEMENTED, "Regress is not supported; use Predict")
+
+    async def MultiInference(self, request, context):
+        await context.abort(Code.UNIMPLEMENTED, "MultiInference is not supported; use Predict")
+
+    async def _predict(self, request):
+        if not request.HasField("model_spec"):
+            raise invalid("Missing ModelSpec")
+        spec, limits = request.model_spec, self._api.limits
+        with self._api.manager.lease(spec) as version:
+            signature = version.servable.signature(spec.signature_name)
+            if request.ByteSize() <= _SMALL:
+                inputs = signature.decode(request.inputs, limits)
+            else:
+                inputs = await asyncio.to_thread(signature.decode, request.inputs, limits)
+            aliases = signature.select(request.output_filter)
+            outputs = await version.run(signature, inputs)
+            number = version.number
+        outputs = {alias: outputs[alias] for alias in aliases}
+        if sum(value.nbytes for value in outputs.values()) <= _SMALL:
+            return self._response(spec, number, outputs)
+        return await asyncio.to_thread(self._response, spec, number, outputs)
+
+    def _response(self, spec, number, outputs):
+        response = predict_pb2.PredictResponse()
+        response.model_spec.name = spec.name
+        response.model_spec.version.value = number
+        response.model_spec.signature_name = spec.signature_name or DEFAULT_SIGNATURE
+        for alias, value in outputs.items():
+            response.outputs[alias].CopyFrom(encode(value, self._as_content))
+        return response
+
+    async def _metadata(self, request):
+        if not request.HasField("model_spec"):
+            raise invalid("Missing ModelSpec")
+        return self._api.metadata(request)
+
+
+class ModelService(_Service, model_service_pb2_grpc.ModelServiceServicer):
+    """GetModelStatus and HandleReloadConfigRequest. Arguments as of `PredictionService`."""
+
+    async def GetModelStatus(self, request, context):
+        return await self._answer(context, request, "GetModelStatus", self._status(request))
+
+    async def HandleReloadConfigRequest(self, request, context):
+        # Shielded, for a config that is half applied because its sender left would be neither the old nor the new.
+        work = asyncio.ensure_future(self._api.manager.reload(request.config))
+        try:
+            await asyncio.shield(work)
+        except ServingError as error:
+            await context.abort(error.code, error.message)
+        return model_management_pb2.ReloadConfigResponse(status={"error_code": 0})
+
+    async def _status(self, request):
+        if not request.HasField("model_spec"):
+            raise invalid("Missing ModelSpec")
+        return self._api.status(request.model_spec)
+
+
+class Health(health.aio.HealthServicer):
+    """gRPC's health service: SERVING while every model of the config has a version that takes requests."""
+
+    async def show(self, serving):
+        status = health_pb2.HealthCheckResponse
+        for service in _SERVICES:
+            await self.set(service, status.SERVING if serving else status.NOT_SERVING)
+
+
+def build(api, *, seconds, max_bytes, max_requests, as_content=False):
+    """An unstarted grpc.aio server and its `Health`.
+
+    Args:
+        api, seconds, as_content: as of the services.
+        max_bytes: of a message that comes in; a larger one is refused with RESOURCE_EXHAUSTED.
+        max_requests: at the same time; one more is refused with RESOURCE_EXHAUSTED.
+    """
+    server = grpc.aio.server(
+        maximum_concurrent_rpcs=max_requests,
+        options=[
+            ("grpc.max_receive_message_length", max_bytes),
+            ("grpc.max_send_message_length", -1),
+            # A port that another server has shall be refused, not shared.
+            ("grpc.so_reuseport", 0),
+        ],
+    )
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
+        PredictionService(api, seconds, as_content), server
+    )
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(api, seconds), server)
+    status = Health()
+    health_pb2_grpc.add_HealthServicer_to_server(status, server)
+    return server, status
+
+
+def credentials(config):
+    """Server credentials of an SSLConfig message, whose fields hold PEM texts."""
+    return grpc.ssl_server_credentials(
+        [(config.server_key.encode(), config.server_cert.encode())],
+        root_certificates=config.custom_ca.encode() or None,
+        require_client_auth=config.client_verify,
+    )

@@ -1,0 +1,392 @@
+"""Which versions of which models are served: configs, polling, loading, draining, labels.
+
+States and rules are TensorFlow Serving's. A version takes requests once it is loaded and warmed up; a version that is
+to go stays until one that is to come is there (so a broken one never replaces a good one), then takes no more requests,
+ends those that it has, and gives its memory back. All of this happens on the event loop, loading apart, so nothing here
+needs a lock but the one that keeps two changes from interleaving.
+"""
+
+import asyncio
+import contextlib
+import ctypes
+import dataclasses
+import gc
+import os
+import re
+from concurrent.futures import ThreadPoolExecutor
+
+import tensorflow as tf
+from absl import logging
+from tensorflow_serving.apis import get_model_status_pb2
+from tensorflow_serving.config import model_server_config_pb2
+
+from export.serving.errors import Code, ServingError, invalid
+from export.serving.servable import Servable
+
+State = get_model_status_pb2.ModelVersionStatus.State
+PLATFORM = "tensorflow"
+_MAX_VERSION = 2**63 - 1
+
+
+@dataclasses.dataclass
+class Version:
+    """One version of a model.
+
+    Attributes:
+        number, path: which, and its directory.
+        state: `State`.
+        error: the ServingError that ended it, or None.
+        servable: the loaded model while it is AVAILABLE or UNLOADING.
+        run: coroutine function (signature, inputs) → outputs while it is loaded.
+        users: requests and runs that hold it. A run goes on when its request is given up, so both are counted.
+    """
+
+    number: int
+    path: str
+    state: int = State.START
+    error: ServingError | None = None
+    servable: Servable | None = None
+    run: object = None
+    users: int = 0
+    idle: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
+    fingerprint: object = None
+
+    def hold(self):
+        self.users += 1
+
+    def release(self):
+        self.users -= 1
+        if not self.users:
+            self.idle.set()
+
+
+@dataclasses.dataclass
+class Model:
+    """A model by name; `config` is None once no config names it any more."""
+
+    name: str
+    config: object
+    versions: dict = dataclasses.field(default_factory=dict)
+
+    def available(self):
+        """Its versions that take requests."""
+        return [version for version in self.versions.values() if version.state == State.AVAILABLE]
+
+
+class Manager:
+    """All models of a server.
+
+    Args:
+        scheduler: `batching.Scheduler`, or None to run every request by itself.
+        threads: requests that run at the same time where there is no scheduler, or a signature cannot be batched.
+        allow_labels_for_unavailable: as TensorFlow Serving's ``--allow_version_labels_for_unavailable_models``.
+    """
+
+    def __init__(self, scheduler=None, threads=None, allow_labels_for_unavailable=False):
+        self._scheduler = scheduler
+        self._allow_labels = allow_labels_for_unavailable
+        self._direct = ThreadPoolExecutor(threads or os.cpu_count(), "run")
+        # Loads and unloads come one after the other, and never wait behind requests.
+        self._loads = ThreadPoolExecutor(1, "load")
+        self._changing = asyncio.Lock()
+        self._unloads = set()
+        self._models = {}
+        self._labels = {}
+
+    # What requests ask.
+
+    @contextlib.contextmanager
+    def lease(self, spec):
+        """The `Version` that a ModelSpec names; it stays loaded inside the with block.
+
+        Raises:
+            ServingError: there is none that takes requests.
+        """
+        version = self._find(spec)
+        version.hold()
+        try:
+            yield version
+        finally:
+            version.release()
+
+    def _find(self, spec):
+        if not spec.name:
+            raise invalid("ModelSpec has no name specified.")
+        model, wanted = self._models.get(spec.name), self._number(spec)
+        available = {version.number: version for version in model.available()} if model else {}
+        number = max(available, default=None) if wanted is None else wanted
+        if number not in available:
+            request = f"Latest({spec.name})" if wanted is None else f"Specific({spec.name}, {wanted})"
+            raise ServingError(Code.NOT_FOUND, f"Servable not found for request: {request}")
+        return available[number]
+
+    def _number(self, spec):
+        choice = spec.WhichOneof("version_choice")
+        if choice == "version":
+            return spec.version.value
+        if choice == "version_label":
+            labels = self._labels.get(spec.name, {})
+            if spec.version_label not in labels:
+                raise invalid(f"Unrecognized servable version label: {spec.version_label}")
+            return labels[spec.version_label]
+        return None
+
+    def status(self, spec):
+        """The `Version`s that a ModelSpec names, loaded or not, the newest first.
+
+        Raises:
+            ServingError: NOT_FOUND, there are none.
+        """
+        model, wanted = self._models.get(spec.name), self._number(spec)
+        versions = model.versions if model else {}
+        if wanted is not None:
+            if wanted not in versions:
+                raise ServingError(Code.NOT_FOUND, f"Could not find version {wanted} of model {spec.name}")
+            return [versions[wanted]]
+        if not versions:
+            raise ServingError(Code.NOT_FOUND, f"Could not find any versions of model {spec.name}")
+        return [versions[number] for number in sorted(versions, reverse=True)]
+
+    def configured(self):
+        """The `Model`s that the config names, each with its labels (dict of label → version's number)."""
+        return [(model, self._labels.get(model.name, {})) for model in self._models.values() if model.config]
+
+    def ready(self):
+        """Whether every model of the config takes requests."""
+        return all(model.available() for model, _ in self.configured())
+
+    # What changes them.
+
+    async def reload(self, config):
+        """Puts a config in the place of the present one, and waits until its new models are loaded.
+
+        Args:
+            config: ModelServerConfig.
+
+        Raises:
+            ServingError: the config is wrong, and the old one stays; or a new model could not be loaded.
+        """
+        if config.WhichOneof("config") != "model_config_list":
+            raise invalid(
+                "ServerModelConfig type not supported by HandleReloadConfigRequest. "
+                "Only ModelConfigList is currently supported"
+            )
+        configs = list(config.model_config_list.config)
+        _check(configs)
+        async with self._changing:
+            found = {}
+            for each in configs:
+                if each.name not in self._models or not self._models[each.name].config:
+                    found[each.name] = await self._poll(each)
+            self._labels = self._checked_labels(configs)
+            named = {each.name: each for each in configs}
+            for model in self._models.values():
+                model.config = named.get(model.name)
+            for each in configs:
+                self._models.setdefault(each.name, Model(each.name, each))
+            await self._reconcile_all()
+        failed = [self._models[name] for name in found if not self._models[name].available()]
+        if failed:
+            raise ServingError(Code.UNKNOWN, _unavailable(failed))
+
+    async def poll(self):
+        """Looks for versions that came or went, and acts on it."""
+        async with self._changing:
+            await self._reconcile_all()
+
+    async def poll_forever(self, seconds):
+        """`poll` every so many seconds."""
+        while True:
+            await asyncio.sleep(seconds)
+            await self.poll()
+
+    async def close(self):
+        """Ends the versions, once their requests have ended."""
+        async with self._changing:
+            for model in self._models.values():
+                for version in model.available():
+                    self._unload(model, version)
+        await asyncio.gather(*self._unloads)
+        self._loads.shutdown()
+        self._direct.shutdown(wait=False)
+
+    async def _reconcile_all(self):
+        for model in list(self._models.values()):
+            try:
+                aspired = await self._poll(model.config) if model.config else {}
+            except ServingError as error:
+                logging.error("%s", error.message)
+                continue
+            await self._reconcile(model, aspired)
+
+    async def _reconcile(self, model, aspired):
+        """Loads and unloads until the versions are those `aspired`, a dict of number → path."""
+        for number in sorted(aspired, reverse=True):
+            version = model.versions.get(number)
+            if version is None or await self._again(version):
+                version = model.versions[number] = Version(number, aspired[number])
+                await self._load(model, version)
+        ready = [version for version in model.available() if version.number in aspired]
+        if ready or not aspired:
+            for version in model.available():
+                if version.number not in aspired:
+                    self._unload(model, version)
+
+    async def _again(self, version):
+        """Whether a version that ended is to be loaded: it was unloaded, or its files changed since it failed."""
+        if version.state != State.END:
+            return False
+        return not version.error or await self._in_loader(_fingerprint, version.path) != version.fingerprint
+
+    async def _load(self, model, version):
+        version.state = State.LOADING
+        logging.info("loading %s version %d from %s", model.name, version.number, version.path)
+        try:
+            version.fingerprint = await self._in_loader(_fingerprint, version.path)
+            version.servable = await self._in_loader(Servable, version.path)
+        except Exception as error:
+            version.state, version.error = State.END, ServingError.of(error)
+            logging.error("%s version %d cannot be loaded: %s", model.name, version.number, version.error.message)
+            await self._in_loader(_give_back)
+            return
+        version.run = self._runner(version)
+        version.state = State.AVAILABLE
+        logging.info("serving %s version %d", model.name, version.number)
+
+    def _runner(self, version):
+        signatures = version.servable.signatures.values() if self._scheduler else ()
+        queues = {each: self._scheduler.queue(each, version) for each in signatures if each.batchable}
+
+        async def run(signature, inputs):
+            if signature in queues and all(len(value) for value in inputs.values()):
+                return await queues[signature].run(inputs)
+            loop = asyncio.get_running_loop()
+            version.hold()
+            running = self._direct.submit(signature.run, inputs)
+            running.add_done_callback(lambda _: loop.call_soon_threadsafe(version.release))
+            try:
+                return await asyncio.wrap_future(running)
+            except Exception as error:
+                raise ServingError.of(error) from error
+
+        return run
+
+    def _unload(self, model, version):
+        version.state = State.UNLOADING
+        task = asyncio.get_running_loop().create_task(self._drain(model, version))
+        self._unloads.add(task)
+        task.add_done_callback(self._unloads.discard)
+
+    async def _drain(self, model, version):
+        while version.users:
+            version.idle.clear()
+            await version.idle.wait()
+        servable, version.servable, version.run = version.servable, None, None
+        await self._in_loader(servable.close)
+        del servable
+        await self._in_loader(_give_back)
+        version.state = State.END
+        logging.info("unloaded %s version %d", model.name, version.number)
+
+    async def _poll(self, config):
+        return await self._in_loader(_aspired, config)
+
+    async def _in_loader(self, function, *args):
+        return await asyncio.get_running_loop().run_in_executor(self._loads, function, *args)
+
+    def _checked_labels(self, configs):
+        labels = {}
+        for config in configs:
+            model = self._models.get(config.name)
+            numbers = {version.number for version in model.available()} if model else set()
+            for label, number in config.version_labels.items():
+                known = self._labels.get(config.name, {}).get(label, number)
+                if number not in numbers and not (self._allow_labels and known == number):
+                    raise ServingError(
+                        Code.FAILED_PRECONDITION,
+                        f"Request to assign label to version {number} of model {config.name}, "
+                        "which is not currently available for inference",
+                    )
+            labels[config.name] = dict(config.version_labels)
+        return labels
+
+
+def single(name, base_path):
+    """The config of one model whose newest version is served, as ``--model_name`` and ``--model_base_path`` give it."""
+    config = model_server_config_pb2.ModelServerConfig()
+    config.model_config_list.config.add(name=name, base_path=base_path, model_platform=PLATFORM)
+    return config
+
+
+def _check(configs):
+    names = set()
+    for config in configs:
+        if config.name in names:
+            raise invalid(f"Illegal to list model {config.name} multiple times in config list")
+        names.add(config.name)
+        if not config.name:
+            raise invalid("ModelConfig has no name specified.")
+        if not (os.path.isabs(config.base_path) or "://" in config.base_path):
+            raise invalid(
+                f"Expected model {config.name} to have an absolute path or URI; got base_path()={config.base_path}"
+            )
+        if config.model_type and config.model_platform:
+            raise invalid(
+                "Illegal setting both ModelServerConfig::model_type (deprecated) and "
+                f"ModelServerConfig::model_platform, model name is {config.name}"
+            )
+        if not config.model_type and not config.model_platform:
+            raise invalid(
+                "Illegal setting neither ModelServerConfig::model_type (deprecated) nor "
+                f"ModelServerConfig::model_platform, model name is {config.name}"
+            )
+        if config.model_type != model_server_config_pb2.TENSORFLOW and config.model_platform != PLATFORM:
+            raise invalid(f"Model {config.name} requests unsupported platform {config.model_platform}")
+
+
+def _aspired(config):
+    """The versions that a config asks for and that are there: dict of number → path. Nothing outside of `base_path`."""
+    if not tf.io.gfile.isdir(config.base_path):
+        raise invalid(f"Could not find base path {config.base_path} for servable {config.name}")
+    found = {}
+    for entry in sorted(tf.io.gfile.listdir(config.base_path)):
+        entry = entry.rstrip("/")
+        if re.fullmatch("[0-9]{1,19}", entry) and int(entry) <= _MAX_VERSION:
+            found[int(entry)] = tf.io.gfile.join(config.base_path, entry)
+    policy = config.model_version_policy
+    choice = policy.WhichOneof("policy_choice")
+    if choice == "all":
+        numbers = list(found)
+    elif choice == "specific":
+        numbers = [number for number in policy.specific.versions if number in found]
+    else:
+        numbers = sorted(found)[-max(policy.latest.num_versions, 1) :]
+    return {number: found[number] for number in numbers}
+
+
+def _fingerprint(path):
+    """What changes when a version's files do, as far as the file system tells."""
+    try:
+        return [
+            (folder, name, stat.length, stat.mtime_nsec)
+            for folder, _, names in tf.io.gfile.walk(path)
+            for name in sorted(names)
+            for stat in [tf.io.gfile.stat(tf.io.gfile.join(folder, name))]
+        ]
+    except tf.errors.OpError:
+        return None
+
+
+def _give_back():
+    """Hands freed memory to the system, which the C library's allocator else keeps."""
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def _unavailable(models):
+    def why(version):
+        return f"{{{{name: {version[0]} version: {version[1].number}}} due to error: {version[1].error.message}}}, "
+
+    failed = [(model.name, version) for model in models for version in model.versions.values() if version.error]
+    return f"{len(models)} model(s) did not become available: {{{''.join(map(why, failed))}}}"

@@ -1,0 +1,120 @@
+"""The REST half of the server: TensorFlow Serving's paths, bodies and status codes (its guide api_rest.md)."""
+
+import asyncio
+import re
+import urllib.parse
+
+from aiohttp import web
+from google.protobuf import json_format
+from tensorflow_serving.apis import get_model_metadata_pb2, model_pb2
+
+from export.serving import json_tensors, monitoring
+from export.serving.errors import HTTP_STATUS, Code, ServingError, invalid
+
+_NAMED = r"(?i:/v1/models/(?P<name>[^/:]+)(?:/versions/(?P<version>[0-9]+)|/labels/(?P<label>[^/:]+))?"
+_CALL = re.compile(_NAMED + r":(?P<call>classify|regress|predict))")
+_STATUS = re.compile(_NAMED + r"(?P<metadata>/metadata)?)")
+_NO_NAME = re.compile(r"(?i:/v1/models/?)")
+
+
+class Rest:
+    """Handlers of the REST API.
+
+    Args:
+        api: `api.Api`.
+        seconds: longest time for one request, its body's arrival included.
+        metrics_path: where Prometheus finds the metrics, or None.
+    """
+
+    def __init__(self, api, seconds, metrics_path=None):
+        self._api, self._seconds, self._metrics_path = api, seconds, metrics_path
+
+    def routes(self):
+        """For a web.Application. The last one takes every path below /v1."""
+        metrics = [web.get(self._metrics_path, self._metrics)] if self._metrics_path else []
+        return [*metrics, web.route("*", "/{path:(?i:v1)(?:/.*)?}", self._handle)]
+
+    async def _metrics(self, request):
+        return web.Response(body=self._api.metrics.page(), headers={"Content-Type": monitoring.CONTENT_TYPE})
+
+    async def _handle(self, request):
+        # The path as it was sent: an escaped slash or colon belongs to a name.
+        path = request.rel_url.raw_path
+        malformed = invalid(f"Malformed request: {request.method} {path}")
+        if request.method == "POST":
+            match = _CALL.fullmatch(path)
+            if not match:
+                raise malformed
+            call = match["call"].lower()
+            work, name = self._call(request, match), call.capitalize()
+        elif request.method == "GET":
+            match = _STATUS.fullmatch(path)
+            if not match:
+                raise invalid("Missing model name in request.") if _NO_NAME.fullmatch(path) else malformed
+            name = "GetModelMetadata" if match["metadata"] else "GetModelStatus"
+            work = self._metadata(match) if match["metadata"] else self._status(match)
+        else:
+            raise malformed
+        model = urllib.parse.unquote(match["name"])
+        body = await self._api.answer(model, name, "REST", self._seconds, work)
+        return web.Response(body=body, content_type="application/json")
+
+    async def _status(self, match):
+        # Without `always_print…` the first version would lack what is zero.
+        return _to_json(self._api.status(_spec(match))).encode()
+
+    async def _metadata(self, match):
+        request = get_model_metadata_pb2.GetModelMetadataRequest(
+            model_spec=_spec(match), metadata_field=["signature_def"]
+        )
+        response = self._api.metadata(request)
+        signatures = get_model_metadata_pb2.SignatureDefMap()
+        response.metadata["signature_def"].Unpack(signatures)
+        spec, signatures = _to_json(response.model_spec), _to_json(signatures)
+        return f'{{\n"model_spec":{spec},\n"metadata": {{"signature_def": {signatures}}}\n}}\n'.encode()
+
+    async def _call(self, request, match):
+        call = match["call"].lower()
+        if call != "predict":
+            raise ServingError(Code.UNIMPLEMENTED, f"{call} is not supported; use predict")
+        body = await request.read()
+        document = await asyncio.to_thread(json_tensors.parse, body)
+        with self._api.manager.lease(_spec(match)) as version:
+            name = json_tensors.signature_name(document)
+            if name and name not in version.servable.signatures:
+                raise invalid(f'Serving signature name: "{name}" not found in signature def')
+            signature = version.servable.signature(name)
+            inputs, rows = await asyncio.to_thread(json_tensors.read_inputs, document, signature, self._api.limits)
+            outputs = await version.run(signature, inputs)
+        return await asyncio.to_thread(json_tensors.write_outputs, outputs, rows)
+
+
+def _spec(match):
+    spec = model_pb2.ModelSpec(name=urllib.parse.unquote(match["name"]))
+    if match["version"]:
+        if int(match["version"]) >= 2**63:
+            raise invalid(f"Failed to convert version: {match['version']} to numeric.")
+        spec.version.value = int(match["version"])
+    elif match["label"]:
+        spec.version_label = urllib.parse.unquote(match["label"])
+    return spec
+
+
+def _to_json(message):
+    return json_format.MessageToJson(
+        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True, indent=1
+    )
+
+
+@web.middleware
+async def errors_as_json(request, handler):
+    """Every error, the framework's own included, as TensorFlow Serving writes them: {"error": message}."""
+    try:
+        return await handler(request)
+    except ServingError as error:
+        status, message = HTTP_STATUS[error.code], error.message
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        status, message = error.status, error.text or error.reason
+    return web.json_response({"error": message}, status=status)

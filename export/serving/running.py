@@ -1,0 +1,161 @@
+"""The life of a server: both halves started, versions and config followed, requests ended before it stops."""
+
+import asyncio
+import os
+import signal
+
+from absl import logging
+from aiohttp import web
+from etils import epath
+from tensorflow_serving.config import model_server_config_pb2
+
+from export.serving import batching, gallery, grpc_service, models, monitoring, protos, rest
+from export.serving.api import Api
+from export.serving.errors import Code, ServingError
+from export.serving.servable import Limits
+from trainers import program
+from zoo.errors import RequestError
+
+_MIB = 1 << 20
+#: Seconds until a connection without a request is closed.
+_KEEP_ALIVE = 75
+
+
+def read_model_config(path):
+    """The ModelServerConfig in a file of --model_config_file. Raises RequestError."""
+    message = model_server_config_pb2.ModelServerConfig
+    return protos.read_text(epath.Path(path).expanduser(), message, "--model_config_file")
+
+
+async def serve(options, config, parameters, monitoring_config, ssl_config):
+    """Serves until SIGTERM or SIGINT, then lets the requests end that are under way.
+
+    Args:
+        options: the values of `server`'s flags, as attributes.
+        config: ModelServerConfig.
+        parameters: `batching.Parameters`, or None for no batching.
+        monitoring_config: MonitoringConfig.
+        ssl_config: SSLConfig, or None.
+
+    Raises:
+        RequestError: the config is wrong, or a port is taken.
+        program.RunFailed: a model has versions, and none can be loaded.
+    """
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    scheduler = batching.Scheduler(parameters) if parameters else None
+    manager = models.Manager(
+        scheduler, options.run_threads or None, options.allow_version_labels_for_unavailable_models
+    )
+    await _load(manager, config, options)
+    limits = Limits(options.max_request_examples, options.max_request_mib * _MIB)
+    api = Api(manager, monitoring.Metrics(), limits)
+    tasks, grpc_server, http = [], None, None
+    if options.port:
+        grpc_server, health = await _start_grpc(api, ssl_config, options)
+        tasks.append(_show_health(health, manager))
+    if options.rest_api_port:
+        http = await _start_http(api, monitoring_config.prometheus_config, options)
+    if options.file_system_poll_wait_seconds:
+        tasks.append(manager.poll_forever(options.file_system_poll_wait_seconds))
+    if options.model_config_file and options.model_config_file_poll_wait_seconds:
+        tasks.append(_follow_config(manager, config, options))
+    tasks = [loop.create_task(task) for task in tasks]
+
+    await stop.wait()
+    logging.info("stopping: requests under way have %d seconds", options.shutdown_grace_seconds)
+    end = loop.time() + options.shutdown_grace_seconds
+    for task in tasks:
+        task.cancel()
+    ending = [http.cleanup()] if http else []
+    if grpc_server:
+        await health.enter_graceful_shutdown()
+        ending.append(grpc_server.stop(options.shutdown_grace_seconds))
+    await asyncio.gather(*ending)
+    try:
+        await asyncio.wait_for(manager.close(), max(end - loop.time(), 1))
+    except (asyncio.TimeoutError, TimeoutError):
+        logging.error("stopped while a model was still running")
+        logging.flush()
+        # Threads inside of TensorFlow cannot be told to end, and the interpreter would wait for them.
+        os._exit(1)
+
+
+async def _load(manager, config, options):
+    try:
+        await manager.reload(config)
+    except ServingError as error:
+        if error.code is Code.UNKNOWN and "due to error" in error.message:
+            raise program.RunFailed(error.message) from error
+        if error.code is Code.UNKNOWN:
+            # Nothing is wrong: versions may still come.
+            logging.warning("%s", error.message)
+            return
+        where = "--model_config_file" if options.model_config_file else "--model_base_path"
+        raise RequestError(f"{where}: {error.message}") from error
+
+
+async def _start_grpc(api, ssl_config, options):
+    server, health = grpc_service.build(
+        api,
+        seconds=options.grpc_timeout_in_ms / 1e3,
+        max_bytes=options.max_request_mib * _MIB,
+        max_requests=options.max_concurrent_requests,
+        as_content=options.enable_serialization_as_tensor_content,
+    )
+    address = f"{options.bind_address}:{options.port}"
+    try:
+        if ssl_config:
+            server.add_secure_port(address, grpc_service.credentials(ssl_config))
+        else:
+            server.add_insecure_port(address)
+    except RuntimeError as error:
+        raise RequestError(f"--port: {address} cannot be listened on ({error})") from error
+    await health.show(api.manager.ready())
+    await server.start()
+    logging.info("gRPC at %s", address)
+    return server, health
+
+
+async def _start_http(api, prometheus, options):
+    metrics_path = (prometheus.path or monitoring.DEFAULT_PATH) if prometheus.enable else None
+    application = web.Application(client_max_size=options.max_request_mib * _MIB, middlewares=[rest.errors_as_json])
+    application.add_routes(rest.Rest(api, options.rest_api_timeout_in_ms / 1e3, metrics_path).routes())
+    if options.gallery:
+        application.add_routes(gallery.Gallery(api.manager).routes())
+    runner = web.AppRunner(
+        application,
+        access_log=None,
+        # A client that hangs up takes its request with it.
+        handler_cancellation=True,
+        keepalive_timeout=_KEEP_ALIVE,
+        shutdown_timeout=options.shutdown_grace_seconds,
+    )
+    await runner.setup()
+    address = f"{options.bind_address}:{options.rest_api_port}"
+    try:
+        await web.TCPSite(runner, options.bind_address, options.rest_api_port).start()
+    except OSError as error:
+        raise RequestError(f"--rest_api_port: {address} cannot be listened on ({error.strerror or error})") from error
+    logging.info("REST at http://%s", address)
+    return runner
+
+
+async def _follow_config(manager, applied, options):
+    """Applies --model_config_file again when it says something new; a wrong one is logged, and the old one stays."""
+    while True:
+        await asyncio.sleep(options.model_config_file_poll_wait_seconds)
+        try:
+            config = read_model_config(options.model_config_file)
+            if config != applied:
+                await manager.reload(config)
+                applied = config
+        except (RequestError, ServingError) as error:
+            logging.error("--model_config_file: %s", error)
+
+
+async def _show_health(health, manager):
+    while True:
+        await asyncio.sleep(1)
+        await health.show(manager.ready())

@@ -1,0 +1,261 @@
+"""A version of a model, loaded: its signatures, the check of what is fed to them, and running them.
+
+It runs in a session of its own, the path that TensorFlow Serving takes: closing the session gives its memory back.
+"""
+
+import dataclasses
+import math
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.framework import tensor_pb2
+from tensorflow_serving.apis import prediction_log_pb2
+
+from export.serving.errors import Code, ServingError, invalid
+
+DEFAULT_SIGNATURE = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
+_INITIALIZER = "__saved_model_init_op"
+_WARMUP = "assets.extra/tf_serving_warmup_requests"
+_MAX_WARMUP_RECORDS = 1000
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """How large a request may be.
+
+    Attributes:
+        examples: rows of the first dimension.
+        bytes: of one input as an array.
+    """
+
+    examples: int = 1024
+    bytes: int = 64 << 20
+
+
+def dtype_name(dtype):
+    """A tf.DType's name in TensorFlow's messages."""
+    return {"float32": "float", "float64": "double", "float16": "half"}.get(dtype.name, dtype.name)
+
+
+class Signature:
+    """One function of a loaded model.
+
+    Attributes:
+        inputs, outputs: dict of alias → tf.TensorSpec.
+        batchable: whether rows of several requests can travel together: every input and output has a free first
+            dimension.
+    """
+
+    def __init__(self, session, definition):
+        self._session = session
+        self.inputs = {alias: _spec(info) for alias, info in sorted(definition.inputs.items())}
+        self.outputs = {alias: _spec(info) for alias, info in sorted(definition.outputs.items())}
+        self._feeds = {alias: definition.inputs[alias].name for alias in self.inputs}
+        self._fetches = {alias: definition.outputs[alias].name for alias in self.outputs}
+        specs = [*self.inputs.values(), *self.outputs.values()]
+        self.batchable = bool(self.inputs) and all(spec.shape.rank and spec.shape[0] is None for spec in specs)
+
+    def run(self, inputs):
+        """Runs the function; the interpreter is free for other threads meanwhile.
+
+        Args:
+            inputs: dict of alias → NumPy array that `check` passed.
+
+        Returns:
+            Dict of alias → NumPy array.
+
+        Raises:
+            tf.errors.OpError: the model failed.
+        """
+        return self._session.run(self._fetches, {self._feeds[alias]: value for alias, value in inputs.items()})
+
+    def check_aliases(self, aliases):
+        """Raises ServingError unless `aliases` are the inputs' names."""
+        sent, wanted = set(aliases), set(self.inputs)
+        if len(sent) != len(wanted):
+            raise invalid(
+                f"input size does not match signature: {len(sent)}!={len(wanted)} len({_braced(sent)}) != "
+                f"len({_braced(wanted)}). Sent extra: {_braced(sent - wanted)}. "
+                f"Missing but required: {_braced(wanted - sent)}."
+            )
+        for alias in sorted(sent - wanted):
+            raise invalid(
+                f"input tensor alias not found in signature: {alias}. Inputs expected to be in the set "
+                f"{_braced(wanted)}."
+            )
+
+    def check(self, alias, dtype, shape, limits):
+        """Raises ServingError unless an input of this type and shape can be fed. Comes before its memory is taken.
+
+        A wrong shape would else show only inside the model, and there fail a whole batch.
+        """
+        spec = self.inputs[alias]
+        if dtype != spec.dtype:
+            index = list(self.inputs).index(alias)
+            raise invalid(f"Expects arg[{index}] to be {dtype_name(spec.dtype)} but {dtype_name(dtype)} is provided")
+        if not spec.shape.is_compatible_with(shape):
+            raise invalid(f"input {alias} has shape {_listed(shape)}; the signature expects {_listed(spec.shape)}")
+        size = 1 if dtype == tf.string else dtype.size
+        if math.prod(shape) * size > limits.bytes:
+            raise invalid(f"input {alias} of shape {_listed(shape)} is larger than {limits.bytes} bytes")
+        if shape and shape[0] > limits.examples:
+            raise invalid(f"input {alias} has {shape[0]} examples; at most {limits.examples} fit one request")
+
+    def decode(self, protos, limits):
+        """Arrays out of a request's map of alias → TensorProto, checked.
+
+        Raises:
+            ServingError: they do not fit the signature.
+        """
+        self.check_aliases(protos)
+        arrays = {}
+        for alias, proto in protos.items():
+            arrays[alias] = self._array(alias, proto, limits)
+        return arrays
+
+    def _array(self, alias, proto, limits):
+        shape = [dim.size for dim in proto.tensor_shape.dim]
+        if proto.tensor_shape.unknown_rank or any(size < 0 for size in shape):
+            raise invalid(f"tensor parsing error: {alias}")
+        try:
+            dtype = tf.as_dtype(proto.dtype)
+        except TypeError:
+            raise invalid(f"tensor parsing error: {alias}") from None
+        self.check(alias, dtype, shape, limits)
+        try:
+            return tf.make_ndarray(proto)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise invalid(f"tensor parsing error: {alias}") from error
+
+    def select(self, output_filter):
+        """The aliases to answer with: those of a request's `output_filter`, or all."""
+        chosen = list(output_filter)
+        for position, alias in enumerate(chosen):
+            if alias not in self.outputs:
+                raise invalid(
+                    f"output tensor alias not found in signature: {alias} Outputs expected to be in the set "
+                    f"{_braced(self.outputs)}."
+                )
+            if alias in chosen[:position]:
+                raise invalid(f"duplicate output tensor alias: {alias}")
+        return chosen or list(self.outputs)
+
+
+class Servable:
+    """A SavedModel in memory.
+
+    Attributes:
+        signatures: dict of name → `Signature`.
+        definitions: dict of name → SignatureDef, as the model has them.
+    """
+
+    def __init__(self, path):
+        """Loads and warms up.
+
+        Args:
+            path: a version's directory.
+
+        Raises:
+            Exception: whatever a broken model makes TensorFlow raise.
+        """
+        graph = tf.Graph()
+        self._session = tf.compat.v1.Session(graph=graph)
+        try:
+            with graph.as_default():
+                meta = tf.compat.v1.saved_model.load(self._session, [tf.saved_model.SERVING], path)
+            self.definitions = dict(meta.signature_def)
+            self.signatures = {
+                name: Signature(self._session, definition)
+                for name, definition in self.definitions.items()
+                if name != _INITIALIZER
+            }
+            self._warm_up(path)
+        except BaseException:
+            self._session.close()
+            raise
+
+    def signature(self, name):
+        """The signature called `name`, or the default one where that is empty.
+
+        Raises:
+            ServingError: FAILED_PRECONDITION, there is none.
+        """
+        name = name or DEFAULT_SIGNATURE
+        if name not in self.signatures:
+            raise ServingError(Code.FAILED_PRECONDITION, f'Serving signature key "{name}" not found.')
+        return self.signatures[name]
+
+    def close(self):
+        """Gives the memory back. Nothing may be running."""
+        self._session.close()
+
+    def _warm_up(self, path):
+        """Runs the requests that lie in the model, so that the first real one need not wait for lazy set-up."""
+        records = tf.io.gfile.join(path, _WARMUP)
+        if not tf.io.gfile.exists(records):
+            return
+        for count, record in enumerate(tf.data.TFRecordDataset(records).as_numpy_iterator()):
+            if count == _MAX_WARMUP_RECORDS:
+                raise invalid(f"Number of warmup records exceeds the maximum ({count}) at {records}")
+            log = prediction_log_pb2.PredictionLog.FromString(record)
+            if not log.HasField("predict_log"):
+                raise ServingError(Code.UNIMPLEMENTED, f"Unsupported log_type for warmup: {log.WhichOneof('log_type')}")
+            request = log.predict_log.request
+            signature = self.signature(request.model_spec.signature_name)
+            signature.run(signature.decode(request.inputs, Limits(examples=2**62, bytes=2**62)))
+
+
+def encode(array, as_content):
+    """An output as TensorProto, in the typed fields (`float_val`, …) that TensorFlow Serving fills by default.
+
+    Args:
+        array: NumPy array.
+        as_content: whether to put the bytes in `tensor_content`, as ``--enable_serialization_as_tensor_content``.
+    """
+    if as_content or array.dtype.kind == "O":
+        return tf.make_tensor_proto(array)
+    proto = tensor_pb2.TensorProto(dtype=tf.as_dtype(array.dtype).as_datatype_enum)
+    for size in array.shape:
+        proto.tensor_shape.dim.add(size=size)
+    number = _FIXED_WIDTH.get(array.dtype)
+    if number is None:
+        return tf.make_tensor_proto(array) if array.dtype.kind not in "biu" else _append(proto, array)
+    # A packed field of fixed-width numbers is their bytes one after the other, as an array's are: no need to go
+    # through a Python list. (Little-endian, as every machine that TensorFlow has wheels for.)
+    packed = np.ascontiguousarray(array).tobytes()
+    proto.MergeFromString(bytes([number << 3 | 2]) + _varint(len(packed)) + packed)
+    return proto
+
+
+#: Numbers of `float_val` and `double_val` in TensorProto.
+_FIXED_WIDTH = {np.dtype(np.float32): 5, np.dtype(np.float64): 6}
+_FIELDS = {"int64": "int64_val", "bool": "bool_val", "uint32": "uint32_val", "uint64": "uint64_val"}
+
+
+def _append(proto, array):
+    getattr(proto, _FIELDS.get(array.dtype.name, "int_val")).extend(array.ravel().tolist())
+    return proto
+
+
+def _varint(value):
+    groups = []
+    while value > 0x7F:
+        groups.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*groups, value])
+
+
+def _spec(info):
+    if info.WhichOneof("encoding") != "name":
+        raise ServingError(Code.UNIMPLEMENTED, "signatures of sparse and composite tensors are not supported")
+    return tf.TensorSpec(tf.TensorShape(info.tensor_shape), tf.as_dtype(info.dtype))
+
+
+def _braced(names):
+    return "{" + ",".join(sorted(names)) + "}"
+
+
+def _listed(shape):
+    shape = tf.TensorShape(shape)
+    sizes = ["?"] if shape.rank is None else ["?" if size is None else str(size) for size in shape.as_list()]
+    return "[" + ",".join(sizes) + "]"

@@ -1,0 +1,114 @@
+"""Serves SavedModels with TensorFlow Serving's protocol, gRPC and REST, and a page to look at.
+
+    python -m export.serving.server --model_name=digits --model_base_path=models/digits --rest_api_port=8501
+
+Flags that TensorFlow Serving's `tensorflow_model_server` has are named and meant as there. What differs: it binds to
+this machine alone unless --bind_address says otherwise, requests have a largest size, and base paths on the command
+line may be relative.
+"""
+
+import asyncio
+import os
+
+from absl import flags, logging
+from etils import epath
+
+from trainers import program
+from zoo.errors import RequestError
+
+
+def main(argv):
+    del argv
+    values = flags.FLAGS
+    check(values)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    logging.set_verbosity(logging.INFO)
+    configs = read_configs(values)
+    from export.serving import running
+
+    asyncio.run(running.serve(values, *configs))
+
+
+def check(values):
+    """Raises RequestError where flags do not go together. Free of TensorFlow."""
+    if not values.model_config_file and not values.model_base_path:
+        raise RequestError("--model_base_path: missing; expected it or --model_config_file, see --help")
+    if not values.port and not values.rest_api_port:
+        raise RequestError("--port and --rest_api_port are both 0; expected a port to listen on")
+    if values.port == values.rest_api_port:
+        raise RequestError(f"--rest_api_port: {values.rest_api_port} is --port too; expected another")
+    if values.batching_parameters_file and not values.enable_batching:
+        raise RequestError("--batching_parameters_file is set without --enable_batching")
+    if not values.model_config_file:
+        base = epath.Path(values.model_base_path).expanduser()
+        if not base.is_dir():
+            raise RequestError(f"--model_base_path: {values.model_base_path}: no such directory")
+
+
+def read_configs(values):
+    """Reads the files that flags name.
+
+    Returns:
+        (ModelServerConfig, batching.Parameters or None, MonitoringConfig, SSLConfig or None).
+
+    Raises:
+        RequestError: one cannot be read.
+    """
+    from export.serving import batching, models, protos, running
+
+    def read(flag, message):
+        path = getattr(values, flag)
+        return protos.read_text(epath.Path(path).expanduser(), message, f"--{flag}") if path else None
+
+    if values.model_config_file:
+        config = running.read_model_config(values.model_config_file)
+    else:
+        base = epath.Path(values.model_base_path).expanduser()
+        config = models.single(values.model_name, os.fspath(base if "://" in os.fspath(base) else base.resolve()))
+    parameters = None
+    if values.enable_batching:
+        message = read("batching_parameters_file", protos.BatchingParameters) or protos.BatchingParameters()
+        parameters = batching.Parameters.of(message, "--batching_parameters_file")
+    monitoring = read("monitoring_config_file", protos.MonitoringConfig) or protos.MonitoringConfig()
+    return config, parameters, monitoring, read("ssl_config_file", protos.SSLConfig)
+
+
+def run():
+    """Console entry point."""
+    flags.DEFINE_integer("port", 8500, "Port of the gRPC API; 0: none.", 0, 65535)
+    flags.DEFINE_integer("rest_api_port", 8501, "Port of the REST API and the page; 0: none.", 0, 65535)
+    flags.DEFINE_string("bind_address", "127.0.0.1", "Address to listen on; 0.0.0.0: every address of this machine.")
+    flags.DEFINE_string("model_name", "default", "Name of the one model.")
+    flags.DEFINE_string("model_base_path", None, "Directory of the one model, which holds its versions 1, 2, …")
+    flags.DEFINE_string(
+        "model_config_file", None, "ModelServerConfig as a text proto: several models, policies, labels."
+    )
+    flags.DEFINE_integer(
+        "model_config_file_poll_wait_seconds", 0, "Seconds between looks at --model_config_file; 0: once.", 0
+    )
+    flags.DEFINE_integer(
+        "file_system_poll_wait_seconds", 1, "Seconds between looks for versions; 0: once, at the start.", 0
+    )
+    flags.DEFINE_bool("enable_batching", False, "Whether requests that wait at the same time share a batch.")
+    flags.DEFINE_string("batching_parameters_file", None, "BatchingParameters as a text proto.")
+    flags.DEFINE_string("monitoring_config_file", None, "MonitoringConfig as a text proto: Prometheus metrics.")
+    flags.DEFINE_string("ssl_config_file", None, "SSLConfig as a text proto: TLS for the gRPC API.")
+    flags.DEFINE_bool(
+        "allow_version_labels_for_unavailable_models", False, "Whether new labels may name versions not yet loaded."
+    )
+    flags.DEFINE_bool(
+        "enable_serialization_as_tensor_content", False, "Whether outputs travel as bytes; smaller and faster."
+    )
+    flags.DEFINE_integer("rest_api_timeout_in_ms", 30_000, "Longest time for one REST request.", 1)
+    flags.DEFINE_integer("grpc_timeout_in_ms", 60_000, "Longest time for one gRPC request.", 1)
+    flags.DEFINE_integer("max_request_mib", 16, "Largest request, in MiB.", 1, 1024)
+    flags.DEFINE_integer("max_request_examples", 1024, "Largest first dimension of an input.", 1)
+    flags.DEFINE_integer("max_concurrent_requests", 512, "gRPC requests at the same time; more are refused.", 1)
+    flags.DEFINE_integer("run_threads", 0, "Requests that run at the same time without batching; 0: one a core.", 0)
+    flags.DEFINE_integer("shutdown_grace_seconds", 30, "At SIGTERM, time for requests that are under way.", 0)
+    flags.DEFINE_bool("gallery", True, "Whether / shows a page to sample the models with.")
+    program.run(main)
+
+
+if __name__ == "__main__":
+    run()
