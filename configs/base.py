@@ -1,7 +1,52 @@
-"""Every key that a config has, with its meaning. The configs beside this file change what their data needs."""
+"""Every key that a config has, with its meaning; and what each objective needs on any data, in one table.
+
+The configs beside this file change what their data needs.
+"""
 
 import ml_collections
 from ml_collections import config_dict
+
+_RMSPROP = {"name": "rmsprop", "learning_rate": 5e-5}
+_ADAM_GP = {"name": "adam", "learning_rate": 1e-4, "beta_1": 0.0, "beta_2": 0.9}
+_DENSITY = {
+    "generator": {"family": "gaussian_mixture", "components": 16},
+    "generator_optimizer": {"name": "adam", "learning_rate": 1e-2, "beta_1": 0.5, "beta_2": 0.999},
+}
+
+#: What an objective changes whatever the data, as its paper has it. Objectives that are not here change nothing.
+OBJECTIVES = {
+    "wasserstein": {
+        "dynamics_options": {"critic_steps": 5},
+        "generator_optimizer": _RMSPROP,
+        "critic_optimizer": _RMSPROP,
+    },
+    "wasserstein_gp": {
+        "dynamics_options": {"critic_steps": 5},
+        "generator_optimizer": _ADAM_GP,
+        "critic_optimizer": _ADAM_GP,
+    },
+    # Without the first term of the paper's equation: an unbounded critic runs away with it.
+    "loss_sensitive": {"objective_options": {"loss_weight": 0.0}},
+    "noise_contrastive": _DENSITY,
+    "self_contrastive": _DENSITY,
+}
+
+
+def change(config, changes):
+    """Makes `changes`, a dict like `config`, in it. A dict with a name or family of its own takes the place of the one
+    there, whose other values belonged to another; any other dict refines it."""
+    for key, value in changes.items():
+        if isinstance(value, dict) and not value.keys() & {"name", "family"}:
+            config[key].update(value)
+        else:
+            config[key] = value
+
+
+def set_objective(config, objective, variants):
+    """Sets the objective, and what it changes: OBJECTIVES on any data, then `variants`, name → dict, on this data."""
+    config.objective = objective
+    for table in (OBJECTIVES, variants):
+        change(config, table.get(objective, {}))
 
 
 def base_config(source):

@@ -1,23 +1,18 @@
-"""Ring of eight Gaussians (radius 2, standard deviation 0.02), multilayer perceptrons.
+"""Ring of eight Gaussians (radius 2, standard deviation 0.02), the networks of Metz et al. 2016, appendix A.
 
 python -m trainers.train --config=configs/ring.py:wasserstein_gp --workdir=runs/ring
+python -m trainers.train --config=configs/ring.py:minimax+unrolled --workdir=runs/ring_unrolled
 """
 
-from configs.base import base_config
+from configs.base import base_config, change, set_objective
+
+_FAST = {"generator_optimizer": {"learning_rate": 1e-3}, "critic_optimizer": {"learning_rate": 1e-3}}
 
 #: What each objective changes.
 VARIANTS = {
-    "wasserstein": {
-        "objective_options": {"clip": 0.1},
-        "dynamics_options": {"critic_steps": 5},
-        "generator_optimizer": {"name": "rmsprop", "learning_rate": 5e-4},
-        "critic_optimizer": {"name": "rmsprop", "learning_rate": 5e-4},
-    },
-    "wasserstein_gp": {
-        "objective_options": {"penalty_weight": 0.1},
-        "dynamics_options": {"critic_steps": 5},
-    },
-    "loss_sensitive": {"objective_options": {"margin_scale": 1.0, "loss_weight": 0.0}},
+    "wasserstein": {"objective_options": {"clip": 0.1}, **_FAST},
+    "wasserstein_gp": {"objective_options": {"penalty_weight": 0.1}, **_FAST},
+    "loss_sensitive": {"objective_options": {"margin_scale": 1.0}},
     "energy_based": {
         "objective_options": {"margin": 1.0},
         "critic": {"family": "mlp_autoencoder", "code_dim": 16, "hidden_units": (128, 128)},
@@ -26,28 +21,34 @@ VARIANTS = {
         "objective": "non_saturating",
         "mixture": {"components": 3, "entropy_weight": 0.1, "shared_layers": 0},
     },
-    "noise_contrastive": {
-        "objective_options": {"noise_scale": 2.0},
-        "generator": {"family": "gaussian_mixture", "components": 16},
-        "generator_optimizer": {"name": "adam", "learning_rate": 1e-2, "beta_1": 0.5, "beta_2": 0.999},
-    },
-    "self_contrastive": {
-        "generator": {"family": "gaussian_mixture", "components": 16},
-        "generator_optimizer": {"name": "adam", "learning_rate": 1e-2, "beta_1": 0.5, "beta_2": 0.999},
-    },
+    "noise_contrastive": {"objective_options": {"noise_scale": 2.0}},
+}
+
+#: What each dynamics changes.
+DYNAMICS = {
+    "consensus": {"dynamics_options": {"gamma": 1.0}},
+    "locally_stable": {"dynamics_options": {"eta": 0.5}},
+    "unrolled": {"dynamics_options": {"steps": 5}},
 }
 
 
-def get_config(objective="non_saturating"):
+def get_config(variant="non_saturating"):
+    """The config of an objective, or of an objective and a dynamics with a plus sign between them."""
+    objective, _, dynamics = variant.partition("+")
     config = base_config("ring")
-    config.generator = {"family": "mlp", "latent_dim": 16, "hidden_units": (128, 128)}
-    config.critic = {"family": "mlp", "hidden_units": (128, 128)}
-    config.train.batch_size = 256
+    config.generator = {"family": "mlp", "latent_dim": 16, "hidden_units": (128, 128), "orthogonal_gain": 0.8}
+    config.critic = {"family": "mlp", "hidden_units": (128,), "input_scale": 0.25, "orthogonal_gain": 0.8}
+    config.generator_optimizer.learning_rate = config.critic_optimizer.learning_rate = 1e-3
+    config.train.batch_size = 128
+    config.train.steps = 8_000
+    config.train.decay_from = 0.5
+    config.train.ema_decay = 0.0  # the papers' samples are of the weights themselves
     config.train.steps_per_execution = 50
     config.train.checkpoint_every = 2_500
     config.train.log_every = 250
     config.train.sample_every = 2_500
-    config.objective = objective
-    for key, value in VARIANTS.get(objective, {}).items():
-        config[key] = value
+    set_objective(config, objective, VARIANTS)
+    if dynamics:
+        config.dynamics = dynamics
+        change(config, DYNAMICS.get(dynamics, {}))
     return config

@@ -1,6 +1,7 @@
-"""Generators that know their own density, on points in low dimension: what the estimators of Goodfellow 2014b train.
+"""Generators that know their own density: what the estimators of Goodfellow 2014b train. Made for points in low
+dimension; images are read as points whose coordinates are the pixels.
 
-Each maps latents to points, like any generator, and has `log_density`.
+Each maps latents to examples, like any generator, and has `log_density`.
 """
 
 import math
@@ -8,7 +9,6 @@ import math
 import keras
 import tensorflow as tf
 
-from zoo.errors import RequestError
 from zoo.noise import choose
 
 _LOG_2_PI = math.log(2.0 * math.pi)
@@ -19,13 +19,25 @@ class _Density(keras.Model):
 
     def __init__(self, data_shape, initial_scale, dtype=None, **kwargs):
         super().__init__(dtype=keras.dtype_policies.get(dtype).variable_dtype, autocast=False, **kwargs)
-        if len(data_shape) != 1:
-            raise RequestError(f"config.generator.family: {tuple(data_shape)} are no points; use mlp or dcgan")
         self.data_shape, self.initial_scale = tuple(data_shape), initial_scale
+        #: d, the number of coordinates.
+        self.dim = math.prod(self.data_shape)
+
+    def call(self, latents, training=False):
+        points = self.points(tf.cast(latents, self.variable_dtype))
+        return tf.reshape(points, [-1, *self.data_shape])
 
     def log_density(self, x):
-        """Natural logarithm of the density at points [N, d]: [N]. Differentiable by x and by the weights."""
-        raise NotImplementedError(f"{type(self).__name__} defines no log_density")
+        """Natural logarithm of the density at examples [N, ...]: [N]. Differentiable by x and by the weights."""
+        return self.log_density_of_points(tf.reshape(x, [-1, self.dim]))
+
+    def points(self, latents):
+        """Latents [N, latent_dim] to points [N, d]."""
+        raise NotImplementedError(f"{type(self).__name__} defines no points")
+
+    def log_density_of_points(self, x):
+        """Natural logarithm of the density at points [N, d]: [N]."""
+        raise NotImplementedError(f"{type(self).__name__} defines no log_density_of_points")
 
     def get_config(self):
         return {**super().get_config(), "data_shape": self.data_shape, "initial_scale": self.initial_scale}
@@ -36,19 +48,15 @@ class Gaussian(_Density):
     """N(μ, LLᵀ) with any mean and covariance: x = μ + Lz, L lower triangular with a positive diagonal.
 
     Args:
-        data_shape: (d,).
+        data_shape: (d,), or (H, W, C) with d = HWC.
         initial_scale: standard deviation at the start; the mean is zero.
 
-    Input: latents [N, d]. Output: points float32 [N, d].
-
-    Raises:
-        RequestError: the data are not points.
+    Input: latents [N, d]. Output: float32 [N, *data_shape].
     """
 
     def __init__(self, data_shape, initial_scale=1.0, **kwargs):
         super().__init__(data_shape, initial_scale, **kwargs)
-        (dim,) = self.data_shape
-        self.latent_dim = dim
+        self.latent_dim = dim = self.dim
         self.mean = self.add_weight(name="mean", shape=(dim,), initializer="zeros")
         start = keras.initializers.Constant(math.log(initial_scale))
         self.log_diagonal = self.add_weight(name="log_diagonal", shape=(dim,), initializer=start)
@@ -60,10 +68,10 @@ class Gaussian(_Density):
         below = tf.linalg.band_part(below, -1, 0) - tf.linalg.band_part(below, 0, 0)
         return below + tf.linalg.diag(tf.exp(tf.convert_to_tensor(self.log_diagonal)))
 
-    def call(self, latents, training=False):
-        return self.mean + tf.matmul(tf.cast(latents, self.variable_dtype), self._factor(), transpose_b=True)
+    def points(self, latents):
+        return self.mean + tf.matmul(latents, self._factor(), transpose_b=True)
 
-    def log_density(self, x):
+    def log_density_of_points(self, x):
         centred = tf.linalg.triangular_solve(self._factor(), tf.transpose(x - self.mean))
         volume = tf.reduce_sum(self.log_diagonal) + 0.5 * self.latent_dim * _LOG_2_PI
         return -0.5 * tf.reduce_sum(tf.square(centred), axis=0) - volume
@@ -77,37 +85,32 @@ class GaussianMixture(_Density):
     is differentiable by means and scales, not by the weights: only losses of `log_density` train those.
 
     Args:
-        data_shape: (d,).
+        data_shape: (d,), or (H, W, C) with d = HWC.
         components: number of components.
         initial_scale: standard deviation at the start, of each component and of the means around zero.
 
-    Input: latents [N, 1 + d]. Output: points float32 [N, d].
-
-    Raises:
-        RequestError: the data are not points.
+    Input: latents [N, 1 + d]. Output: float32 [N, *data_shape].
     """
 
     def __init__(self, data_shape, components=8, initial_scale=1.0, **kwargs):
         super().__init__(data_shape, initial_scale, **kwargs)
-        (dim,) = self.data_shape
-        self.components, self.latent_dim = components, 1 + dim
+        self.components, self.latent_dim = components, 1 + self.dim
         around = keras.initializers.RandomNormal(0.0, initial_scale)
         start = keras.initializers.Constant(math.log(initial_scale))
         self.logits = self.add_weight(name="logits", shape=(components,), initializer="zeros")
-        self.means = self.add_weight(name="means", shape=(components, dim), initializer=around)
-        self.log_scales = self.add_weight(name="log_scales", shape=(components, dim), initializer=start)
+        self.means = self.add_weight(name="means", shape=(components, self.dim), initializer=around)
+        self.log_scales = self.add_weight(name="log_scales", shape=(components, self.dim), initializer=start)
         self.built = True
 
-    def call(self, latents, training=False):
-        latents = tf.cast(latents, self.variable_dtype)
+    def points(self, latents):
         chosen = tf.one_hot(choose(latents[:, 0], self.logits), self.components, dtype=latents.dtype)
         scales = tf.exp(tf.convert_to_tensor(self.log_scales))
         return tf.matmul(chosen, self.means) + tf.matmul(chosen, scales) * latents[:, 1:]
 
-    def log_density(self, x):
+    def log_density_of_points(self, x):
         log_scales = tf.convert_to_tensor(self.log_scales)
         centred = (x[:, None, :] - self.means) * tf.exp(-log_scales)
-        volumes = tf.reduce_sum(log_scales, axis=1) + 0.5 * self.data_shape[0] * _LOG_2_PI
+        volumes = tf.reduce_sum(log_scales, axis=1) + 0.5 * self.dim * _LOG_2_PI
         of_components = -0.5 * tf.reduce_sum(tf.square(centred), axis=2) - volumes
         return tf.reduce_logsumexp(of_components + tf.nn.log_softmax(tf.convert_to_tensor(self.logits)), axis=1)
 

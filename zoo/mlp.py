@@ -8,11 +8,17 @@ import tensorflow as tf
 from zoo.layers import linear, normalization_layers, score_head, stack
 
 
-def _hidden(hidden_units, activation, normalization, dtype):
+def _initializer(orthogonal_gain):
+    """Of the weights: orthogonal matrices times `orthogonal_gain`, or Glorot & Bengio's uniform ones where it is 0."""
+    return keras.initializers.Orthogonal(orthogonal_gain) if orthogonal_gain else "glorot_uniform"
+
+
+def _hidden(hidden_units, activation, normalization, orthogonal_gain, dtype):
     """The hidden layers, each a linear map, its normalisation and its activation."""
     layers = []
     for units in hidden_units:
-        layers.append(linear(keras.layers.Dense(units, dtype=dtype), normalization))
+        dense = keras.layers.Dense(units, kernel_initializer=_initializer(orthogonal_gain), dtype=dtype)
+        layers.append(linear(dense, normalization))
         layers += normalization_layers(normalization, dtype)
         layers.append(keras.layers.Activation(activation, dtype=dtype))
     return layers
@@ -29,6 +35,7 @@ class MLPGenerator(keras.Model):
         activation: of the hidden layers.
         normalization: of the hidden layers, "none", "batch", "layer" or "virtual_batch".
         output_activation: None leaves points unbounded; for images "tanh" is the default, the data's range [-1, 1].
+        orthogonal_gain: initial weights are orthogonal matrices times this gain; 0: Glorot & Bengio's uniform ones.
 
     Input: latents [N, latent_dim]. Output: float32 [N, *data_shape].
 
@@ -45,15 +52,22 @@ class MLPGenerator(keras.Model):
         activation="relu",
         normalization="none",
         output_activation=None,
+        orthogonal_gain=0.0,
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.data_shape, self.latent_dim, self.hidden_units = tuple(data_shape), latent_dim, tuple(hidden_units)
         self.activation, self.normalization = activation, normalization
         self.output_activation = output_activation or ("tanh" if len(self.data_shape) == 3 else None)
-        hidden = _hidden(hidden_units, activation, normalization, self.dtype_policy)
+        self.orthogonal_gain = orthogonal_gain
+        hidden = _hidden(hidden_units, activation, normalization, orthogonal_gain, self.dtype_policy)
         # The head computes in the variables' dtype: bfloat16 points or pixels would be visibly rounded.
-        head = keras.layers.Dense(math.prod(data_shape), self.output_activation, dtype=self.variable_dtype)
+        head = keras.layers.Dense(
+            math.prod(data_shape),
+            self.output_activation,
+            kernel_initializer=_initializer(orthogonal_gain),
+            dtype=self.variable_dtype,
+        )
         self.layout = stack((latent_dim,), [*hidden, head], self.dtype_policy)
         self.built = True
 
@@ -69,6 +83,7 @@ class MLPGenerator(keras.Model):
             "activation": self.activation,
             "normalization": self.normalization,
             "output_activation": self.output_activation,
+            "orthogonal_gain": self.orthogonal_gain,
         }
 
 
@@ -82,6 +97,8 @@ class MLPDiscriminator(keras.Model):
         activation: of the hidden layers.
         normalization: of the hidden layers: "none", "batch", "layer", "spectral" or "virtual_batch".
         minibatch_discrimination: number of kernels between the features and the score; 0 for none.
+        input_scale: what the inputs are multiplied by before the first layer.
+        orthogonal_gain: as of `MLPGenerator`.
 
     Input: [N, *data_shape]. Output: float32 [N, 1].
     """
@@ -93,17 +110,26 @@ class MLPDiscriminator(keras.Model):
         activation="relu",
         normalization="none",
         minibatch_discrimination=0,
+        input_scale=1.0,
+        orthogonal_gain=0.0,
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.data_shape, self.hidden_units = tuple(data_shape), tuple(hidden_units)
         self.activation, self.normalization = activation, normalization
-        hidden = _hidden(hidden_units, activation, normalization, self.dtype_policy)
+        self.input_scale, self.orthogonal_gain = input_scale, orthogonal_gain
+        hidden = _hidden(hidden_units, activation, normalization, orthogonal_gain, self.dtype_policy)
         flatten = keras.layers.Flatten(dtype=self.dtype_policy)
-        self.trunk = stack(self.data_shape, [flatten, *hidden], self.dtype_policy)
+        scale = [] if input_scale == 1.0 else [keras.layers.Rescaling(input_scale, dtype=self.dtype_policy)]
+        self.trunk = stack(self.data_shape, [flatten, *scale, *hidden], self.dtype_policy)
         self.minibatch_discrimination = minibatch_discrimination
-        shape, kernels = self.trunk.output_shape[1:], minibatch_discrimination
-        self.head = score_head(shape, normalization, self.variable_dtype, minibatch_discrimination=kernels)
+        self.head = score_head(
+            self.trunk.output_shape[1:],
+            normalization,
+            self.variable_dtype,
+            _initializer(orthogonal_gain),
+            minibatch_discrimination,
+        )
         self.built = True
 
     def features(self, x, training=False):
@@ -121,4 +147,6 @@ class MLPDiscriminator(keras.Model):
             "activation": self.activation,
             "normalization": self.normalization,
             "minibatch_discrimination": self.minibatch_discrimination,
+            "input_scale": self.input_scale,
+            "orthogonal_gain": self.orthogonal_gain,
         }

@@ -56,7 +56,7 @@ WRONG = {
     "unknown data": ([RING, "--config.data.source=rign", "--workdir=HERE/run"], ["'rign'", "ring"]),
     "batch that the replicas cannot share": (
         [RING, "--logical_cpus=3", "--workdir=HERE/run"],
-        ["config.train.batch_size: 256; expected a multiple of the 3 replicas"],
+        ["config.train.batch_size: 128; expected a multiple of the 3 replicas"],
     ),
     "image size that the networks cannot make": (
         [DIGITS, "--config.data.image_size=30", "--workdir=HERE/run"],

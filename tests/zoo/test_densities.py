@@ -1,4 +1,4 @@
-"""Densities: SciPy's logarithms of them, samples that follow them, gradients, configs, refusals."""
+"""Densities: SciPy's logarithms of them, samples that follow them, gradients, configs, images."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,6 @@ from scipy import stats
 from scipy.special import logsumexp
 
 import zoo
-from zoo.errors import RequestError
 
 
 def gaussian():
@@ -106,7 +105,14 @@ def test_mixed_precision_does_not_round_them():
     np.testing.assert_array_equal(model(latents), latents)
 
 
-def test_images_are_refused():
-    for build in (zoo.Gaussian, zoo.GaussianMixture):
-        with pytest.raises(RequestError, match=r"\(8, 8, 1\) are no points; use mlp or dcgan"):
-            build((8, 8, 1))
+@pytest.mark.parametrize("build", [zoo.Gaussian, zoo.GaussianMixture])
+def test_images_are_points_whose_coordinates_are_the_pixels(build):
+    model, flat = build((2, 3, 1), dtype="float64"), build((6,), dtype="float64")
+    rng = np.random.default_rng(0)
+    model.set_weights([rng.normal(size=weight.shape) for weight in model.get_weights()])
+    flat.set_weights(model.get_weights())
+    latents = rng.normal(size=(4, model.latent_dim))
+    images = model(latents)
+    assert images.shape == (4, 2, 3, 1)
+    np.testing.assert_array_equal(tf.reshape(images, [4, 6]), flat(latents))
+    np.testing.assert_array_equal(model.log_density(images), flat.log_density(tf.reshape(images, [4, 6])))

@@ -99,6 +99,20 @@ def test_config_round_trip_gives_the_same_function(family, player, normalization
     np.testing.assert_array_equal(again(x), network(x))
 
 
+def test_perceptrons_start_orthogonal_where_asked_and_a_critic_scales_what_it_reads():
+    options = {"hidden_units": (6, 6), "orthogonal_gain": 0.8}
+    scaled, plain = critic("mlp", (2,), input_scale=0.25, **options), critic("mlp", (2,), **options)
+    for network in (generator("mlp", (2,), **options), scaled):
+        # QᵀQ = 0.8² I of the smaller side, in float32.
+        for kernel in (weight.numpy() for weight in network.weights if weight.shape.rank == 2):
+            gram = kernel @ kernel.T if kernel.shape[0] < kernel.shape[1] else kernel.T @ kernel
+            np.testing.assert_allclose(gram, 0.64 * np.eye(len(gram)), atol=1e-6)
+        assert type(network).from_config(network.get_config()).get_config() == network.get_config()
+    plain.set_weights(scaled.get_weights())
+    x = examples((2,))
+    np.testing.assert_allclose(scaled(x), plain(0.25 * x), rtol=1e-6)
+
+
 @pytest.mark.parametrize("family", SMALL)
 def test_normalisations_differ_and_only_batch_mixes_examples(family):
     x = examples((8, 8, 1))

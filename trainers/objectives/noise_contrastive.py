@@ -57,18 +57,19 @@ class NoiseContrastive(Minimax):
         self.noise_mean, self.noise_scale = noise_mean, noise_scale
 
     def contrast(self, noise):
-        """Points [N, d] of p_noise."""
+        """Examples [N, ...] of p_noise."""
         draw = noise.normal("contrast", self.generator.data_shape)
         return self.noise_mean + self.noise_scale * tf.cast(draw, self.generator.variable_dtype)
 
     def contrast_log_density(self, x):
-        """log p_noise at points [N, d]: [N]."""
-        standard = (x - self.noise_mean) / self.noise_scale
-        volume = x.shape[-1] * (math.log(self.noise_scale) + 0.5 * math.log(2.0 * math.pi))
+        """log p_noise at examples [N, ...]: [N]."""
+        dim = math.prod(self.generator.data_shape)
+        standard = tf.reshape((x - self.noise_mean) / self.noise_scale, [-1, dim])
+        volume = dim * (math.log(self.noise_scale) + 0.5 * math.log(2.0 * math.pi))
         return -0.5 * tf.reduce_sum(tf.square(standard), axis=-1) - volume
 
     def log_ratio(self, x):
-        """r = log q - log p_noise at points [N, d]: the classifier's logit, [N, 1]."""
+        """r = log q - log p_noise at examples [N, ...]: the classifier's logit, [N, 1]."""
         return (self.generator.log_density(x) - self.contrast_log_density(x))[:, None]
 
     def play(self, batches):
@@ -87,7 +88,7 @@ class NoiseContrastive(Minimax):
 
 
 class _Classifier(keras.Model):
-    """Stands where a critic stands: points [N, d] to logits [N, 1], without weights of its own."""
+    """Stands where a critic stands: examples [N, ...] to logits [N, 1], without weights of its own."""
 
     def __init__(self, log_ratio):
         super().__init__(name="classifier", autocast=False)

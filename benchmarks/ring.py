@@ -1,0 +1,263 @@
+"""Every objective and every dynamics on the ring of eight Gaussians, three seeds each, in one table.
+
+python -m benchmarks.ring --runs=runs/ring --jobs=2
+python -m benchmarks.ring --runs=runs/ring --only=unrolled,wasserstein_gp --seeds=0,1
+
+A row is a variant of configs/ring.py, trained as the train program would, on one thread. Runs whose result is on disk
+are not made again, those that were stopped go on. What was found in all of them is written to
+docs/ring.md and, with each run's config and history, to docs/ring.json.
+"""
+
+import dataclasses
+import json
+import multiprocessing
+import os
+import pathlib
+import queue
+import re
+import signal
+import statistics
+import sys
+import time
+
+from absl import flags
+from tqdm import tqdm
+
+from configs import ring
+from trainers import config as config_checks
+from trainers import dynamics, objectives, program, runs
+from zoo.errors import RequestError
+from zoo.files import check_writable, write_whole
+
+_RUNS = flags.DEFINE_string("runs", "runs/ring", "Directory of the runs: ROW/seed_N is a workdir.")
+_OUT = flags.DEFINE_string("out", "docs/ring.md", "The table; its numbers go beside it, to the same name in .json.")
+_ONLY = flags.DEFINE_list("only", [], "Rows to train, by an objective or a dynamics in them; all if empty.")
+_SEEDS = flags.DEFINE_list("seeds", ["0", "1", "2"], "Seeds.")
+_STEPS = flags.DEFINE_integer("steps", 8_000, "Generator steps.", lower_bound=20)
+_JOBS = flags.DEFINE_integer("jobs", 1, "Runs at once.", lower_bound=1)
+
+#: Moments of a run, equally far apart, at which samples are measured, and how many samples.
+_MOMENTS, _SAMPLES = 20, 2_500
+#: The objective that the table plays a dynamics with, where its paper's experiment is of another than the usual one.
+_PLAYED_WITH = {"unrolled": "minimax"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """One run: a row's variant of configs/ring.py, the values that the row changes in it, and a seed."""
+
+    row: str
+    variant: str
+    changes: tuple
+    seed: int
+    steps: int
+    root: pathlib.Path
+
+    @property
+    def workdir(self):
+        return self.root / self.row / f"seed_{self.seed}"
+
+    @property
+    def config(self):
+        config = ring.get_config(self.variant)
+        config.update_from_flattened_dict(dict(self.changes))
+        config.seed, config.train.jit_compile = self.seed, True  # XLA: 2.8 times as fast on one thread
+        config.train.steps = config.train.sample_every = self.steps
+        config.train.checkpoint_every, config.train.keep_checkpoints = self.steps // _MOMENTS, _MOMENTS + 2
+        return config
+
+    @property
+    def result(self):
+        """What was measured, or None where the run is not at its end."""
+        path = self.workdir / "ring.json"
+        return json.loads(path.read_text()) if path.exists() else None
+
+    @property
+    def steps_taken(self):
+        """Steps up to the newest checkpoint."""
+        found = [int(path.name.removeprefix("step_")) for path in self.workdir.glob("checkpoints/step_*")]
+        return max(found, default=0)
+
+    def run(self):
+        """Trains, or goes on from the newest checkpoint, measures, and writes the result."""
+        import keras
+
+        from trainers import training
+
+        keras.backend.clear_session()
+        config = self.config
+        run = runs.build(config, config_checks.check(config), workdir=self.workdir)
+        failed = None
+        try:
+            training.train(run)
+        except program.Interrupted:
+            raise
+        except program.RunFailed as error:
+            failed = str(error)
+        found = {"row": self.row, "seed": self.seed, "failed": failed, **measure(run), "config": config.to_dict()}
+        write_whole(self.workdir / "ring.json", json.dumps(found).encode())
+
+
+def trainings(seeds, steps, root):
+    """All runs of the table, in its order."""
+    from trainers.objectives._divergences import DIVERGENCES
+
+    rows = {}
+    for objective in objectives.METHODS.names():
+        if objective == "f_divergence":
+            option = "objective_options.divergence"
+            rows |= {f"{objective}/{name}": (objective, ((option, name),)) for name in DIVERGENCES}
+        else:
+            rows[objective] = (objective, ())
+    # Variants that are more than an objective.
+    rows |= {variant: (variant, ()) for variant in ring.VARIANTS if variant not in objectives.METHODS.names()}
+    for name in dynamics.METHODS.names():
+        # Alternating descent is what the rows of the objectives have.
+        if name != "alternating":
+            variant = f"{_PLAYED_WITH.get(name, 'non_saturating')}+{name}"
+            rows[variant] = (variant, ())
+    return [Training(row, *what, seed, steps, root) for row, what in rows.items() for seed in seeds]
+
+
+def measure(run):
+    """Modes found and share of high quality at every checkpoint, and steps a second of processor time at the end."""
+    from export.metrics import toy
+    from trainers import training
+    from trainers.checkpoints import Checkpoints
+
+    checkpoints, history = Checkpoints(run.workdir / "checkpoints"), []
+    for step in checkpoints.steps():
+        checkpoints.restore(run.gan, step)
+        counts = toy.mode_counts(run.gan.sample(range(_SAMPLES)).numpy(), run.data.modes, run.data.std)
+        history.append({"step": step, "modes": counts.modes_found, "high_quality": counts.high_quality_share})
+    # Processor time: what else the machine does hardly changes it, so that rows made at different hours compare.
+    run.gan.last_step.assign(2**62)
+    steps, feed, seconds = run.gan.make_train_function(), iter(training.batches(run, 0)), []
+    for _ in range(4):
+        start = time.process_time()
+        float(steps(feed)["generator_loss"])
+        seconds.append(time.process_time() - start)
+    return {"history": history, "steps_per_second": run.config.train.steps_per_execution / min(seconds)}
+
+
+def _work(waiting, done):
+    """A worker: runs what is waiting, on one thread, until it is stopped."""
+    try:
+        import tensorflow as tf
+
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+        while True:
+            each = waiting.get()
+            each.run()
+            done.put(each)
+    except (program.Interrupted, KeyboardInterrupt):
+        pass
+
+
+def train_all(wanted, jobs):
+    """Runs each of `wanted`, `jobs` at once in processes of their own."""
+    context = multiprocessing.get_context("spawn")
+    waiting, done = context.Queue(), context.Queue()
+    for each in wanted:
+        waiting.put(each)
+    workers = [context.Process(target=_work, args=(waiting, done)) for _ in range(min(jobs, len(wanted)))]
+    left = set(wanted)
+    try:
+        for worker in workers:
+            worker.start()
+        with tqdm(total=sum(each.steps for each in wanted), unit="step", mininterval=10) as bar:
+            while left:
+                try:
+                    each = done.get(timeout=2)
+                    left.remove(each)
+                    bar.write(f"{each.row} seed {each.seed}: {_told(each.result)}", file=sys.stderr)
+                except queue.Empty:
+                    if any(worker.exitcode is not None for worker in workers):
+                        raise program.RunFailed("a worker died; what it was about is above") from None
+                bar.update(sum(each.steps_taken if each in left else each.steps for each in wanted) - bar.n)
+    finally:
+        for worker in workers:
+            worker.terminate()
+        for worker in workers:
+            worker.join()
+
+
+def _told(found):
+    if found["failed"]:
+        return found["failed"]
+    end = found["history"][-1]
+    return f"{end['modes']} modes, fewest {_fewest(found)}, {end['high_quality']:.3f} of high quality"
+
+
+def _fewest(found):
+    """Fewest modes at any moment of the second half."""
+    return min(at["modes"] for at in found["history"] if 2 * at["step"] >= found["config"]["train"]["steps"])
+
+
+def page(results):
+    """The table in Markdown; `results` are dicts of `Training.finish`, in the table's order."""
+    rows = {}
+    for found in results:
+        rows.setdefault(found["row"], []).append(found)
+    steps = " or ".join(f"{n:,}" for n in sorted({found["config"]["train"]["steps"] for found in results}))
+    lines = [
+        "# Ring of eight Gaussians",
+        "",
+        f"Every method on the ring (radius 2, standard deviation 0.02), {steps} generator steps, one number a seed. "
+        "Written by `python -m benchmarks.ring`; the settings of each row are the variant of "
+        "its name in [configs/ring.py](../configs/ring.py), every run's config and history are in "
+        f"[{pathlib.Path(_OUT.value).stem}.json]({pathlib.Path(_OUT.value).stem}.json).",
+        "",
+        f"- Modes: those with at least 1 % of their even share of {_SAMPLES:,} samples within 3 standard deviations of "
+        "their centre. Fewest: at the worst of the moments of the run's second half, "
+        f"{_MOMENTS // 2 + 1} of them.",
+        "- High quality: share of samples within 3 standard deviations of a mode's centre; the data's own is 0.989.",
+        "- Steps/s: generator steps, with the critic's that go with them, a second of one core's time.",
+        "",
+        "| method | modes | fewest | high quality | steps/s |",
+        "|---|---|---|---|---|",
+    ]
+    for row, found in rows.items():
+        of_seeds = zip(*([_end(one), _fewest(one), f"{one['history'][-1]['high_quality']:.2f}"] for one in found))
+        cells = [" ".join(map(str, values)) for values in of_seeds]
+        speed = statistics.median(one["steps_per_second"] for one in found)
+        lines.append(f"| `{row}` | {' | '.join(cells)} | {speed:,.0f} |")
+    return "\n".join(lines) + "\n"
+
+
+def _end(found):
+    return f"{found['history'][-1]['modes']}{'†' if found['failed'] else ''}"
+
+
+def main(argv):
+    del argv
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    if not all(seed.isdigit() for seed in _SEEDS.value):
+        raise RequestError(f"--seeds: {','.join(_SEEDS.value)}; expected whole numbers, 0 or more")
+    everything = trainings([int(seed) for seed in _SEEDS.value], _STEPS.value, pathlib.Path(_RUNS.value))
+    names = {each: {each.row, *re.split("[+/]", each.row)} for each in everything}
+    known = set().union(*names.values())
+    for name in _ONLY.value:
+        if name not in known:
+            raise RequestError(f"--only: {name!r} is in no row; there are {', '.join(sorted(known))}")
+    out = pathlib.Path(_OUT.value)
+    check_writable(out.parent, "--out")
+    wanted = [each for each in everything if not _ONLY.value or names[each] & set(_ONLY.value)]
+    for each in wanted:
+        config_checks.check(each.config)
+        runs.check_workdir(each.workdir, each.config)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        train_all([each for each in wanted if each.result is None], _JOBS.value)
+    except KeyboardInterrupt as stop:
+        raise program.Interrupted(signal.SIGINT, "stopped; the same command goes on from there") from stop
+    results = [found for each in everything if (found := each.result) is not None]
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(out, page(results).encode())
+    write_whole(out.with_suffix(".json"), (json.dumps(results, indent=1) + "\n").encode())
+    print(out)
+
+
+if __name__ == "__main__":
+    program.run(main)

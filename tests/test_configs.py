@@ -1,0 +1,71 @@
+"""Every config with every objective: what it asks for holds, and, where the data is at hand, its run can be built."""
+
+import importlib
+
+import pytest
+
+from trainers import config as config_checks
+from trainers import dynamics, objectives, runs
+
+#: Digits stand in for images that are not at hand, in the size and colours that the config expects.
+STAND_INS = {
+    "digits": {},
+    "fashion_mnist": {"source": "digits", "image_size": 28},
+    "folder": {"source": "digits", "channels": 3},
+    "grid": {},
+    "ring": {},
+}
+#: Options that keep a network of a family small.
+SMALL = {
+    "dcgan": {"base_filters": 2},
+    "dcgan_autoencoder": {"base_filters": 2},
+    "mlp": {"hidden_units": (4,)},
+    "mlp_autoencoder": {"hidden_units": (4,)},
+}
+
+
+def small(file, variant):
+    config = importlib.import_module(f"configs.{file}").get_config(variant)
+    config.data.update(STAND_INS[file])
+    for player in ("generator", "critic"):
+        config[player].update(SMALL.get(config[player].family, {}))
+    return config
+
+
+def test_this_file_knows_every_config():
+    import pathlib
+
+    import configs
+
+    files = {path.stem for path in pathlib.Path(configs.__file__).parent.glob("*.py")}
+    assert files - {"__init__", "base"} == set(STAND_INS)
+
+
+@pytest.mark.parametrize("objective", objectives.METHODS.names())
+@pytest.mark.parametrize("file", ["fashion_mnist", "folder"])
+def test_every_objective_is_a_variant_that_passes_the_checks(file, objective):
+    config = small(file, objective)
+    config_checks.check(config)
+    assert config.objective == objective
+    objectives.METHODS.check_options(objective, dict(config.objective_options), "config.objective_options")
+    dynamics.METHODS.build(config.dynamics, dict(config.dynamics_options), "config.dynamics_options")
+
+
+@pytest.mark.parametrize("objective", objectives.METHODS.names())
+@pytest.mark.parametrize("file", ["digits", "grid", "ring"])
+def test_every_objective_is_a_variant_whose_run_can_be_built(file, objective):
+    config = small(file, objective)
+    run = runs.build(config, config_checks.check(config))
+    assert run.config.objective == objective
+    assert isinstance(run.gan, objectives.METHODS.load(objective))
+    assert run.gan.generator.data_shape == run.data_shape
+    # What the variant asks for has reached the optimizer.
+    rate = float(run.gan.generator_optimizer.learning_rate)
+    assert rate == pytest.approx(config.generator_optimizer.learning_rate)
+
+
+@pytest.mark.parametrize("play", dynamics.METHODS.names())
+@pytest.mark.parametrize("file", ["ring", "grid"])
+def test_every_dynamics_is_a_variant_behind_the_objective(file, play):
+    config = small(file, f"minimax+{play}")
+    assert isinstance(runs.build(config, config_checks.check(config)).gan.dynamics, dynamics.METHODS.load(play))
