@@ -1,6 +1,6 @@
 """Generators as SavedModels: written as numbered versions, found and loaded again.
 
-    python -m export.saved_model --workdir=DIR --model_base_path=BASE [--model_name=NAME]
+    python -m export.saved_model --workdir=DIR --model_base_path=BASE [--model_name=NAME] [--precision=bfloat16]
 
 writes BASE/NAME/<next integer>/, the layout that TensorFlow Serving watches. Signatures:
 
@@ -10,15 +10,23 @@ signature           input                        output
 ``serving_default`` latents float32 [N, z]       images float32 [N, H, W, C] in [-1, 1]; points float32 [N, d]
 ``sample``          seeds int64 [N]              images uint8 [N, H, W, C]; points float32 [N, d]
 ``png``             seeds int64 [N]              png_bytes string [N], one encoded PNG each (images only)
+``latents``         seeds int64 [N]              latents float32 [N, z], those that ``sample`` gives the generator
 =================== ============================ ============================================================
 
 Inputs and outputs are called by the first word of their cell. (``png_bytes`` ends in ``_bytes`` because TensorFlow
 Serving's REST interface then sends it as base64.) Under ``sample`` and ``png`` a seed gives the same image in any
-batch. The directory holds the model card and the report under ``assets.extra/``.
+batch, on the same device and number of threads. The directory holds the model card and the report under
+``assets.extra/``, and requests for TensorFlow Serving to warm a version up with before it takes traffic.
+
+``--precision=bfloat16`` lets the network compute in bfloat16, which is faster where the processor has instructions for
+it. The signatures stay, float32 in and out, and so do the weights on disk and the activation at the end. Pixels move by
+a few levels: a seed's image is like that of the float32 export, not equal to it, and the report inside was measured
+before the change.
 """
 
 import dataclasses
 import json
+import math
 import os
 import uuid
 from collections.abc import Callable
@@ -33,10 +41,8 @@ from zoo.errors import RequestError
 from zoo.files import check_writable
 from zoo.grids import to_uint8
 
-#: A seed's image must not depend on its batch, but convolution kernels choose their order of additions by the batch's
-#: size, and now and then a pixel then rounds to its neighbour level. So seeds always travel in pieces of this size.
-_PIECE = 8
-
+#: What --precision chooses from, and the dtype policy that Keras knows it by.
+_PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 _EXTRA = "assets.extra"
 _CODE_LICENSE = "Apache-2.0"
 _TEMPLATES = jinja2.Environment(
@@ -45,6 +51,19 @@ _TEMPLATES = jinja2.Environment(
     lstrip_blocks=True,
     undefined=jinja2.StrictUndefined,
 )
+
+
+def _piece_size(data_shape):
+    """How many seeds pass through the network together, always.
+
+    A seed's image must not depend on its batch, but convolution kernels cut their work by the batch's size and the
+    number of threads, add in another order, and now and then a pixel rounds to its neighbour level. Within one size a
+    row's place does not matter. The last piece is padded. Each piece costs a fixed time beside that for its images, so
+    large pieces are cheap for large batches and small ones for single images (benchmarks/sample_signature.py).
+    """
+    if len(data_shape) == 1:
+        return 256
+    return 32 if math.prod(data_shape[:2]) <= 32 * 32 else 16
 
 
 def signatures(sampler, latent_dim, data_shape):
@@ -70,15 +89,15 @@ def signatures(sampler, latent_dim, data_shape):
     def generate(latents):
         return tf.ensure_shape(tf.cast(sampler(latents, training=False), tf.float32), [None, *data_shape])
 
-    def piece(seeds):
-        examples = generate(Noise.of_seeds(seeds).normal("latents", [latent_dim]))
-        return to_uint8(examples) if images else examples
+    def latents_of(seeds):
+        return Noise.of_seeds(seeds).normal("latents", [latent_dim])
 
     def draw(seeds):
-        count = tf.shape(seeds)[0]
-        pieces = tf.reshape(tf.pad(seeds, [[0, -count % _PIECE]]), [-1, _PIECE])
-        spec = tf.TensorSpec([_PIECE, *data_shape], tf.uint8 if images else tf.float32)
-        return tf.reshape(tf.map_fn(piece, pieces, fn_output_signature=spec), [-1, *data_shape])[:count]
+        count, size = tf.shape(seeds)[0], _piece_size(data_shape)
+        pieces = tf.reshape(tf.pad(latents_of(seeds), [[0, -count % size], [0, 0]]), [-1, size, latent_dim])
+        examples = tf.map_fn(generate, pieces, fn_output_signature=tf.TensorSpec([size, *data_shape], tf.float32))
+        examples = tf.reshape(examples, [-1, *data_shape])[:count]
+        return to_uint8(examples) if images else examples
 
     @tf.function(input_signature=[tf.TensorSpec([None, latent_dim], tf.float32, name="latents")], autograph=False)
     def serving_default(latents):
@@ -92,14 +111,34 @@ def signatures(sampler, latent_dim, data_shape):
     def png(seeds):
         return {"png_bytes": tf.map_fn(tf.io.encode_png, draw(seeds), fn_output_signature=tf.string)}
 
-    functions = {"serving_default": serving_default, "sample": sample}
+    @tf.function(input_signature=[seeds_spec], autograph=False)
+    def latents(seeds):
+        return {"latents": latents_of(seeds)}
+
+    functions = {"serving_default": serving_default, "sample": sample, "latents": latents}
     return {**functions, "png": png} if images else functions
+
+
+def in_precision(sampler, precision):
+    """The same network with the same weights, computing in another precision.
+
+    Args:
+        sampler: Keras model that its config can build again.
+        precision: "float32", or "bfloat16": see this module; weights stay float32.
+    """
+    import keras
+
+    policy = keras.dtype_policies.DTypePolicy(_PRECISIONS[precision])
+    twin = type(sampler).from_config({**sampler.get_config(), "dtype": policy})
+    for copy, variable in zip(twin.variables, sampler.variables, strict=True):
+        copy.assign(variable)
+    return twin
 
 
 # Writing.
 
 
-def export_saved_model(sampler, latent_dim, data_shape, base_path, name, *, report_dir=None, card=None):
+def export_saved_model(sampler, latent_dim, data_shape, base_path, name, *, report_dir=None, card=None, precision=None):
     """Writes the next version of a model. It appears whole or not at all, and concurrent writers get different numbers.
 
     On a local disk a version appears by one rename. Object stores know no rename of folders; there the files are
@@ -111,6 +150,7 @@ def export_saved_model(sampler, latent_dim, data_shape, base_path, name, *, repo
         name: of the model: one folder of `base_path`.
         report_dir: folder with a `report.json` and its companions to put inside, or None.
         card: dict of facts for the model card (`run_facts`), anything that JSON can hold, or None.
+        precision: what the network computes in, "float32" or "bfloat16"; as the sampler does if None.
 
     Returns:
         epath.Path of the version's directory, ``base_path/name/<integer>``.
@@ -121,6 +161,10 @@ def export_saved_model(sampler, latent_dim, data_shape, base_path, name, *, repo
     check_name(name)
     import tensorflow as tf
 
+    from export.serving import warmup
+
+    if precision is not None:
+        sampler = in_precision(sampler, precision)
     functions = signatures(sampler, latent_dim, data_shape)
     module = tf.Module()
     module.generator_variables = [variable.value for variable in sampler.variables]
@@ -131,6 +175,7 @@ def export_saved_model(sampler, latent_dim, data_shape, base_path, name, *, repo
         "data_shape": list(data_shape),
         "latent_dim": int(latent_dim),
         "parameters": int(sampler.count_params()),
+        "precision": sampler.dtype_policy.compute_dtype,
         "signatures": {key: _describe(function) for key, function in concrete.items()},
         "tensorflow": tf.__version__,
         "license": {
@@ -150,6 +195,7 @@ def export_saved_model(sampler, latent_dim, data_shape, base_path, name, *, repo
     try:
         tf.saved_model.save(module, os.fspath(building), signatures=concrete)
         _write_extra(building / _EXTRA, card, report_dir)
+        warmup.write(building / _EXTRA, name, concrete)
         return _number(building, models)
     except BaseException:
         building.rmtree(missing_ok=True)
@@ -371,12 +417,12 @@ def run_facts(run):
     }
 
 
-def export_run(workdir, base_path, name=None):
+def export_run(workdir, base_path, name=None, precision=None):
     """Exports the averaged generator of a workdir's newest checkpoint, with its report if that is of the same step.
 
     Args:
         workdir: directory of a training run.
-        base_path, name: as of `export_saved_model`; the workdir's own name if `name` is None.
+        base_path, name, precision: as of `export_saved_model`; the workdir's own name if `name` is None.
 
     Returns:
         epath.Path of the version's directory.
@@ -401,7 +447,14 @@ def export_run(workdir, base_path, name=None):
             report_dir = None
     gan, name = run.gan, name or run.workdir.resolve().name
     return export_saved_model(
-        gan.sampler, gan.latent_dim, run.data_shape, base_path, name, report_dir=report_dir, card=facts
+        gan.sampler,
+        gan.latent_dim,
+        run.data_shape,
+        base_path,
+        name,
+        report_dir=report_dir,
+        card=facts,
+        precision=precision,
     )
 
 
@@ -419,7 +472,7 @@ def main(argv):
     check_writable(base_path, "--model_base_path")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.set_verbosity(logging.WARNING)
-    print(export_run(workdir, base_path, flags.FLAGS.model_name))
+    print(export_run(workdir, base_path, flags.FLAGS.model_name, flags.FLAGS.precision))
 
 
 def run():
@@ -428,6 +481,7 @@ def run():
     flags.DEFINE_string("workdir", None, "Directory of a training run.")
     flags.DEFINE_string("model_base_path", None, "Directory of models; BASE/NAME/<next integer> is written.")
     flags.DEFINE_string("model_name", None, "Name of the model; the workdir's own name if not given.")
+    flags.DEFINE_enum("precision", None, list(_PRECISIONS), "What the network computes in; as trained if not given.")
     program.run(main)
 
 

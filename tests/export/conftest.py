@@ -4,6 +4,7 @@ import keras
 import pytest
 
 import zoo
+from export.saved_model import export_saved_model
 
 
 @pytest.fixture(scope="session")
@@ -15,6 +16,13 @@ def sampler():
         if "kernel" in variable.path:
             variable.assign(variable * 8.0)
     return generator
+
+
+@pytest.fixture(scope="session")
+def version(sampler, tmp_path_factory):
+    """Directory of an exported version of `sampler`, for reading only."""
+    base = tmp_path_factory.mktemp("models")
+    return export_saved_model(sampler, 8, (32, 32, 3), base, "tiny", card={"objective": "minimax", "step": 7})
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,51 @@
+"""Requests that TensorFlow Serving sends a version through before it takes traffic.
+
+It reads them from ``assets.extra/tf_serving_warmup_requests``, a TFRecord file of PredictionLog messages. The first
+request of a kind is slow: kernels are chosen, memory is claimed. Without warm-up a user waits for that.
+"""
+
+import os
+
+import numpy as np
+
+FILE = "tf_serving_warmup_requests"
+#: One example, and a full batch of the client.
+_BATCHES = (1, 64)
+
+
+def requests(name, functions):
+    """Real requests for every signature: the first seeds, and their latents.
+
+    Args:
+        name: of the model.
+        functions: signature → concrete function with one input, as of `export.saved_model.signatures`.
+
+    Returns:
+        List of PredictRequest.
+    """
+    import tensorflow as tf
+    from tensorflow_serving.apis import predict_pb2
+
+    made = []
+    for signature, function in functions.items():
+        ((key, spec),) = ((spec.name, spec) for spec in function.structured_input_signature[0])
+        for batch in _BATCHES:
+            values = np.arange(batch)
+            if spec.dtype == tf.float32:
+                values = functions["latents"](tf.constant(values, tf.int64))["latents"]
+            request = predict_pb2.PredictRequest()
+            request.model_spec.name, request.model_spec.signature_name = name, signature
+            request.inputs[key].CopyFrom(tf.make_tensor_proto(values, spec.dtype))
+            made.append(request)
+    return made
+
+
+def write(folder, name, functions):
+    """Writes `requests` into `folder`, a version's assets.extra."""
+    import tensorflow as tf
+    from tensorflow_serving.apis import prediction_log_pb2
+
+    with tf.io.TFRecordWriter(os.fspath(folder / FILE)) as file:
+        for request in requests(name, functions):
+            log = prediction_log_pb2.PredictLog(request=request)
+            file.write(prediction_log_pb2.PredictionLog(predict_log=log).SerializeToString())
