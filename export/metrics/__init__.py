@@ -7,6 +7,7 @@ frechet              Fréchet distance of two Gaussian fits                     
 kernel               kernel distance (unbiased polynomial MMD²)                   features
 precision_recall     precision, recall, density, coverage                         features
 classifier_score     classifier ("Inception") score, class histogram and its KL   logits
+neural_net_distance  what a class of critics tells apart; generalisation gap       points
 toy                  modes found, high-quality share, likelihood, Wasserstein     points
 bootstrap            the interval beside any of them                              NumPy only
 features             nothing: named, versioned feature extractors for the others  TensorFlow

@@ -5,6 +5,7 @@ from absl import logging
 
 from export.metrics import toy
 from export.metrics.bootstrap import bootstrap_interval, mean_interval
+from export.metrics.neural_net_distance import MLPCritics, neural_net_distance
 from export.report.measured import Measured
 from export.report.metric import metric
 from export.report.sections import mode_collapse_of_modes, mode_collapse_of_points
@@ -15,10 +16,12 @@ _SHOWN = 2000
 _EXACT_BLOCK = 1000
 # A resample sorts all points in 128 directions.
 _RESAMPLES_SLICED = 40
+#: The critics of the neural-net distance, and how they are sought: about a second for as many points.
+_CRITICS, _CRITIC_POINTS, _SEARCH = MLPCritics((16,)), 2000, {"starts": 3, "max_iterations": 200}
 
 
 def measure_points(generator, data, *, num_samples=10_000, first_seed=0, untrained=None):
-    """Modes found, high-quality share, log-likelihood, sliced and exact Wasserstein distance.
+    """Modes found, high-quality share, log-likelihood, sliced and exact Wasserstein distance, neural-net distance.
 
     Those that need modes or a density are left out for data without. Training points take the samples' place once, to
     show where a perfect generator lands.
@@ -116,6 +119,31 @@ def measure_points(generator, data, *, num_samples=10_000, first_seed=0, untrain
         real=_exact_blocks(real, test).mean(),
         untrained=None if unlearnt is None else _exact_blocks(unlearnt, test).mean(),
         **against,
+    )
+    # One half to find the critic on, the other to see what is left of it on points that it has not seen.
+    half = min(_CRITIC_POINTS, num_samples // 2)
+    first, second = slice(0, half), slice(half, 2 * half)
+
+    def told_apart(points):
+        return neural_net_distance(test[first], points[first], _CRITICS, **_SEARCH)
+
+    found, found_real = told_apart(samples), told_apart(real)
+    halves = {"num_samples": half, "num_reference": half}
+    metrics["neural_net_distance"] = metric(
+        found.value,
+        "lower",
+        f"Neural-net distance to held-out points, φ = log, {found.critics} ({found.parameters} parameters); "
+        "0 where they tell nothing apart, 2 log 2 where everything.",
+        real=found_real.value,
+        untrained=None if unlearnt is None else told_apart(unlearnt).value,
+        **halves,
+    )
+    metrics["neural_net_distance_gap"] = metric(
+        found.generalization_gap(test[second], samples[second]),
+        "lower",
+        "How much of that distance was the sample: what it falls by on as many other points, with the same critic.",
+        real=found_real.generalization_gap(test[second], real[second]),
+        **halves,
     )
     section = mode_collapse_of_points(metrics) if modes is None else mode_collapse_of_modes(metrics, classes)
     return Measured(

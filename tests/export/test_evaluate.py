@@ -100,7 +100,7 @@ def test_points_drawn_from_the_density_find_every_mode(ring):
     metrics = found.metrics
     assert (metrics["modes_found"]["value"], metrics["modes_found"]["of"]) == (8, 8)
     assert metrics["high_quality_share"]["value"] == pytest.approx(0.989, abs=0.01)
-    for name in ("sliced_wasserstein", "exact_wasserstein", "log_likelihood"):
+    for name in ("sliced_wasserstein", "exact_wasserstein", "log_likelihood", "neural_net_distance"):
         assert metrics[name]["value"] == pytest.approx(metrics[name]["real"], abs=0.15), name
     assert found.sections["mode_collapse"]["level"] == "none"
 
