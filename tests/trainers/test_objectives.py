@@ -141,6 +141,26 @@ def test_gradient_penalty_loss_and_its_weight_gradient():
         np.testing.assert_allclose(found[position], expected, rtol=DIFFERENCES, atol=1e-8)
 
 
+def test_gradient_penalty_equals_tf_gans():
+    gan = make("wasserstein_gp", penalty_weight=1.0)
+    rng = np.random.default_rng(3)
+    gan.critic.set_weights([rng.normal(size=weight.shape) for weight in gan.critic.get_weights()])
+    # Real and generated points that coincide: the lines between them, drawn at random by both, are points.
+    x = rng.normal(size=(6, 3))
+    ours = gan.compute_critic_loss(tf.constant(x), tf.constant(x), Noise.of_seeds(range(6)))
+
+    def critic(points, _):
+        return gan.critic(tf.cast(points, tf.float64))
+
+    @tf.function(autograph=False)
+    def theirs():
+        # It refuses to run eagerly, and draws its lines in float32.
+        points = tf.constant(x, tf.float32)
+        return import_tfgan().losses.losses_impl.wasserstein_gradient_penalty(points, points, None, critic, "critic")
+
+    np.testing.assert_allclose(ours, theirs(), rtol=1e-5)
+
+
 def test_a_flat_critic_has_a_penalty_of_lambda_and_no_nan():
     gan = make("wasserstein_gp", penalty_weight=3.0)
     gan.critic.set_weights([np.zeros_like(weight) for weight in gan.critic.get_weights()])
