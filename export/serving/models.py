@@ -351,8 +351,9 @@ def _aspired(config):
     found = {}
     for entry in sorted(tf.io.gfile.listdir(config.base_path)):
         entry = entry.rstrip("/")
-        if re.fullmatch("[0-9]{1,19}", entry) and int(entry) <= _MAX_VERSION:
-            found[int(entry)] = tf.io.gfile.join(config.base_path, entry)
+        path = tf.io.gfile.join(config.base_path, entry)
+        if re.fullmatch("[0-9]{1,19}", entry) and int(entry) <= _MAX_VERSION and tf.io.gfile.isdir(path):
+            found[int(entry)] = path
     policy = config.model_version_policy
     choice = policy.WhichOneof("policy_choice")
     if choice == "all":

@@ -1,0 +1,223 @@
+"""Which versions are loaded, and when: policies, labels, broken versions, draining."""
+
+import asyncio
+import shutil
+
+import numpy as np
+import pytest
+import served
+import tensorflow as tf
+from google.protobuf import text_format
+from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_log_pb2
+from tensorflow_serving.config import model_server_config_pb2
+
+from export.serving.errors import Code, ServingError
+from export.serving.models import Manager, State, single
+
+
+@pytest.fixture(scope="module")
+def four(tmp_path_factory):
+    """Versions 1 to 4, to be copied."""
+    base = tmp_path_factory.mktemp("numbered")
+    for version in (1, 2, 3, 4):
+        served.numbered(base / str(version), version)
+    return base
+
+
+@pytest.fixture
+def base(four, tmp_path):
+    """A folder with version 1, and a file and a folder that are no versions."""
+    base = tmp_path / "numbered"
+    shutil.copytree(four / "1", base / "1")
+    (base / "7").write_text("no folder")
+    (base / ".building-8").mkdir()
+    return base
+
+
+def config_of(base, text="", name="numbered"):
+    entry = f'config {{ name: "{name}" base_path: "{base}" model_platform: "tensorflow" {text} }}'
+    return text_format.Parse(f"model_config_list {{ {entry} }}", model_server_config_pb2.ModelServerConfig())
+
+
+def states(manager, name="numbered"):
+    return {version.number: version.state for version in manager.status(model_pb2.ModelSpec(name=name))}
+
+
+async def ask(manager, spec=None):
+    """The version that answers."""
+    with manager.lease(spec or model_pb2.ModelSpec(name="numbered")) as version:
+        answer = await version.run(version.servable.signature(""), {"x": np.ones([2], np.float32)})
+        assert answer["version"].tolist() == [version.number] * 2
+        return version.number
+
+
+async def unloaded(manager):
+    await asyncio.gather(*manager._unloads)
+
+
+def run(scenario, **options):
+    async def whole():
+        manager = Manager(**options)
+        try:
+            return await scenario(manager)
+        finally:
+            await manager.close()
+
+    return asyncio.run(whole())
+
+
+@pytest.mark.parametrize(
+    ("policy", "numbers"),
+    [
+        ("", [4]),
+        ("model_version_policy { latest { num_versions: 3 } }", [2, 3, 4]),
+        ("model_version_policy { all {} }", [1, 2, 3, 4]),
+        ("model_version_policy { specific { versions: 2 versions: 3 versions: 9 } }", [2, 3]),
+    ],
+)
+def test_policies(four, policy, numbers):
+    async def scenario(manager):
+        await manager.reload(config_of(four, policy))
+        assert states(manager) == dict.fromkeys(numbers, State.AVAILABLE)
+        assert await ask(manager) == max(numbers)
+
+    run(scenario)
+
+
+def test_a_new_version_takes_over_and_the_old_one_ends(base, four):
+    async def scenario(manager):
+        await manager.reload(single("numbered", str(base)))
+        with manager.lease(model_pb2.ModelSpec(name="numbered")) as old:
+            shutil.copytree(four / "2", base / "2")
+            await manager.poll()
+            assert await ask(manager) == 2
+            # A request still holds version 1: it is on its way out, and not out.
+            assert states(manager) == {2: State.AVAILABLE, 1: State.UNLOADING} and old.servable
+        await unloaded(manager)
+        assert states(manager) == {2: State.AVAILABLE, 1: State.END} and old.servable is None
+        shutil.rmtree(base / "2")
+        await manager.poll()
+        await unloaded(manager)
+        assert states(manager) == {2: State.END, 1: State.AVAILABLE} and await ask(manager) == 1
+        assert manager.ready()
+        shutil.rmtree(base / "1")
+        await manager.poll()
+        await unloaded(manager)
+        assert not manager.ready()
+        with pytest.raises(ServingError, match=r"Servable not found for request: Latest\(numbered\)"):
+            await ask(manager)
+
+    run(scenario)
+
+
+def test_a_broken_version_never_replaces_a_good_one_and_is_loaded_once_it_is_whole(base, four):
+    async def scenario(manager):
+        await manager.reload(single("numbered", str(base)))
+        # As a slow copy looks: first a folder, then a file cut short, then all of it.
+        (base / "3").mkdir()
+        await manager.poll()
+        assert states(manager) == {3: State.END, 1: State.AVAILABLE}
+        broken = (four / "3" / "saved_model.pb").read_bytes()[:100]
+        (base / "3" / "saved_model.pb").write_bytes(broken)
+        await manager.poll()
+        (entry, _) = manager.status(model_pb2.ModelSpec(name="numbered"))
+        assert entry.state == State.END and entry.error.code is not Code.OK and entry.error.message
+        assert await ask(manager) == 1
+        shutil.copytree(four / "3", base / "3", dirs_exist_ok=True)
+        await manager.poll()
+        assert await ask(manager) == 3
+
+    run(scenario)
+
+
+def _warmup(path, *requests):
+    (path / "assets.extra").mkdir()
+    with tf.io.TFRecordWriter(str(path / "assets.extra" / "tf_serving_warmup_requests")) as writer:
+        for request in requests:
+            log = prediction_log_pb2.PredictionLog(predict_log={"request": request})
+            writer.write(log.SerializeToString())
+
+
+def test_a_version_warms_up_before_it_takes_requests(base, four):
+    request = predict_pb2.PredictRequest(inputs={"x": tf.make_tensor_proto([1.0])})
+
+    async def scenario(manager):
+        await manager.reload(single("numbered", str(base)))
+        shutil.copytree(four / "2", base / "2")
+        _warmup(base / "2", request)
+        await manager.poll()
+        assert await ask(manager) == 2
+        shutil.copytree(four / "3", base / "3")
+        request.inputs["x"].CopyFrom(tf.make_tensor_proto(["no number"]))
+        _warmup(base / "3", request)
+        await manager.poll()
+        assert states(manager)[3] == State.END and await ask(manager) == 2
+
+    run(scenario)
+
+
+def test_labels(four):
+    everything = "model_version_policy { all {} }"
+    label = 'version_labels { key: "stable" value: %d }'
+    spec = model_pb2.ModelSpec(name="numbered", version_label="stable")
+
+    async def scenario(manager):
+        with pytest.raises(ServingError, match="not currently available for inference"):
+            await manager.reload(config_of(four, everything + label % 2))
+        await manager.reload(config_of(four, everything))
+        await manager.reload(config_of(four, everything + label % 2))
+        assert await ask(manager, spec) == 2
+        await manager.reload(config_of(four, everything + label % 3))
+        assert await ask(manager, spec) == 3
+        with pytest.raises(ServingError, match="version 9 of model numbered"):
+            await manager.reload(config_of(four, everything + label % 9))
+        assert await ask(manager, spec) == 3
+        await manager.reload(config_of(four, everything))
+        with pytest.raises(ServingError, match="Unrecognized servable version label: stable"):
+            await ask(manager, spec)
+
+    run(scenario)
+
+    async def at_once(manager):
+        await manager.reload(config_of(four, everything + label % 2))
+        assert await ask(manager, spec) == 2
+
+    run(at_once, allow_labels_for_unavailable=True)
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ('config { name: "a" base_path: "relative" model_platform: "tensorflow" }', "absolute path"),
+        ('config { name: "a" base_path: "/nowhere/at/all" model_platform: "tensorflow" }', "Could not find base path"),
+        ('config { name: "a" base_path: "{base}" }', "Illegal setting neither"),
+        ('config { name: "a" base_path: "{base}" model_platform: "torch" }', "unsupported platform torch"),
+        ('config { base_path: "{base}" model_platform: "tensorflow" }', "no name"),
+        ('config { name: "a" base_path: "{base}" model_platform: "tensorflow" }' * 2, "multiple times"),
+    ],
+)
+def test_a_wrong_config_is_refused_and_the_old_one_stays(base, entries, message):
+    text = f"model_config_list {{ {entries.replace('{base}', str(base))} }}"
+    wrong = text_format.Parse(text, model_server_config_pb2.ModelServerConfig())
+
+    async def scenario(manager):
+        await manager.reload(single("numbered", str(base)))
+        with pytest.raises(ServingError, match=message):
+            await manager.reload(wrong)
+        assert await ask(manager) == 1
+
+    run(scenario)
+
+
+def test_a_model_that_the_config_names_no_more_ends(base, four):
+    async def scenario(manager):
+        await manager.reload(single("numbered", str(base)))
+        await manager.reload(single("other", str(four)))
+        await unloaded(manager)
+        assert states(manager) == {1: State.END} and states(manager, "other") == {4: State.AVAILABLE}
+        assert [model.name for model, _ in manager.configured()] == ["other"]
+        # And may come back.
+        await manager.reload(single("numbered", str(base)))
+        assert await ask(manager) == 1
+
+    run(scenario)
