@@ -9,6 +9,7 @@ PROGRAMS = {
     "gan-zoo-evaluate": "export.evaluate:run",
     "gan-zoo-export": "export.saved_model:run",
     "gan-zoo-sample": "export.sample:run",
+    "gan-zoo-serving-config": "export.serving.config:run",
     "gan-zoo-serve": "export.serving.server:run",
     "gan-zoo-train-classifier": "export.metrics.train_classifier:run",
 }
@@ -22,7 +23,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["zoo*", "trainers*", "export*", "configs*"]),
-    package_data={"export": ["report/*.jinja", "metrics/weights/*"]},
+    package_data={"export": ["report/*.jinja", "metrics/weights/*", "serving/*.html"]},
     install_requires=[
         "tensorflow>=2.20,<2.22",
         "keras>=3.10,<4",
@@ -59,7 +60,7 @@ setup(
             "prometheus_client>=0.20,<1",
         ],
         "gpu": ["tensorflow[and-cuda]>=2.20,<2.22"],
-        "test": ["pytest>=8,<10", "pytest-xdist>=3.5,<4", "ruff>=0.6,<1", "ovmsclient>=2022.3"],
+        "test": ["pytest>=8,<10", "pytest-xdist>=3.5,<4", "ruff>=0.6,<1", "ovmsclient>=2022.3", "playwright>=1.45,<2"],
     },
     entry_points={"console_scripts": [f"{name}={target}" for name, target in PROGRAMS.items()]},
     classifiers=[

@@ -1,12 +1,14 @@
-"""Draws samples from a SavedModel.
+"""Draws samples from a SavedModel, or from a server of one.
 
     python -m export.sample --saved_model=PATH --num=64 --seed=0 --out=FILE.png
+    python -m export.sample --server=localhost:8500 --model=NAME --num=64 --seed=0 --out=FILE.png
 
-PATH is a version's directory, or a model's, whose newest version is taken. Sample k is that of seed ``--seed`` + k: the
-same one wherever and whenever it is drawn. What --out names decides what is written:
+PATH is a version's directory, or a model's, whose newest version is taken. The server is TensorFlow Serving, or the
+embedded one, by its gRPC port; --version or --label choose a version. Sample k is that of seed ``--seed`` + k: the same
+one wherever and whenever it is drawn. What --out names decides what is written:
 
-- images: ``FILE.png``, a grid; ``FOLDER/`` (or an existing folder), one ``seed_<seed>.png`` each; ``FILE.npy``, uint8
-  [N, H, W, C];
+- images: ``FILE.png``, a grid; ``FOLDER/`` (or an existing folder), one ``seed_<seed>.png`` each, as they come;
+  ``FILE.npy``, uint8 [N, H, W, C];
 - points: ``FILE.png``, a plot; ``FILE.csv`` or ``FILE.npy``, float32 [N, d].
 """
 
@@ -28,25 +30,38 @@ _SUFFIXES = (".png", ".npy", ".csv")
 _BATCH = 64
 
 
-def draw(generator, num, first_seed, progress=False):
-    """Examples of seeds first_seed, first_seed + 1, …
+def draw(generator, seeds):
+    """Examples of seeds, in batches.
 
     Args:
         generator: `export.saved_model.Generator`.
-        num: how many, ≥ 1.
-        first_seed: int64.
-        progress: whether to show a bar on a terminal.
+        seeds: a range.
 
-    Returns:
-        NumPy uint8 [num, H, W, C], or float32 [num, d].
+    Yields:
+        NumPy uint8 [n, H, W, C], or float32 [n, d].
     """
-    starts = range(0, num, _BATCH)
+    for start in range(0, len(seeds), _BATCH):
+        yield generator.sample(np.asarray(seeds[start : start + _BATCH], np.int64))
+
+
+def write_all(batches, num, out, first_seed=0):
+    """Writes `num` samples that come in batches, as `write` would, showing progress on a terminal.
+
+    One file an image is written as it comes, so that memory does not grow and what has come is kept.
+    """
+    folder, held = _names_folder(out), []
     # disable=None: a bar on a terminal, nothing in a log.
-    pieces = [
-        generator.sample(np.arange(start, min(start + _BATCH, num)) + first_seed)
-        for start in tqdm(starts, "sampling", unit="batch", disable=None if progress else True)
-    ]
-    return np.concatenate(pieces)
+    with tqdm(total=num, desc="sampling", unit="sample", disable=None) as bar:
+        for batch in batches:
+            if folder:
+                write(batch, out, first_seed + bar.n)
+            else:
+                held.append(batch)
+            # Counted by hand where there is no bar.
+            bar.n += len(batch)
+            bar.refresh()
+    if not folder:
+        write(np.concatenate(held), out, first_seed)
 
 
 def write(samples, out, first_seed=0):
@@ -103,22 +118,42 @@ def check_out(out):
 
 def main(argv):
     del argv
-    path, num, seed, out = (flags.FLAGS[name].value for name in ("saved_model", "num", "seed", "out"))
-    if not path:
-        raise RequestError("--saved_model: missing; see --help")
-    check_out(out)
-    saved_model.find_saved_model(path)
-    target = epath.Path(out).expanduser()
-    check_writable(target if _names_folder(out) else target.parent, "--out")
+    given = flags.FLAGS
+    if bool(given.saved_model) == bool(given.server):
+        raise RequestError(
+            f"--saved_model, --server: {'both' if given.server else 'neither'} given; expected one of them"
+        )
+    if not given.server and any(given[name].value is not None for name in ("model", "version", "label")):
+        raise RequestError("--model, --version, --label: only for --server; a --saved_model is a path")
+    if given.server and not given.model:
+        raise RequestError("--model: missing; --server needs the name of a model")
+    check_out(given.out)
+    if given.saved_model:
+        saved_model.find_saved_model(given.saved_model)
+    target = epath.Path(given.out).expanduser()
+    check_writable(target if _names_folder(given.out) else target.parent, "--out")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    generator = saved_model.Generator.load(path)
-    write(draw(generator, num, seed, progress=True), out, seed)
-    print(out)
+    seeds = range(given.seed, given.seed + given.num)
+    if given.saved_model:
+        write_all(draw(saved_model.Generator.load(given.saved_model), seeds), given.num, given.out, given.seed)
+    else:
+        from export.serving.client import Client
+
+        with Client(
+            given.server, given.model, version=given.version, label=given.label, timeout=given.timeout
+        ) as client:
+            write_all(client.sample(seeds), given.num, given.out, given.seed)
+    print(given.out)
 
 
 def run():
     """Console entry point."""
     flags.DEFINE_string("saved_model", None, "SavedModel: a version's directory, or a model's (its newest version).")
+    flags.DEFINE_string("server", None, "Or HOST:PORT of a server's gRPC API.")
+    flags.DEFINE_string("model", None, "With --server: the model's name.")
+    flags.DEFINE_integer("version", None, "With --server: the model's version; the newest if not given.", 0)
+    flags.DEFINE_string("label", None, "With --server: a label of a version.")
+    flags.DEFINE_float("timeout", 60.0, "With --server: seconds for one batch, its retries included.", 0.001)
     flags.DEFINE_integer("num", 64, "Number of samples.", lower_bound=1)
     flags.DEFINE_integer("seed", 0, "Seed of the first sample; the following ones count up.", 0, 2**62)
     flags.DEFINE_string("out", None, "FILE.png: grid or plot; FOLDER/: one file an image; FILE.npy; FILE.csv: points.")

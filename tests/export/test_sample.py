@@ -17,7 +17,7 @@ def images():
 
 def test_seeds_count_up_from_the_first(sampler):
     generator = Generator.of_sampler(sampler, 8, (32, 32, 3))
-    drawn = sample.draw(generator, 70, 3)
+    drawn = np.concatenate(list(sample.draw(generator, range(3, 73))))
     assert drawn.shape == (70, 32, 32, 3)
     np.testing.assert_array_equal(drawn[[0, 69]], generator.sample([3, 72]))
 
@@ -59,7 +59,9 @@ def test_what_does_not_fit_is_refused(images, tmp_path):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--out=x.png"], "--saved_model: missing"),
+        (["--out=x.png"], "--saved_model, --server: neither given"),
+        (["--server=localhost", "--model=x", "--out=x.png"], "'localhost'; expected HOST:PORT"),
+        (["--server=localhost:1", "--out=x.png"], "--model: missing"),
         (["--saved_model=/nonexistent", "--out=x.png"], "/nonexistent: no such directory"),
         (["--saved_model=model", "--out=/proc/x.png"], "--out: /proc cannot be written"),
         (["--saved_model=/", "--out=x.tiff"], "'x.tiff'; expected FILE.png"),

@@ -1,0 +1,175 @@
+"""A client of TensorFlow Serving's gRPC API: of the real server, or of the embedded one.
+
+with Client("localhost:8500", "digits") as client:
+    for images in client.sample(range(10_000)):
+        ...
+"""
+
+import collections
+import json
+
+import grpc
+
+from trainers import program
+from zoo.errors import RequestError
+
+#: Examples a request, and requests under way: the server works on one while another travels.
+BATCH, _AHEAD = 64, 3
+#: What another attempt cannot help.
+_WRONG_REQUEST = {
+    grpc.StatusCode.INVALID_ARGUMENT,
+    grpc.StatusCode.NOT_FOUND,
+    grpc.StatusCode.FAILED_PRECONDITION,
+    grpc.StatusCode.UNIMPLEMENTED,
+    grpc.StatusCode.OUT_OF_RANGE,
+}
+
+
+class Client:
+    """One model of a server.
+
+    Every request has a deadline. Where the server is not there or says UNAVAILABLE, gRPC itself asks again, with
+    pauses of about 0.2, 0.4, 0.8, … seconds (half to full, drawn at random), within the deadline.
+
+    Args:
+        server: "HOST:PORT" of the gRPC API.
+        model: the model's name.
+        version: its version, the newest if None.
+        label: or a label of a version.
+        timeout: seconds for one request, its retries included.
+        attempts: how often a request is sent at most, 1 to 5.
+        credentials: grpc.ChannelCredentials for TLS; plain text if None.
+
+    Raises:
+        RequestError: `server` is no HOST:PORT, or both a version and a label are given. Later, from a request: the
+            server finds it wrong (no such model or signature, …).
+        program.RunFailed: from a request: the server cannot be reached, or failed.
+    """
+
+    def __init__(self, server, model, *, version=None, label=None, timeout=60.0, attempts=5, credentials=None):
+        host, _, port = server.rpartition(":")
+        if not host or not port.isdecimal():
+            raise RequestError(f"--server: {server!r}; expected HOST:PORT of the gRPC API, as localhost:8500")
+        if version is not None and label is not None:
+            raise RequestError(f"--version, --label: both given ({version}, {label!r}); expected one of them")
+        from tensorflow_serving.apis import model_pb2, prediction_service_pb2_grpc
+
+        self._server, self._timeout = server, timeout
+        self._spec = model_pb2.ModelSpec(name=model)
+        if version is not None:
+            self._spec.version.value = version
+        if label is not None:
+            self._spec.version_label = label
+        retry = {
+            "maxAttempts": attempts,
+            "initialBackoff": "0.2s",
+            "maxBackoff": "5s",
+            "backoffMultiplier": 2,
+            "retryableStatusCodes": ["UNAVAILABLE"],
+        }
+        # gRPC knows no policy of a single attempt.
+        policy = {"retryPolicy": retry} if attempts > 1 else {}
+        config = {"methodConfig": [{"name": [{"service": "tensorflow.serving.PredictionService"}], **policy}]}
+        options = [
+            ("grpc.service_config", json.dumps(config)),
+            # A batch of images is larger than gRPC's 4 MB.
+            ("grpc.max_receive_message_length", -1),
+            ("grpc.initial_reconnect_backoff_ms", 200),
+            ("grpc.max_reconnect_backoff_ms", 2000),
+        ]
+        make = grpc.insecure_channel if credentials is None else grpc.secure_channel
+        self._channel = make(server, *([] if credentials is None else [credentials]), options=options)
+        self._service = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+    def close(self):
+        """Ends the connection and what is still under way on it."""
+        self._channel.close()
+
+    def predict(self, signature, **inputs):
+        """One request.
+
+        Args:
+            signature: its name.
+            inputs: NumPy arrays by the inputs' names.
+
+        Returns:
+            Dict of the outputs, NumPy arrays (of bytes objects for strings).
+        """
+        return self._outputs(self._ask(signature, inputs))
+
+    def generate(self, latents):
+        """Latents float32 [N, z] → images float32 [N, H, W, C] in [-1, 1], or points [N, d]."""
+        (examples,) = self.predict("serving_default", latents=latents).values()
+        return examples
+
+    def sample(self, seeds, batch_size=BATCH):
+        """Draws seeds, as many as wanted: batches come as the server answers, in order, a few asked for ahead.
+
+        Args:
+            seeds: sequence of integers, a range for instance.
+            batch_size: seeds a request.
+
+        Yields:
+            uint8 images [n, H, W, C] or float32 points [n, d], n = batch_size but at the end.
+        """
+        yield from self._stream("sample", seeds, batch_size)
+
+    def png(self, seeds, batch_size=BATCH):
+        """As `sample`, but yields arrays of encoded PNG files, bytes objects [n]."""
+        yield from self._stream("png", seeds, batch_size)
+
+    def latents(self, seeds):
+        """Seeds [N] → latents float32 [N, z], those that `sample` gives the generator."""
+        return self.predict("latents", seeds=_int64(seeds))["latents"]
+
+    def _stream(self, signature, seeds, batch_size):
+        waiting = collections.deque()
+        try:
+            for start in range(0, len(seeds), batch_size):
+                waiting.append(self._ask(signature, {"seeds": _int64(seeds[start : start + batch_size])}))
+                if len(waiting) == _AHEAD:
+                    yield self._only(waiting.popleft())
+            while waiting:
+                yield self._only(waiting.popleft())
+        finally:
+            for call in waiting:
+                call.cancel()
+
+    def _ask(self, signature, inputs):
+        import tensorflow as tf
+        from tensorflow_serving.apis import predict_pb2
+
+        request = predict_pb2.PredictRequest(model_spec=self._spec)
+        request.model_spec.signature_name = signature
+        for name, value in inputs.items():
+            request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
+        return self._service.Predict.future(request, timeout=self._timeout)
+
+    def _outputs(self, call):
+        import tensorflow as tf
+
+        try:
+            response = call.result()
+        except grpc.RpcError as error:
+            code, told = error.code(), error.details() or "no reason given"
+            message = f"{self._server}: model {self._spec.name!r}: {told} ({code.name})"
+            if code in _WRONG_REQUEST:
+                raise RequestError(message) from error
+            raise program.RunFailed(message) from error
+        return {name: tf.make_ndarray(value) for name, value in response.outputs.items()}
+
+    def _only(self, call):
+        (output,) = self._outputs(call).values()
+        return output
+
+
+def _int64(seeds):
+    import numpy as np
+
+    return np.asarray(seeds, np.int64)
