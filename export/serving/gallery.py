@@ -10,7 +10,7 @@ from tensorflow_serving.apis import model_pb2
 from export.serving.errors import Code, ServingError
 from export.serving.models import State
 
-PAGE = pathlib.Path(__file__).with_name("page.html")
+PAGE = pathlib.Path(__file__).with_name("gallery.html")
 _TYPES = {
     "model_card.md": "text/markdown; charset=utf-8",
     "report.html": "text/html; charset=utf-8",

@@ -1,0 +1,165 @@
+"""The page in headless Chromium, against the embedded server."""
+
+import base64
+import io
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from export.saved_model import Generator
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    if not path:
+        pytest.skip("no chromium on the path")
+    with sync_api.sync_playwright() as playwright:
+        # Without the sandbox because it cannot be had as root, which is what containers run as; pages are our own.
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"], timeout=120_000)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser, embedded):
+    """The page with the exported generator's first nine seeds, on a phone: the narrowest that it must fit."""
+    context = browser.new_context(viewport={"width": 360, "height": 740}, has_touch=True)
+    context.set_default_timeout(60_000)
+    page, errors = context.new_page(), []
+    page.on("pageerror", lambda error: errors.append(error))
+    page.goto(embedded.url("/#model=generator&size=3"))
+    page.wait_for_selector("#grid button:nth-child(9) img")
+    yield page
+    assert not errors
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def local(models):
+    return Generator.load(models / "generator")
+
+
+def pixels(page, selector):
+    """Images uint8 [N, H, W, 1] of the elements' data: URLs."""
+    sources = page.eval_on_selector_all(selector, "found => found.map(image => image.src)")
+    pictures = [Image.open(io.BytesIO(base64.b64decode(source.partition(",")[2]))).convert("L") for source in sources]
+    return np.stack(pictures)[..., None].astype(int)
+
+
+def to_pixels(images):
+    return np.clip(np.rint((images + 1) * 127.5), 0, 255)
+
+
+def test_it_shows_the_exported_models_seeds(page, local):
+    np.testing.assert_array_equal(pixels(page, "#grid img"), local.sample(range(9)))
+    page.fill("#seed", "100")
+    page.wait_for_selector("[aria-label='Sample of seed 100']")
+    page.click("#on")
+    page.wait_for_selector("[aria-label='Sample of seed 109']")
+    np.testing.assert_array_equal(pixels(page, "#grid img"), local.sample(range(109, 118)))
+    assert "Seeds 109 to 117" in page.inner_text("#grid-status")
+    # The address brings the same view back.
+    assert "seed=109" in page.url
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+
+
+def test_truncation_scales_the_latents(page, local):
+    from zoo.noise import Noise
+
+    page.focus("#truncation")
+    for _ in range(10):
+        page.keyboard.press("ArrowLeft")
+    page.wait_for_selector("#grid-status:has-text('× 0.50')")
+    expected = to_pixels(local.generate(0.5 * Noise.of_seeds(range(9)).normal("latents", [4]).numpy()))
+    # JSON brings a float32 back; a tie may go the other way.
+    assert np.abs(pixels(page, "#grid img") - expected).max() <= 1
+    assert (expected != local.sample(range(9))).any()
+
+
+def test_between_two_seeds_by_keyboard_and_by_touch(page, local):
+    page.focus("#tab-samples")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_selector("#film img")
+    ends = local.sample([0, 1]).astype(int)
+    for key, end in (("Home", ends[0]), ("End", ends[1])):
+        page.focus("#place")
+        page.keyboard.press(key)
+        assert np.abs(pixels(page, "#middle")[0] - end).max() <= 1
+    page.keyboard.press("ArrowLeft")
+    assert page.get_attribute("#place", "aria-valuetext") == "97 % of the way from seed 0 to seed 1"
+    box = page.locator("#stage").bounding_box()
+    page.mouse.move(box["x"] + box["width"] - 2, box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 20, steps=4)
+    page.mouse.up()
+    assert 10 < int(page.input_value("#place")) < 22
+    middle = pixels(page, "#middle")[0]
+    assert all((middle != end).any() for end in ends)
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+
+
+def test_a_sample_opens_and_becomes_an_end_of_the_path(page):
+    page.focus("#grid button")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    assert page.inner_text("#dialog-title") == "Seed 4"
+    page.click("#as-to")
+    page.wait_for_selector("#film img")
+    assert page.inner_text("#last-name") == "seed 4" and page.input_value("#to") == "4"
+
+
+def test_the_papers(page):
+    page.click("#tab-card")
+    page.wait_for_selector("#card td")
+    assert "8×8×1 images" in page.inner_text("#card table >> nth=0")
+    page.click("#tab-report")
+    page.wait_for_selector("#report p")
+    assert "carries no report" in page.inner_text("#report")
+
+
+@pytest.mark.parametrize(
+    ("status", "told", "shown"),
+    [
+        (503, "queue is full", "The server is busy."),
+        (404, "Servable not found for request", "not served in this version"),
+        (500, "OOM", "The model failed"),
+        (None, None, "The server does not answer."),
+    ],
+)
+def test_errors_are_told_to_a_person_and_can_be_tried_again(page, status, told, shown):
+    def answer(route):
+        if status is None:
+            return route.abort()
+        return route.fulfill(status=status, body=json.dumps({"error": told}), content_type="application/json")
+
+    page.route("**/*:predict", answer)
+    page.click("#dice")
+    page.wait_for_selector("#error:not([hidden])")
+    assert shown in page.inner_text("#error")
+    if told:
+        page.click("#error summary")
+        assert f"{status}: {told}" in page.inner_text("#error-told")
+    page.unroute("**/*:predict")
+    page.click("#retry")
+    page.wait_for_selector("#error", state="hidden")
+    page.wait_for_selector("#grid[aria-busy=false]")
+
+
+def test_what_the_server_itself_refuses_and_what_is_no_generator(page, embedded):
+    page.goto(embedded.url("/#model=generator&version=version:77"))
+    page.reload()
+    page.wait_for_selector("#error:not([hidden])")
+    assert "“generator” is not served in this version" in page.inner_text("#error")
+    page.select_option("#version", "version:1")
+    page.wait_for_selector("#grid img")
+    assert not page.is_visible("#error")
+    page.select_option("#model", "half_plus_two")
+    page.wait_for_selector("#empty:not([hidden])")
+    assert "is no generator" in page.inner_text("#empty")
