@@ -19,7 +19,7 @@ VARIANTS = {
     },
     "mixture": {
         "objective": "non_saturating",
-        "mixture": {"components": 3, "entropy_weight": 0.1, "shared_layers": 0},
+        "mixture": {"components": 4},
     },
     "noise_contrastive": {"objective_options": {"noise_scale": 2.0}},
 }
