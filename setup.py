@@ -55,7 +55,7 @@ setup(
         "serving": [
             "grpcio>=1.68,<2",
             "grpcio-health-checking>=1.68,<2",
-            "aiohttp>=3.12,<4",
+            "aiohttp>=3.14,<4",
             "orjson>=3.10,<4",
             "prometheus_client>=0.20,<1",
         ],

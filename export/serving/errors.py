@@ -33,11 +33,12 @@ class ServingError(Exception):
     Attributes:
         code: grpc.StatusCode.
         message: for the client to read.
+        http_status: how REST tells it; by default what goes with the code.
     """
 
-    def __init__(self, code, message):
+    def __init__(self, code, message, http_status=None):
         super().__init__(message)
-        self.code, self.message = code, message
+        self.code, self.message, self.http_status = code, message, http_status or HTTP_STATUS[code]
 
     @property
     def number(self):

@@ -174,10 +174,16 @@ class Manager:
         configs = list(config.model_config_list.config)
         _check(configs)
         async with self._changing:
-            found = {}
+            first, new = not self._models, []
             for each in configs:
                 if each.name not in self._models or not self._models[each.name].config:
-                    found[each.name] = await self._poll(each)
+                    new.append(each.name)
+                    # A server may start before its models are there, but none is to wait for what a reload got wrong.
+                    if not await self._poll(each) and not first:
+                        raise ServingError(
+                            Code.NOT_FOUND,
+                            f"Unable to find a numerical version path for servable {each.name} at: {each.base_path}",
+                        )
             self._labels = self._checked_labels(configs)
             named = {each.name: each for each in configs}
             for model in self._models.values():
@@ -185,7 +191,7 @@ class Manager:
             for each in configs:
                 self._models.setdefault(each.name, Model(each.name, each))
             await self._reconcile_all()
-        failed = [self._models[name] for name in found if not self._models[name].available()]
+        failed = [self._models[name] for name in new if not self._models[name].available()]
         if failed:
             raise ServingError(Code.UNKNOWN, _unavailable(failed))
 

@@ -9,7 +9,7 @@ from google.protobuf import json_format
 from tensorflow_serving.apis import get_model_metadata_pb2, model_pb2
 
 from export.serving import json_tensors, monitoring
-from export.serving.errors import HTTP_STATUS, Code, ServingError, invalid
+from export.serving.errors import Code, ServingError, invalid
 
 _NAMED = r"(?i:/v1/models/(?P<name>[^/:]+)(?:/versions/(?P<version>[0-9]+)|/labels/(?P<label>[^/:]+))?"
 _CALL = re.compile(_NAMED + r":(?P<call>classify|regress|predict))")
@@ -77,7 +77,12 @@ class Rest:
         call = match["call"].lower()
         if call != "predict":
             raise ServingError(Code.UNIMPLEMENTED, f"{call} is not supported; use predict")
-        body = await request.read()
+        try:
+            body = await request.read()
+        except web.HTTPRequestEntityTooLarge as error:
+            raise ServingError(Code.RESOURCE_EXHAUSTED, "the request is larger than allowed", error.status) from None
+        except web.RequestPayloadError as error:
+            raise invalid(f"the request's body cannot be read: {error.__cause__ or error}") from None
         document = await asyncio.to_thread(json_tensors.parse, body)
         with self._api.manager.lease(_spec(match)) as version:
             name = json_tensors.signature_name(document)
@@ -112,7 +117,7 @@ async def errors_as_json(request, handler):
     try:
         return await handler(request)
     except ServingError as error:
-        status, message = HTTP_STATUS[error.code], error.message
+        status, message = error.http_status, error.message
     except web.HTTPException as error:
         if error.status < 400:
             raise

@@ -17,8 +17,6 @@ from trainers import program
 from zoo.errors import RequestError
 
 _MIB = 1 << 20
-#: Seconds until a connection without a request is closed.
-_KEEP_ALIVE = 75
 
 
 def read_model_config(path):
@@ -129,7 +127,8 @@ async def _start_http(api, prometheus, options):
         access_log=None,
         # A client that hangs up takes its request with it.
         handler_cancellation=True,
-        keepalive_timeout=_KEEP_ALIVE,
+        # How long a connection may stay without a whole header: nobody holds one by sending slowly.
+        keepalive_timeout=options.rest_api_timeout_in_ms / 1e3,
         shutdown_timeout=options.shutdown_grace_seconds,
     )
     await runner.setup()

@@ -28,6 +28,7 @@ def embedded(models, tmp_path_factory):
         f"--model_config_file={models}/models.config",
         "--allow_version_labels_for_unavailable_models",
         f"--monitoring_config_file={monitoring}",
+        "--rest_api_timeout_in_ms=10000",
     ) as running:
         yield running
 

@@ -75,10 +75,10 @@ class Running:
     def url(self, path):
         return f"http://{self.host}:{self.rest_port}{path}"
 
-    def memory(self):
-        """Resident bytes."""
-        fields = pathlib.Path(f"/proc/{self.process.pid}/statm").read_text().split()
-        return int(fields[1]) * os.sysconf("SC_PAGE_SIZE")
+    def memory(self, field="VmRSS"):
+        """Resident bytes, now or (VmHWM) at most so far."""
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return 1024 * int(status.split(f"{field}:")[1].split()[0])
 
 
 def start(folder, *flags, command=(sys.executable, "-m", "export.serving.server")):

@@ -209,6 +209,28 @@ def test_a_wrong_config_is_refused_and_the_old_one_stays(base, entries, message)
     run(scenario)
 
 
+def test_a_reload_that_names_no_versions_is_refused_but_a_server_may_start_before_them(base, four, tmp_path):
+    (tmp_path / "empty").mkdir()
+
+    async def scenario(manager):
+        await manager.reload(single("numbered", str(base)))
+        with pytest.raises(ServingError, match="Unable to find a numerical version path"):
+            await manager.reload(single("other", str(tmp_path / "empty")))
+        assert await ask(manager) == 1
+
+    run(scenario)
+
+    async def early(manager):
+        with pytest.raises(ServingError, match="did not become available"):
+            await manager.reload(single("numbered", str(tmp_path / "empty")))
+        assert not manager.ready()
+        shutil.copytree(four / "1", tmp_path / "empty" / "1")
+        await manager.poll()
+        assert await ask(manager) == 1
+
+    run(early)
+
+
 def test_a_model_that_the_config_names_no_more_ends(base, four):
     async def scenario(manager):
         await manager.reload(single("numbered", str(base)))
