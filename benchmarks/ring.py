@@ -169,7 +169,7 @@ def train_all(wanted, jobs):
         with tqdm(total=sum(each.steps for each in wanted), unit="step", mininterval=10) as bar:
             while left:
                 try:
-                    each = done.get(timeout=2)
+                    each = done.get(timeout=10)
                     left.remove(each)
                     bar.write(f"{each.row} seed {each.seed}: {_told(each.result)}", file=sys.stderr)
                 except queue.Empty:
