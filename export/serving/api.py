@@ -49,7 +49,7 @@ class Api:
             code = error.code
             raise error from None
         finally:
-            known = name if any(model.name == name for model, _ in self.manager.configured()) else ""
+            known = name if self.manager.knows(name) else ""
             self.metrics.record(known, api, entrypoint, code, time.perf_counter() - start)
 
     def status(self, spec):

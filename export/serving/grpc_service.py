@@ -83,7 +83,7 @@ class PredictionService(_Service, prediction_service_pb2_grpc.PredictionServiceS
         response.model_spec.version.value = number
         response.model_spec.signature_name = spec.signature_name or DEFAULT_SIGNATURE
         for alias, value in outputs.items():
-            response.outputs[alias].CopyFrom(encode(value, self._as_content))
+            encode(value, self._as_content, response.outputs[alias])
         return response
 
     async def _metadata(self, request):

@@ -25,6 +25,8 @@ from export.serving.servable import Servable
 
 State = get_model_status_pb2.ModelVersionStatus.State
 PLATFORM = "tensorflow"
+#: Looked up once: an enum of protocol buffers searches its descriptor each time, and every request asks.
+_AVAILABLE = State.AVAILABLE
 _MAX_VERSION = 2**63 - 1
 
 
@@ -70,7 +72,7 @@ class Model:
 
     def available(self):
         """Its versions that take requests."""
-        return [version for version in self.versions.values() if version.state == State.AVAILABLE]
+        return [version for version in self.versions.values() if version.state == _AVAILABLE]
 
 
 class Manager:
@@ -150,6 +152,10 @@ class Manager:
     def configured(self):
         """The `Model`s that the config names, each with its labels (dict of label → version's number)."""
         return [(model, self._labels.get(model.name, {})) for model in self._models.values() if model.config]
+
+    def knows(self, name):
+        """Whether the config names a model so."""
+        return name in self._models and self._models[name].config is not None
 
     def ready(self):
         """Whether every model of the config takes requests."""

@@ -8,7 +8,6 @@ import math
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.core.framework import tensor_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
 from export.serving.errors import Code, ServingError, invalid
@@ -205,36 +204,34 @@ class Servable:
             signature.run(signature.decode(request.inputs, Limits(examples=2**62, bytes=2**62)))
 
 
-def encode(array, as_content):
-    """An output as TensorProto, in the typed fields (`float_val`, …) that TensorFlow Serving fills by default.
+def encode(array, as_content, proto):
+    """Fills a TensorProto with an output, in the typed fields (`float_val`, …) as TensorFlow Serving does by default.
 
     Args:
         array: NumPy array.
         as_content: whether to put the bytes in `tensor_content`, as ``--enable_serialization_as_tensor_content``.
+        proto: an empty TensorProto.
     """
-    if as_content or array.dtype.kind == "O":
-        return tf.make_tensor_proto(array)
-    proto = tensor_pb2.TensorProto(dtype=tf.as_dtype(array.dtype).as_datatype_enum)
+    if array.dtype.kind not in "biuf" or array.dtype == np.float16:
+        proto.CopyFrom(tf.make_tensor_proto(array))
+        return
+    proto.dtype = tf.as_dtype(array.dtype).as_datatype_enum
     for size in array.shape:
         proto.tensor_shape.dim.add(size=size)
-    number = _FIXED_WIDTH.get(array.dtype)
-    if number is None:
-        return tf.make_tensor_proto(array) if array.dtype.kind not in "biu" else _append(proto, array)
-    # A packed field of fixed-width numbers is their bytes one after the other, as an array's are: no need to go
-    # through a Python list. (Little-endian, as every machine that TensorFlow has wheels for.)
-    packed = np.ascontiguousarray(array).tobytes()
-    proto.MergeFromString(bytes([number << 3 | 2]) + _varint(len(packed)) + packed)
-    return proto
+    if as_content:
+        proto.tensor_content = array.tobytes()
+    elif array.dtype in _FIXED_WIDTH:
+        # A packed field of fixed-width numbers is their bytes one after the other, as an array's are: no need to go
+        # through a Python list. (Little-endian, as every machine that TensorFlow has wheels for.)
+        packed = array.tobytes()
+        proto.MergeFromString(bytes([_FIXED_WIDTH[array.dtype] << 3 | 2]) + _varint(len(packed)) + packed)
+    else:
+        getattr(proto, _FIELDS.get(array.dtype.name, "int_val")).extend(array.ravel().tolist())
 
 
 #: Numbers of `float_val` and `double_val` in TensorProto.
 _FIXED_WIDTH = {np.dtype(np.float32): 5, np.dtype(np.float64): 6}
 _FIELDS = {"int64": "int64_val", "bool": "bool_val", "uint32": "uint32_val", "uint64": "uint64_val"}
-
-
-def _append(proto, array):
-    getattr(proto, _FIELDS.get(array.dtype.name, "int_val")).extend(array.ravel().tolist())
-    return proto
 
 
 def _varint(value):
