@@ -48,6 +48,8 @@ class GAN(keras.Model):
 
     #: Normalisation that the objective's paper uses in a convolutional critic.
     critic_normalization = "batch"
+    #: Network families, by the names of `zoo.families`, that its critic must be of; any where there are none.
+    critic_families = ()
     #: Whether the critic's loss has the gradient by each example in it, so that the critic must not mix examples.
     penalises_gradients = False
     #: What a dynamics (see `Dynamics.needs`) or "mixture" may need that this objective lacks, and why: trait → reason.

@@ -117,6 +117,9 @@ def _network(config, player, data_shape, objective):
     name = options.pop("family")
     family = families.FAMILIES[name]
     network = family.generator_class() if player == "generator" else family.critic_class()
+    if player == "critic" and objective.critic_families and name not in objective.critic_families:
+        use = " or ".join(objective.critic_families)
+        raise RequestError(f"config.critic.family: {name!r}; {config.objective} needs {use}")
     if player == "critic" and options.get("normalization", "auto") == "auto":
         # Multilayer perceptrons on points are trained without; for images the objective's paper decides.
         options["normalization"] = objective.critic_normalization if family.images_only else "none"
@@ -130,6 +133,8 @@ def _network(config, player, data_shape, objective):
         options.update(components=config.mixture.components, shared_layers=config.mixture.shared_layers)
     try:
         return network(data_shape, dtype=config.train.precision, **options)
+    except RequestError:
+        raise
     except (TypeError, ValueError) as error:
         raise RequestError(f"config.{player}: {network.__name__} does not take {options}: {error}") from error
 
@@ -143,14 +148,17 @@ def _optimizer(config, player, updates):
     name = options.pop("name", None)
     if name is None:
         return None
-    if config.train.decay_from < 1:
+    where, falls = f"config.{player}_optimizer", config.train.decay_from < 1
+    if falls and "learning_rate" in options:
         start = int(config.train.decay_from * updates)
         options["learning_rate"] = LinearTail(options["learning_rate"], start, updates)
     try:
-        return keras.optimizers.get({"class_name": name, "config": options})
+        optimizer = keras.optimizers.get({"class_name": name, "config": options})
     except (TypeError, ValueError) as error:
-        where = f"config.{player}_optimizer"
         raise RequestError(f"{where}: {name!r} with {options}: {str(error).splitlines()[0]}") from error
+    if falls and "learning_rate" not in options:
+        raise RequestError(f"{where}.learning_rate: missing; expected the rate that falls from config.train.decay_from")
+    return optimizer
 
 
 def check_workdir(workdir, config):

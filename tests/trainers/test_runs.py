@@ -5,7 +5,7 @@ import json
 import pytest
 
 from trainers import config as config_checks
-from trainers import runs, training
+from trainers import methods, objectives, runs, training
 from zoo.errors import RequestError
 
 
@@ -18,6 +18,7 @@ from zoo.errors import RequestError
         ({"generator": {"family": "mlp", "depth": 3}}, r"config.generator: MLPGenerator does not take"),
         ({"critic_optimizer": {"name": "adamm"}}, r"config.critic_optimizer: 'adamm'"),
         ({"critic_optimizer": {"name": "adam", "rate": 1.0}}, r"config.critic_optimizer: 'adam' with"),
+        ({"critic_optimizer": {"name": "adam"}}, r"config.critic_optimizer.learning_rate: missing"),
     ],
 )
 def test_options_that_nothing_takes_are_refused(changes, message, small_config, build):
@@ -27,6 +28,28 @@ def test_options_that_nothing_takes_are_refused(changes, message, small_config, 
     with pytest.raises(RequestError, match=message) as caught:
         build(config)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "objective, option",
+    [
+        (name, option)
+        for name in objectives.METHODS.names()
+        for option in methods.keywords(f"trainers.objectives.{name}")
+        if option.endswith("weight") or option in ("clip", "gamma", "margin_scale")
+    ],
+)
+def test_negative_weights_are_refused(objective, option, small_config, build):
+    config = small_config(objective, {f"objective_options.{option}": -1.0})
+    with pytest.raises(RequestError, match=rf"config.objective_options.{option}: -1.0; expected a number"):
+        build(config)
+
+
+def test_an_objective_that_needs_an_autoencoder_says_which(small_config, build):
+    config = small_config("energy_based")
+    config.critic.family = "mlp"
+    with pytest.raises(RequestError, match=r"config.critic.family: 'mlp'; energy_based needs mlp_autoencoder or"):
+        build(config)
 
 
 def test_weights_are_a_function_of_the_seed(small_config, build, state, assert_same):

@@ -26,6 +26,7 @@ class EnergyBased(GAN):
         RequestError: the critic is no autoencoder, or an option out of range.
     """
 
+    critic_families = ("mlp_autoencoder", "dcgan_autoencoder")
     lacks = {"mixture": "its critic is an autoencoder"}
 
     def __init__(self, generator, critic, *, margin=10.0, pull_away_weight=0.1, **kwargs):

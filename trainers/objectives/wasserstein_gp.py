@@ -3,6 +3,7 @@
 import keras
 
 from trainers.dynamics.alternating import Alternating
+from trainers.objectives._options import check_number
 from trainers.objectives.wasserstein import Wasserstein
 from trainers.penalties import gradient_norm_penalty, interpolates
 
@@ -14,13 +15,17 @@ class WassersteinGP(Wasserstein):
     example, so the critic must not mix examples: layer normalisation in place of batch normalisation.
 
     Args:
-        penalty_weight: λ.
+        penalty_weight: λ, 0 or more.
+
+    Raises:
+        RequestError: λ out of range, or a critic that mixes examples.
     """
 
     critic_normalization = "layer"
     penalises_gradients = True
 
     def __init__(self, *args, penalty_weight=10.0, **kwargs):
+        check_number("penalty_weight", penalty_weight)
         super().__init__(*args, clip=0.0, **kwargs)
         self.penalty_weight = penalty_weight
 
