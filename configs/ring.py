@@ -41,6 +41,7 @@ VARIANTS = {
     "mixture": {
         "objective": "non_saturating",
         "mixture": {"components": 4},
+        "critic": _DEEP,
     },
     "noise_contrastive": {"objective_options": {"noise_scale": 2.0}},
 }
