@@ -122,7 +122,8 @@ def test_the_encoder_follows_the_critics_layers_but_not_its_tricks():
     ):
         critic = zoo.MLPDiscriminator((3,), (7, 5), "tanh", normalization, dtype="float64")
         encoder = zoo.Encoder.beside(critic, 4)
-        assert encoder.network == {"hidden_units": (7, 5), "activation": "tanh", "normalization": kept}
+        expected = {"hidden_units": (7, 5), "activation": "tanh", "normalization": kept}
+        assert expected.items() <= encoder.network.items()
         codes = encoder(np.zeros((2, 3)))
         assert (codes.shape, codes.dtype) == ((2, 4), tf.float64)
 
