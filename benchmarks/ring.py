@@ -31,7 +31,7 @@ from zoo.files import check_writable, write_whole
 
 _RUNS = flags.DEFINE_string("runs", "runs/ring", "Directory of the runs: ROW/seed_N is a workdir.")
 _OUT = flags.DEFINE_string("out", "docs/ring.md", "The table; its numbers go beside it, to the same name in .json.")
-_ONLY = flags.DEFINE_list("only", [], "Rows to train, by an objective or a dynamics in them; all if empty.")
+_ONLY = flags.DEFINE_list("only", [], "Rows to train, by name or by the dynamics; all if empty.")
 _SEEDS = flags.DEFINE_list("seeds", ["0", "1", "2"], "Seeds.")
 _STEPS = flags.DEFINE_integer("steps", 8_000, "Generator steps.", lower_bound=20)
 _JOBS = flags.DEFINE_integer("jobs", 1, "Runs at once.", lower_bound=1)
@@ -249,7 +249,9 @@ def main(argv):
     if not all(seed.isdigit() for seed in _SEEDS.value):
         raise RequestError(f"--seeds: {','.join(_SEEDS.value)}; expected whole numbers, 0 or more")
     everything = trainings([int(seed) for seed in _SEEDS.value], _STEPS.value, pathlib.Path(_RUNS.value))
-    names = {each: {each.row, *re.split("[+/]", each.row)} for each in everything}
+    rows = {each.row for each in everything}
+    # An objective's name is its own row; a dynamics' is that of the rows played so.
+    names = {each: {each.row, *re.split("[+/]", each.row)} - (rows - {each.row}) for each in everything}
     known = set().union(*names.values())
     for name in _ONLY.value:
         if name not in known:
