@@ -250,9 +250,56 @@ def normalization_layers(kind, dtype=None):
     return []
 
 
+@keras.saving.register_keras_serializable("zoo")
+class SpectralNormalization(keras.layers.Wrapper):
+    """A linear layer whose kernel W acts as W/σ(W), σ the largest singular value. Miyato et al. 2018, section 2.1.
+
+    σ is of the kernel as a matrix of inputs by outputs, followed by one power iteration in each training call (the
+    paper's algorithm 1). The gradient goes through it, which takes away what would only scale the kernel (section 2.2).
+
+    Differs from keras.layers.SpectralNormalization in that last point: Keras divides the stored kernel in place, out of
+    the gradient's sight. What a critic then descends is mostly scale, undone at once; under Adam, which brings every
+    gradient to one size, little is left for the rest.
+
+    Args:
+        layer: a linear layer with a `kernel` and no activation, perhaps a `bias`, which is left alone.
+    """
+
+    def build(self, input_shape=None):
+        super().build(input_shape)
+        kernel = self.layer.kernel
+        self.vector = self.add_weight(
+            shape=(1, kernel.shape[-1]),
+            dtype=kernel.dtype,
+            initializer="random_normal",
+            trainable=False,
+            aggregation="only_first_replica",
+            autocast=False,
+            name="vector",
+        )
+
+    def call(self, inputs, training=False):
+        right = tf.math.l2_normalize(tf.convert_to_tensor(self.vector))
+        kernel = tf.cast(tf.convert_to_tensor(self.layer.kernel), right.dtype)
+        matrix = tf.reshape(kernel, [-1, kernel.shape[-1]])
+        fixed = tf.stop_gradient(matrix)
+        left = tf.math.l2_normalize(tf.matmul(right, fixed, transpose_b=True))
+        if training:
+            right = tf.math.l2_normalize(tf.matmul(left, fixed))
+            self.vector.assign(right)
+        norm = tf.reduce_sum(tf.matmul(left, matrix) * right)
+        # Of a linear layer's output everything but the bias is proportional to the kernel.
+        outputs = self.layer(inputs)
+        bias = 0.0 if getattr(self.layer, "bias", None) is None else tf.convert_to_tensor(self.layer.bias)
+        return (outputs - bias) / tf.cast(norm, outputs.dtype) + bias
+
+    def compute_output_shape(self, input_shape):
+        return self.layer.compute_output_shape(input_shape)
+
+
 def linear(layer, normalization):
-    """`layer` itself, or wrapped in spectral normalisation (Miyato et al. 2018) where `normalization` is "spectral"."""
-    return keras.layers.SpectralNormalization(layer) if normalization == "spectral" else layer
+    """`layer` itself, or wrapped in `SpectralNormalization` where `normalization` is "spectral"."""
+    return SpectralNormalization(layer, dtype=layer.dtype_policy) if normalization == "spectral" else layer
 
 
 def stack(input_shape, layers, dtype):

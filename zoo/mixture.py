@@ -12,10 +12,10 @@ import tensorflow as tf
 
 from zoo.errors import RequestError
 from zoo.families import FAMILIES
-from zoo.layers import VirtualBatchNormalization, stack
+from zoo.layers import SpectralNormalization, VirtualBatchNormalization, stack
 from zoo.noise import choose
 
-_LINEAR = (keras.layers.Dense, keras.layers.Conv2D, keras.layers.Conv2DTranspose, keras.layers.SpectralNormalization)
+_LINEAR = (keras.layers.Dense, keras.layers.Conv2D, keras.layers.Conv2DTranspose, SpectralNormalization)
 
 
 class _Mixture(keras.Model):

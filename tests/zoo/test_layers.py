@@ -185,15 +185,35 @@ def test_layer_normalisation_does_not_mix_examples():
     np.testing.assert_allclose(layer(x)[0], expected, rtol=1e-4, atol=1e-5)
 
 
-def test_spectral_normalisation_gives_weights_of_unit_norm():
-    layer = linear(keras.layers.Dense(6), "spectral")
-    x = inputs((4, 8))
+@pytest.mark.parametrize("convolution", [False, True])
+def test_spectral_normalisation_divides_by_the_largest_singular_value_with_its_gradient(convolution):
+    rng = np.random.default_rng(0)
+    plain = keras.layers.Conv2D(3, 2, dtype="float64") if convolution else keras.layers.Dense(3, dtype="float64")
+    layer = linear(plain, "spectral")
+    x = rng.normal(size=(4, 2, 2, 2) if convolution else (4, 8))
+    layer(x)
+    kernel, bias = rng.normal(size=plain.kernel.shape), rng.normal(size=3)
+    plain.set_weights([kernel, bias])
+    # Power iterations until what is left, (second / first singular value)⁶⁰⁰ of about 1e-60, is below rounding.
     for _ in range(300):
         layer(x, training=True)
-    norm = np.linalg.svd(layer.layer.kernel.numpy(), compute_uv=False)[0]
-    # Power iterations: what is left is (second / first singular value)⁶⁰⁰.
-    np.testing.assert_allclose(norm, 1.0, rtol=1e-3)
-    plain = keras.layers.Dense(6)
+
+    def expected(kernel):
+        matrix = kernel.reshape(8, 3)
+        return x.reshape(4, 8) @ matrix / np.linalg.svd(matrix, compute_uv=False)[0] + bias
+
+    with tf.GradientTape() as tape:
+        outputs = tf.reshape(layer(x), [4, 3])
+        total = tf.reduce_sum(outputs**2)
+    np.testing.assert_allclose(outputs, expected(kernel), rtol=1e-12)
+    found = tape.gradient(total, plain.kernel.value).numpy()
+    # Scaling the kernel changes nothing, so the gradient has no part along it.
+    assert abs(np.sum(found * kernel)) < 1e-10
+    for index in np.ndindex(kernel.shape):
+        step = np.zeros_like(kernel)
+        step[index] = 1e-6
+        difference = (np.sum(expected(kernel + step) ** 2) - np.sum(expected(kernel - step) ** 2)) / 2e-6
+        np.testing.assert_allclose(found[index], difference, rtol=1e-6, atol=1e-8)  # central differences
     assert linear(plain, "batch") is plain
 
 
