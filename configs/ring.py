@@ -83,9 +83,8 @@ VARIANTS = {
 DYNAMICS = {
     "consensus": {"dynamics_options": {"gamma": 1.0}},
     # Under Adam the paper's weight of 1 holds the players where they began; with the small critic no weight stops the
-    # circling (1, 0.1, 0.01 and 0.001 tried).
+    # circling (1, 0.01 and 0.001 tried).
     "historical_averaging": {"dynamics_options": {"weight": 1e-3}, "critic": _DEEP},
-    # With 5 steps one seed of two ended on seven modes.
     # A critic, and with it its surrogate, that learns faster than the generator: with one rate a seed lost a mode.
     "unrolled": {"dynamics_options": {"steps": 5}, "critic_optimizer": {"learning_rate": 3e-3}},
 }
