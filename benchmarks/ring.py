@@ -191,8 +191,9 @@ def _told(found):
 
 
 def _fewest(found):
-    """Fewest modes at any moment of the second half."""
-    return min(at["modes"] for at in found["history"] if 2 * at["step"] >= found["config"]["train"]["steps"])
+    """Fewest modes at any moment of the second half; of a run that broke off before, at its end."""
+    half = [at["modes"] for at in found["history"] if 2 * at["step"] >= found["config"]["train"]["steps"]]
+    return min(half, default=found["history"][-1]["modes"])
 
 
 def page(results):
@@ -212,6 +213,7 @@ def page(results):
         f"- Modes: those with at least 1 % of their even share of {_SAMPLES:,} samples within 3 standard deviations of "
         "their centre. Fewest: at the worst of the moments of the run's second half, "
         f"{_MOMENTS // 2 + 1} of them.",
+        "- †: broke off at a gradient that is not finite; what its last checkpoint had.",
         "- High quality: share of samples within 3 standard deviations of a mode's centre; the data's own is 0.989.",
         "- Steps/s: generator steps, with the critic's that go with them, a second of one core's time.",
         "- Critic: its hidden units.",
