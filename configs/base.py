@@ -49,6 +49,16 @@ def set_objective(config, objective, variants):
         change(config, table.get(objective, {}))
 
 
+def set_variant(config, variant, objectives, dynamics):
+    """Sets an objective, or an objective and a dynamics with a plus sign between them, and what each changes on this
+    data: `objectives` and `dynamics`, name → dict."""
+    objective, _, play = variant.partition("+")
+    set_objective(config, objective, objectives)
+    if play:
+        config.dynamics = play
+        change(config, dynamics.get(play, {}))
+
+
 def base_config(source):
     """The default config: a DCGAN on images from `source`, DCGAN's optimizers."""
     config = ml_collections.ConfigDict()

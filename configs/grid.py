@@ -4,7 +4,7 @@ python -m trainers.train --config=configs/grid.py:wasserstein_gp --workdir=runs/
 """
 
 from configs import ring
-from configs.base import base_config, change, set_objective
+from configs.base import base_config, set_variant
 
 #: What each objective changes: the ring's settings, the critic's apart, and those that 25 modes ask for.
 VARIANTS = {
@@ -23,7 +23,6 @@ VARIANTS = {
 
 def get_config(variant="non_saturating"):
     """The config of an objective, or of an objective and a dynamics with a plus sign between them."""
-    objective, _, dynamics = variant.partition("+")
     config = base_config("grid")
     config.generator = {"family": "mlp", "latent_dim": 2, "hidden_units": (128, 128)}
     config.critic = {"family": "mlp", "hidden_units": (128, 128), "input_scale": 0.25}
@@ -34,8 +33,5 @@ def get_config(variant="non_saturating"):
     config.train.checkpoint_every = 2_500
     config.train.log_every = 250
     config.train.sample_every = 2_500
-    set_objective(config, objective, VARIANTS)
-    if dynamics:
-        config.dynamics = dynamics
-        change(config, ring.DYNAMICS.get(dynamics, {}))
+    set_variant(config, variant, VARIANTS, ring.DYNAMICS)
     return config

@@ -46,7 +46,7 @@ half. By `python -m benchmarks.ring`, seeds 0 to 2, 8,000 steps
 | minimax+unrolled | 8 8 8 | 0.85 0.90 0.92 |
 """
 
-from configs.base import base_config, change, set_objective
+from configs.base import base_config, set_variant
 
 #: A critic that can hold all modes apart, for games whose plain descent circles with the small one.
 _DEEP = {"hidden_units": (128, 128)}
@@ -105,7 +105,6 @@ DYNAMICS = {
 
 def get_config(variant="non_saturating"):
     """The config of an objective, or of an objective and a dynamics with a plus sign between them."""
-    objective, _, dynamics = variant.partition("+")
     config = base_config("ring")
     config.generator = {"family": "mlp", "latent_dim": 16, "hidden_units": (128, 128), "orthogonal_gain": 0.8}
     config.critic = {"family": "mlp", "hidden_units": (128,), "input_scale": 0.25, "orthogonal_gain": 0.8}
@@ -118,8 +117,5 @@ def get_config(variant="non_saturating"):
     config.train.checkpoint_every = 2_500
     config.train.log_every = 250
     config.train.sample_every = 2_500
-    set_objective(config, objective, VARIANTS)
-    if dynamics:
-        config.dynamics = dynamics
-        change(config, DYNAMICS.get(dynamics, {}))
+    set_variant(config, variant, VARIANTS, DYNAMICS)
     return config

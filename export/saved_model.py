@@ -197,7 +197,7 @@ def export_saved_model(sampler, latent_dim, data_shape, base_path, name, *, repo
         _write_extra(building / _EXTRA, card, report_dir)
         warmup.write(building / _EXTRA, name, concrete)
         return _number(building, models)
-    except BaseException:
+    except BaseException:  # Ctrl-C too: whatever ends this early leaves nothing half-built
         building.rmtree(missing_ok=True)
         for folder in made:
             if folder.exists() and not any(folder.iterdir()):

@@ -22,7 +22,7 @@ def write_whole(path, content):
     try:
         building.write_bytes(content)
         building.replace(path)
-    except BaseException:
+    except BaseException:  # Ctrl-C too: whatever ends this early leaves nothing half-written
         building.unlink(missing_ok=True)
         raise
 

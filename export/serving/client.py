@@ -2,7 +2,7 @@
 
 with Client("localhost:8500", "digits") as client:
     for images in client.sample(range(10_000)):
-        ...
+        print(images.shape)
 """
 
 import collections

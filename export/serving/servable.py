@@ -169,7 +169,7 @@ class Servable:
                 if name != _INITIALIZER
             }
             self._warm_up(path)
-        except BaseException:
+        except BaseException:  # whatever broke off the load, the session holds memory that nobody else gives back
             self._session.close()
             raise
 

@@ -1,17 +1,16 @@
 """Unrolled descent: the generator differentiates through K steps of the critic. Metz, Poole, Pfau & Sohl-Dickstein
 2016, "Unrolled generative adversarial networks", equations 7 to 10."""
 
-import contextlib
 import numbers
 
 import keras
 import tensorflow as tf
 
-from trainers.dynamics.base import JointDynamics
+from trainers.dynamics.simultaneous import Simultaneous
 from zoo.errors import RequestError
 
 
-class Unrolled(JointDynamics):
+class Unrolled(Simultaneous):
     """θ_G ← θ_G - h d/dθ_G L_G(θ_D^K(θ_D, θ_G), θ_G) and θ_D ← θ_D - h ∇_D L_D(θ_D, θ_G), at the same (θ_D, θ_G).
 
     θ_D^0 = θ_D, and θ_D^{k+1} is θ_D^k after one optimizer step on L_D(θ_D^k, θ_G): a surrogate of the critic that has
@@ -49,23 +48,10 @@ class Unrolled(JointDynamics):
         if self.steps:
             _SURROGATES[self.surrogate].check(gan.critic_optimizer)
 
-    def move(self, gan, real, noise):
-        with tf.GradientTape() as generator_tape:
-            fake = gan.generate(noise)
-            with self.answered(gan, real, fake, noise):
-                generator_loss = gan.generator_total_loss(real, fake, noise)
-        with tf.GradientTape() as critic_tape:
-            critic_loss = gan.critic_total_loss(real, tf.stop_gradient(fake), noise)
-        generator_gradients = gan.gradients(generator_tape, generator_loss, gan.generator)
-        critic_gradients = gan.gradients(critic_tape, critic_loss, gan.critic)
-        gan.update_critic(critic_gradients)
-        gan.update_generator(generator_gradients)
-        return self.logs(critic_loss, critic_gradients, generator_loss, generator_gradients)
-
     def answered(self, gan, real, fake, noise):
         """A context in which the critic has the weights θ_D^K, differentiable by θ_G through `fake`."""
         if not self.steps:
-            return contextlib.nullcontext()
+            return super().answered(gan, real, fake, noise)
         variables = gan.critic.trainable_variables
         weights = [tf.convert_to_tensor(variable.value) for variable in variables]
         advance = _SURROGATES[self.surrogate](gan.critic_optimizer, self.surrogate_rate)
