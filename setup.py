@@ -60,7 +60,14 @@ setup(
             "prometheus_client>=0.20,<1",
         ],
         "gpu": ["tensorflow[and-cuda]>=2.20,<2.22"],
-        "test": ["pytest>=8,<10", "pytest-xdist>=3.5,<4", "ruff>=0.6,<1", "ovmsclient>=2022.3", "playwright>=1.45,<2"],
+        "test": [
+            "pytest>=8,<10",
+            "pytest-xdist>=3.5,<4",
+            "ruff>=0.6,<1",
+            "ovmsclient>=2022.3",
+            "playwright>=1.45,<2",
+            "trustme>=1.1,<2",
+        ],
     },
     entry_points={"console_scripts": [f"{name}={target}" for name, target in PROGRAMS.items()]},
     classifiers=[

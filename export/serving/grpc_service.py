@@ -1,6 +1,8 @@
 """The gRPC half of the server, with the services that Google's definitions generate."""
 
 import asyncio
+import ssl
+import tempfile
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -14,6 +16,7 @@ from tensorflow_serving.apis import (
 
 from export.serving.errors import Code, ServingError, invalid
 from export.serving.servable import DEFAULT_SIGNATURE, encode
+from zoo.errors import RequestError
 
 #: Requests up to so many bytes are decoded at once; larger ones in a thread, so that nobody waits for them.
 _SMALL = 256 << 10
@@ -168,7 +171,27 @@ def build(api, *, seconds, max_bytes, max_requests, as_content=False):
 
 
 def credentials(config):
-    """Server credentials of an SSLConfig message, whose fields hold PEM texts."""
+    """Server credentials of an SSLConfig message, whose fields hold PEM texts.
+
+    Raises:
+        RequestError: they are no key and certificate that belong together, or no authority's certificates. gRPC would
+            say only that the port cannot be bound.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    # The one way into Python's own reader leads through a file, which only this user can read.
+    with tempfile.NamedTemporaryFile("w") as pair:
+        pair.write(f"{config.server_key}\n{config.server_cert}\n")
+        pair.flush()
+        try:
+            context.load_cert_chain(pair.name)
+        except ssl.SSLError as error:
+            expected = "expected a private key and its certificate chain as PEM texts"
+            raise RequestError(f"--ssl_config_file: server_key, server_cert: {expected} ({error})") from error
+    try:
+        if config.custom_ca:
+            context.load_verify_locations(cadata=config.custom_ca)
+    except (ssl.SSLError, ValueError) as error:
+        raise RequestError(f"--ssl_config_file: custom_ca: expected certificates as PEM texts ({error})") from error
     return grpc.ssl_server_credentials(
         [(config.server_key.encode(), config.server_cert.encode())],
         root_certificates=config.custom_ca.encode() or None,
