@@ -15,8 +15,9 @@ import numpy as np
 from absl import flags, logging
 from etils import epath
 
+from export.generators import Generator, find_saved_model, read_card
 from export.report import pages
-from export.saved_model import Generator, find_saved_model, read_card, run_facts
+from export.saved_model import run_facts
 from trainers import program
 from zoo import datasets
 from zoo.errors import RequestError
@@ -31,7 +32,7 @@ def evaluate(
     """Measures a generator against held-out data.
 
     Args:
-        generator: `export.saved_model.Generator`.
+        generator: `export.generators.Generator`.
         data: `zoo.datasets.Dataset` of the same shape.
         features: name of a feature extractor, "auto" for the one that fits the data, or a
             `export.metrics.features.FeatureExtractor`. Points need none.

@@ -20,7 +20,7 @@ from absl import flags
 from etils import epath
 from tqdm import tqdm
 
-from export import saved_model
+from export import generators
 from trainers import program
 from zoo import grids
 from zoo.errors import RequestError
@@ -34,7 +34,7 @@ def draw(generator, seeds):
     """Examples of seeds, in batches.
 
     Args:
-        generator: `export.saved_model.Generator`.
+        generator: `export.generators.Generator`.
         seeds: a range.
 
     Yields:
@@ -129,13 +129,13 @@ def main(argv):
         raise RequestError("--model: missing; --server needs the name of a model")
     check_out(given.out)
     if given.saved_model:
-        saved_model.find_saved_model(given.saved_model)
+        generators.find_saved_model(given.saved_model)
     target = epath.Path(given.out).expanduser()
     check_writable(target if _names_folder(given.out) else target.parent, "--out")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     seeds = range(given.seed, given.seed + given.num)
     if given.saved_model:
-        write_all(draw(saved_model.Generator.load(given.saved_model), seeds), given.num, given.out, given.seed)
+        write_all(draw(generators.Generator.load(given.saved_model), seeds), given.num, given.out, given.seed)
     else:
         from export.serving.client import Client
 

@@ -1,4 +1,4 @@
-"""Generators as SavedModels: written as numbered versions, found and loaded again.
+"""Generators as SavedModels, written as numbered versions.
 
     python -m export.saved_model --workdir=DIR --model_base_path=BASE [--model_name=NAME] [--precision=bfloat16]
 
@@ -24,15 +24,12 @@ a few levels: a seed's image is like that of the float32 export, not equal to it
 before the change.
 """
 
-import dataclasses
 import json
 import math
 import os
 import uuid
-from collections.abc import Callable
 
 import jinja2
-import numpy as np
 from absl import flags, logging
 from etils import epath
 
@@ -43,7 +40,8 @@ from zoo.grids import to_uint8
 
 #: What --precision chooses from, and the dtype policy that Keras knows it by.
 _PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
-_EXTRA = "assets.extra"
+#: Where a version keeps what is not the model: card, report, warm-up requests.
+EXTRA = "assets.extra"
 _CODE_LICENSE = "Apache-2.0"
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.PackageLoader("export", "report"),
@@ -194,8 +192,8 @@ def export_saved_model(sampler, latent_dim, data_shape, base_path, name, *, repo
         raise RequestError(f"--model_base_path: {models} cannot be written ({error.strerror or error})") from error
     try:
         tf.saved_model.save(module, os.fspath(building), signatures=concrete)
-        _write_extra(building / _EXTRA, card, report_dir)
-        warmup.write(building / _EXTRA, name, concrete)
+        _write_extra(building / EXTRA, card, report_dir)
+        warmup.write(building / EXTRA, name, concrete)
         return _number(building, models)
     except BaseException:  # Ctrl-C too: whatever ends this early leaves nothing half-built
         building.rmtree(missing_ok=True)
@@ -214,7 +212,7 @@ def check_name(name):
 def _number(building, models):
     """Renames `building` to the next free integer."""
     while True:
-        version = models / str(max(_versions(models), default=0) + 1)
+        version = models / str(max(version_numbers(models), default=0) + 1)
         try:
             # Fails where another writer was first, for its folder is not empty.
             return building.rename(version)
@@ -223,7 +221,8 @@ def _number(building, models):
                 raise
 
 
-def _versions(models):
+def version_numbers(models):
+    """The numbers of the versions in a model's folder, an etils.epath.Path; in no order."""
     return [int(entry.name) for entry in models.iterdir() if entry.name.isdecimal()]
 
 
@@ -254,142 +253,6 @@ def _write_extra(folder, card, report_dir):
     (folder / "model_card.json").write_text(json.dumps(card, indent=2, default=str) + "\n")
     page = _TEMPLATES.get_template("model_card.md.jinja").render(card=card, report=report)
     (folder / "model_card.md").write_text(page)
-
-
-# Finding and loading.
-
-
-def find_saved_model(path, where="--saved_model"):
-    """The directory that holds a SavedModel: `path` itself, or its newest version. Free of TensorFlow.
-
-    Raises:
-        RequestError: there is none.
-    """
-    path = epath.Path(path).expanduser()
-    if _holds_model(path):
-        return path
-    if not path.is_dir():
-        raise RequestError(f"{where}: {path}: no such directory")
-    numbers = sorted(_versions(path), reverse=True)
-    for number in numbers:
-        if _holds_model(path / str(number)):
-            return path / str(number)
-    models = [entry.name for entry in path.iterdir() if entry.is_dir() and any(_versions(entry))]
-    hint = f"; it holds models, name one: {', '.join(sorted(models)[:5])}" if models else ""
-    raise RequestError(f"{where}: {path} holds no SavedModel (saved_model.pb, or folders 1, 2, … with one){hint}")
-
-
-def _holds_model(path):
-    return (path / "saved_model.pb").exists() or (path / "saved_model.pbtxt").exists()
-
-
-def read_card(path):
-    """The model card of a SavedModel that this house wrote, a dict; {} for any other. Free of TensorFlow."""
-    card = epath.Path(path) / _EXTRA / "model_card.json"
-    try:
-        return json.loads(card.read_text()) if card.exists() else {}
-    except ValueError:
-        return {}
-
-
-@dataclasses.dataclass(frozen=True)
-class Generator:
-    """A generator of any origin, ready to be sampled.
-
-    Attributes:
-        sample: seeds int64 [N] → NumPy uint8 [N, H, W, C], or float32 [N, d] points.
-        generate: latents float32 [N, z] → NumPy examples as the generator makes them.
-        latent_dim: number of latents z.
-        data_shape: (H, W, C) or (d,).
-        parameters: number of weights.
-        seeded: False where seeds were turned into latents here, because the model has no ``sample`` signature.
-    """
-
-    sample: Callable
-    generate: Callable
-    latent_dim: int
-    data_shape: tuple
-    parameters: int
-    seeded: bool = True
-
-    @classmethod
-    def of_sampler(cls, sampler, latent_dim, data_shape):
-        """The generator as its export would answer; arguments as of `signatures`."""
-        functions = signatures(sampler, latent_dim, data_shape)
-        (output,) = functions["sample"].get_concrete_function().structured_outputs
-        return cls(
-            lambda seeds: functions["sample"](np.asarray(seeds, np.int64))[output].numpy(),
-            lambda latents: functions["serving_default"](np.asarray(latents, np.float32))[output].numpy(),
-            latent_dim,
-            tuple(data_shape),
-            int(sampler.count_params()),
-        )
-
-    @classmethod
-    def load(cls, path, where="--saved_model"):
-        """The generator of a SavedModel: ours, or any whose ``serving_default`` maps latents [N, z] to examples.
-
-        Without a ``sample`` signature, floats are read as images in [-1, 1], bytes as pixels.
-
-        Args:
-            path: a version's directory, or a model's: the newest version is taken.
-            where: what a message calls the path.
-
-        Raises:
-            RequestError: there is none, it is damaged, or it maps something else.
-        """
-        path = find_saved_model(path, where)
-        import tensorflow as tf
-
-        try:
-            model = tf.saved_model.load(os.fspath(path))
-        except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
-            raise RequestError(f"{where}: {path} cannot be loaded ({str(error).splitlines()[0]})") from error
-        if "serving_default" not in model.signatures:
-            names = ", ".join(model.signatures) or "none"
-            raise RequestError(f"{where}: {path} has no signature serving_default (it has: {names})")
-        generate = model.signatures["serving_default"]
-        inputs, outputs = generate.structured_input_signature[1], generate.structured_outputs
-        if len(inputs) != 1 or len(outputs) != 1:
-            raise RequestError(
-                f"{where}: {path}: serving_default takes {', '.join(inputs)} and gives {', '.join(outputs)}; "
-                "expected latents alone, and images or points alone"
-            )
-        ((latents, spec),), (output,) = inputs.items(), outputs
-        if spec.shape.rank != 2 or spec.shape[1] is None or not spec.dtype.is_floating:
-            raise RequestError(
-                f"{where}: {path}: serving_default takes {spec.dtype.name} {spec.shape}; expected float latents [N, z]"
-            )
-        latent_dim = int(spec.shape[1])
-
-        def from_latents(values):
-            return generate(**{latents: tf.cast(values, spec.dtype)})[output].numpy()
-
-        probe = from_latents(np.zeros([1, latent_dim], np.float32))
-        if probe.ndim not in (2, 4) or (probe.ndim == 4 and probe.shape[-1] not in (1, 3)):
-            raise RequestError(
-                f"{where}: {path}: serving_default gives {probe.dtype} {list(probe.shape)}; "
-                "expected images [N, H, W, 1 or 3] or points [N, d]"
-            )
-
-        def from_seeds(seeds):
-            from zoo.noise import Noise
-
-            examples = from_latents(Noise.of_seeds(seeds).normal("latents", [latent_dim]))
-            if probe.ndim == 2 or examples.dtype == np.uint8:
-                return examples
-            return to_uint8(examples.astype(np.float32)).numpy()
-
-        seeded = "sample" in model.signatures
-        if seeded:
-            sample = model.signatures["sample"]
-            (drawn,) = sample.structured_outputs
-
-            def from_seeds(seeds):
-                return sample(seeds=tf.constant(seeds, tf.int64))[drawn].numpy()
-
-        parameters = sum(int(np.prod(variable.shape)) for variable in generate.variables)
-        return cls(from_seeds, from_latents, latent_dim, probe.shape[1:], parameters, seeded)
 
 
 # The program.

@@ -46,7 +46,7 @@ def measure_images(generator, data, extractor, *, num_samples=10_000, first_seed
     once, to show where a perfect generator lands with this many.
 
     Args:
-        generator: `export.saved_model.Generator` of images.
+        generator: `export.generators.Generator` of images.
         data: `zoo.datasets.Dataset` of images of that shape.
         extractor: `export.metrics.features.FeatureExtractor`.
         num_samples: how many; at most as many as there are test images.

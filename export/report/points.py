@@ -27,7 +27,7 @@ def measure_points(generator, data, *, num_samples=10_000, first_seed=0, untrain
     show where a perfect generator lands.
 
     Args:
-        generator: `export.saved_model.Generator` of points.
+        generator: `export.generators.Generator` of points.
         data: `zoo.datasets.toy.ToyDataset` of that dimension.
         num_samples: how many.
         first_seed: seed of the first sample.

@@ -27,7 +27,8 @@ def find_model(base_path, name):
     Raises:
         RequestError: neither holds a version.
     """
-    from export.saved_model import check_name, find_saved_model
+    from export.generators import find_saved_model
+    from export.saved_model import check_name
 
     check_name(name)
     base = epath.Path(base_path).expanduser()

@@ -10,9 +10,10 @@ import pytest
 import zoo
 from export import evaluate as program
 from export.evaluate import evaluate
+from export.generators import Generator
 from export.metrics.features import FeatureExtractor
 from export.report import metric, pages, sections
-from export.saved_model import Generator, export_saved_model
+from export.saved_model import export_saved_model
 from zoo import datasets
 from zoo.errors import RequestError
 from zoo.grids import to_uint8

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from export import sample
-from export.saved_model import Generator
+from export.generators import Generator
 from zoo.errors import RequestError
 
 

@@ -11,7 +11,8 @@ from PIL import Image
 
 import zoo
 from export import saved_model
-from export.saved_model import Generator, export_saved_model, find_saved_model
+from export.generators import Generator, find_saved_model, read_card
+from export.saved_model import export_saved_model
 from zoo.errors import RequestError
 
 # Reads a model with TensorFlow alone, both ways that models are read; prints what it got for three seeds.
@@ -90,7 +91,7 @@ def test_pixels_are_the_rounded_output_for_the_seeds_latents(version, sampler):
 
 def test_bfloat16_changes_the_pixels_a_little_and_the_signatures_not_at_all(version, sampler, tmp_path):
     narrow = export_saved_model(sampler, 8, (32, 32, 3), tmp_path, "tiny", precision="bfloat16")
-    cards = saved_model.read_card(version), saved_model.read_card(narrow)
+    cards = read_card(version), read_card(narrow)
     assert cards[0]["signatures"] == cards[1]["signatures"]
     assert [card["precision"] for card in cards] == ["float32", "bfloat16"]
     images = [Generator.load(path).sample(np.arange(40)).astype(int) for path in (version, narrow)]
@@ -126,7 +127,7 @@ def test_the_model_card_tells_what_it_is(version):
     assert card["signatures"]["png"]["outputs"] == {"png_bytes": {"dtype": "string", "shape": [None]}}
     text = (version / "assets.extra" / "model_card.md").read_text()
     assert "| `sample` | `seeds` int64 [N] | `images` uint8 [N, 32, 32, 3] |" in text and "Not measured." in text
-    assert saved_model.read_card(version) == card
+    assert read_card(version) == card
 
 
 def test_versions_count_up_and_the_newest_is_found(point_sampler, tmp_path):

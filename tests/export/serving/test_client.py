@@ -12,7 +12,7 @@ from harness import free_port
 from PIL import Image
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
-from export.saved_model import Generator
+from export.generators import Generator
 from export.serving.client import Client
 from trainers.program import RunFailed
 from zoo.errors import RequestError

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from export.saved_model import Generator
+from export.generators import Generator
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 

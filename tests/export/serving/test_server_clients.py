@@ -139,7 +139,7 @@ def test_health(embedded):
 
 
 def test_a_generator_answers_with_the_images_of_its_saved_model(server, models):
-    from export.saved_model import Generator
+    from export.generators import Generator
 
     seeds = np.arange(5, dtype=np.int64)
     response = predict(server, "generator", {"seeds": seeds}, "sample")
