@@ -13,7 +13,7 @@ _DENSITY = {
     "generator_optimizer": {"name": "adam", "learning_rate": 1e-2, "beta_1": 0.5, "beta_2": 0.999},
 }
 
-#: What an objective changes whatever the data, as its paper has it. Objectives that are not here change nothing.
+#: What a variant changes whatever the data, as its paper has it. Objectives that are not here change nothing.
 OBJECTIVES = {
     "wasserstein": {
         "dynamics_options": {"critic_steps": 5},
@@ -29,6 +29,8 @@ OBJECTIVES = {
     "loss_sensitive": {"objective_options": {"loss_weight": 0.0}},
     "noise_contrastive": _DENSITY,
     "self_contrastive": _DENSITY,
+    # Not an objective but one played by mixed strategies. A step costs the square of the components.
+    "mixture": {"objective": "non_saturating", "mixture": {"components": 2}},
 }
 
 

@@ -5,8 +5,22 @@ python -m trainers.train --config=configs/fashion_mnist.py:non_saturating --work
 
 from configs.base import base_config, set_objective
 
+#: Five times the usual rate, the generator's alone. At equal rates the critic of these is soon sure, and the generator
+#: stays on a few garments: after 2,000 steps `least_squares` is at a Fréchet distance of 46 and a recall of 0.24, with
+#: this at 16 and 0.54.
+_FAST = {"generator_optimizer": {"learning_rate": 1e-3}}
+
 #: What each objective changes.
 VARIANTS = {
+    "minimax": _FAST,
+    "maximum_likelihood": _FAST,
+    "least_squares": _FAST,
+    "f_divergence": _FAST,
+    "jensen_shannon_regularized": _FAST,
+    "dragan": _FAST,
+    "feature_matching": _FAST,
+    "mode_regularized": _FAST,
+    "manifold_diffusion": _FAST,
     "wasserstein": {
         "generator_optimizer": {"learning_rate": 2e-4},
         "critic_optimizer": {"learning_rate": 2e-4},
@@ -20,7 +34,7 @@ VARIANTS = {
         "critic_optimizer": {"learning_rate": 3e-4},
         "train": {"batch_size": 64, "steps": 5_500},
     },
-    "loss_sensitive": {"objective_options": {"margin_scale": 0.003}},
+    "loss_sensitive": {**_FAST, "objective_options": {"margin_scale": 0.003}},
     "energy_based": {"critic": {"family": "dcgan_autoencoder", "code_dim": 64, "base_filters": 64}},
 }
 

@@ -1,6 +1,34 @@
 """Grid of 25 Gaussians (coordinates -4 to 4, standard deviation 0.05), multilayer perceptrons.
 
 python -m trainers.train --config=configs/grid.py:wasserstein_gp --workdir=runs/grid
+
+The settings are the ring's (configs/ring.py), found there, and not sought anew. Modes of 25, and share of 2,500 samples
+within three standard deviations of one (the data's own is 0.989), after 10,000 steps of seed 0:
+
+| variant | modes of 25 | high quality |
+|---|---|---|
+| dragan | 25 | 0.60 |
+| energy_based | 19 | 0.73 |
+| f_divergence | 24 | 0.75 |
+| feature_matching | 24 | 0.08 |
+| jensen_shannon_regularized | 23 | 0.66 |
+| least_squares | 21 | 0.74 |
+| loss_sensitive | 21 | 0.72 |
+| manifold_diffusion | 25 | 0.77 |
+| maximum_likelihood | 23 | 0.53 |
+| minimax | 21 | 0.60 |
+| mode_regularized | 18 | 0.74 |
+| noise_contrastive | 25 | 0.27 |
+| non_saturating | 19 | 0.71 |
+| self_contrastive | 25 | 0.38 |
+| wasserstein | 21 | 0.07 |
+| wasserstein_gp | 25 | 0.63 |
+| mixture | 25 | 0.95 |
+| non_saturating+consensus | 25 | 0.82 |
+| non_saturating+locally_stable | 7 | 0.71 |
+| non_saturating+simultaneous | 17 | 0.58 |
+| non_saturating+historical_averaging | 23 | 0.41 |
+| minimax+unrolled | 18 | 0.06 |
 """
 
 from configs import ring
@@ -13,12 +41,18 @@ VARIANTS = {
         **ring.VARIANTS["energy_based"],
         "critic": {"family": "mlp_autoencoder", "code_dim": 32, "hidden_units": (128, 128)},
     },
+    # Distances are twice the ring's, and its margin would be seldom met.
+    "loss_sensitive": {"objective_options": {"margin_scale": 0.25}},
+    "maximum_likelihood": {"instance_noise": {"std": 1.0}},
     "noise_contrastive": {
         "objective_options": {"noise_scale": 4.0},
         "generator": {"family": "gaussian_mixture", "components": 64},
     },
     "self_contrastive": {"generator": {"family": "gaussian_mixture", "components": 64}},
 }
+
+#: What each dynamics changes.
+DYNAMICS = {**ring.DYNAMICS, "locally_stable": {"dynamics_options": {"eta": 0.1}}}
 
 
 def get_config(variant="non_saturating"):
@@ -33,5 +67,5 @@ def get_config(variant="non_saturating"):
     config.train.checkpoint_every = 2_500
     config.train.log_every = 250
     config.train.sample_every = 2_500
-    set_variant(config, variant, VARIANTS, ring.DYNAMICS)
+    set_variant(config, variant, VARIANTS, DYNAMICS)
     return config

@@ -51,6 +51,33 @@ from configs.base import base_config, set_variant
 #: A critic that can hold all modes apart, for games whose plain descent circles with the small one.
 _DEEP = {"hidden_units": (128, 128)}
 
+#: Noise, annealed to zero over the first half, makes p and q overlap: else many a divergence is infinite, or flat.
+_OVERLAP = {"std": 0.5, "until": 0.5}
+
+#: Holds scores together whose exponentials a divergence's loss is made of.
+_SLOPE = ({"name": "gradient_norm", "weight": 0.1, "at": "interpolates", "target": 1.0},)
+
+#: What each divergence of `f_divergence` changes. Where p/q or q/p weighs without bound the slope is held too; where
+#: the alternative loss pulls exponentially at what the critic is sure of, the generator descends the bound itself.
+DIVERGENCES = {
+    "kl": {"penalties": _SLOPE},
+    "reverse_kl": {"objective_options": {"saturating": True}, "penalties": _SLOPE},
+    "pearson": {},
+    "neyman": {"objective_options": {"saturating": True}, "penalties": _SLOPE},
+    "squared_hellinger": {"objective_options": {"saturating": True}, "penalties": _SLOPE},
+    "jensen_shannon": {},
+    "gan": {},
+    # Its scores end in a tanh that is flat on either side. A generator that outruns the critic ends where all scores,
+    # real ones too, lie on one side, and nobody has a gradient. Small weights keep scores from there.
+    "total_variation": {
+        "instance_noise": {"std": 0.0},
+        "weight_clip": 0.05,
+        "dynamics_options": {"critic_steps": 3},
+        "generator_optimizer": {"learning_rate": 3e-4},
+    },
+    "jeffrey": {},
+}
+
 #: What each objective changes.
 VARIANTS = {
     "wasserstein": {
@@ -69,7 +96,7 @@ VARIANTS = {
     "loss_sensitive": {"objective_options": {"margin_scale": 1.0}, "critic": _DEEP},
     # The unit slope of the paper's weight, 10, would hold the scores of neighbouring modes together.
     "dragan": {"objective_options": {"penalty_weight": 0.1}, "critic": _DEEP},
-    "f_divergence": {"critic": _DEEP},
+    "f_divergence": {"instance_noise": _OVERLAP, "critic": _DEEP},
     "jensen_shannon_regularized": {"critic": _DEEP},
     # With 16 latents the encoder finds codes that reconstruct every mode where the prior hardly ever comes, and the
     # samples stay on some (1 to 5 modes, the fewer the more reconstruction weighs). In two there is no room for that.
@@ -80,17 +107,21 @@ VARIANTS = {
     # (3 with the paper's weight of 0.1, 4 to 6 with that of 1). Noise, annealed to zero, makes them overlap.
     "energy_based": {
         "objective_options": {"margin": 1.0, "pull_away_weight": 1.0},
-        "instance_noise": {"std": 0.5, "until": 0.5},
+        "instance_noise": _OVERLAP,
         "generator": {"latent_dim": 2},
         "critic": {"family": "mlp_autoencoder", "code_dim": 16, "hidden_units": (128, 128)},
     },
-    "mixture": {
-        "objective": "non_saturating",
-        "mixture": {"components": 4},
-        "critic": _DEEP,
-    },
+    "mixture": {"mixture": {"components": 4}, "critic": _DEEP},
     "noise_contrastive": {"objective_options": {"noise_scale": 2.0}},
 }
+for _name, _changes in DIVERGENCES.items():
+    _options = {"divergence": _name, **_changes.get("objective_options", {})}
+    VARIANTS[f"f_divergence/{_name}"] = {
+        "objective": "f_divergence",
+        **VARIANTS["f_divergence"],
+        **_changes,
+        "objective_options": _options,
+    }
 
 #: What each dynamics changes.
 DYNAMICS = {

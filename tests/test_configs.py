@@ -4,6 +4,7 @@ import importlib
 
 import pytest
 
+from configs import base
 from trainers import config as config_checks
 from trainers import dynamics, objectives, runs
 
@@ -62,6 +63,16 @@ def test_every_objective_is_a_variant_whose_run_can_be_built(file, objective):
     # What the variant asks for has reached the optimizer.
     rate = float(run.gan.generator_optimizer.learning_rate)
     assert rate == pytest.approx(config.generator_optimizer.learning_rate)
+
+
+@pytest.mark.parametrize("file", STAND_INS)
+def test_every_variant_that_is_more_than_an_objective_can_be_built(file):
+    module = importlib.import_module(f"configs.{file}")
+    for variant in {*module.VARIANTS, *base.OBJECTIVES} - {*objectives.METHODS.names()}:
+        config = small(file, variant)
+        run = runs.build(config, config_checks.check(config))
+        assert isinstance(run.gan, objectives.METHODS.load(config.objective)), variant
+        assert ("/" not in variant) or variant.endswith(f"/{run.gan.divergence}")
 
 
 @pytest.mark.parametrize("play", dynamics.METHODS.names())
