@@ -25,7 +25,7 @@ The settings are the ring's (configs/ring.py), found there; for most none were s
 | wasserstein_gp | 25 | 0.63 |
 | mixture | 25 | 0.95 |
 | non_saturating+consensus | 25 | 0.82 |
-| non_saturating+locally_stable | 7 | 0.71 |
+| non_saturating+locally_stable | 18 | 0.25 |
 | non_saturating+simultaneous | 17 | 0.58 |
 | non_saturating+historical_averaging | 23 | 0.41 |
 | minimax+unrolled | 18 | 0.06 |
@@ -52,7 +52,7 @@ VARIANTS = {
 }
 
 #: What each dynamics changes.
-DYNAMICS = {**ring.DYNAMICS, "locally_stable": {"dynamics_options": {"eta": 0.1}}}
+DYNAMICS = {**ring.DYNAMICS, "locally_stable": {"dynamics_options": {"eta": 0.02}}}
 
 
 def get_config(variant="non_saturating"):
