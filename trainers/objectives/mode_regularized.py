@@ -58,8 +58,18 @@ class ModeRegularized(NonSaturating):
         return (self.encoder,)
 
     def reconstruct(self, real):
-        """G(E(x)): [N, ...], in training mode."""
-        return self.generator(self.encoder(real, training=True), training=True)
+        """G(E(x)): [N, ...], in training mode.
+
+        What the generator remembers of its batches for sampling, the moving statistics of batch normalisation, stays
+        that of batches from the prior: an average over two such different kinds of batches would fit neither.
+        """
+        codes = self.encoder(real, training=True)
+        remembered = self.generator.non_trainable_variables
+        kept = [tf.identity(tf.convert_to_tensor(variable)) for variable in remembered]
+        reconstructed = self.generator(codes, training=True)
+        for variable, value in zip(remembered, kept):
+            variable.assign(value)
+        return reconstructed
 
     def encoder_loss(self, real, critic):
         """λ₁E d(x, G(E(x))) - λ₂E log σ(critic(G(E(x)))), a scalar."""

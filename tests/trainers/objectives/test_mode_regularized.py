@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 import zoo
+from trainers import objectives
 from trainers.checkpoints import Checkpoints
 from zoo.errors import RequestError
 from zoo.noise import Noise
@@ -134,3 +135,32 @@ def test_wrong_requests_are_refused(make):
             make("mode_regularized", **{option: -1})
     with pytest.raises(RequestError, match=r"config.critic.family: .* MLPAutoencoder; use mlp or dcgan"):
         make("mode_regularized", critic=zoo.MLPAutoencoder((3,), hidden_units=(4,)))
+
+
+@pytest.mark.parametrize("name", ["mode_regularized", "manifold_diffusion"])
+def test_reconstructions_leave_the_statistics_that_samples_are_drawn_with(make, points, name):
+    # Codes lie elsewhere than the prior's latents: an average over both would fit neither.
+    generator = zoo.MLPGenerator((3,), latent_dim=2, hidden_units=(4,), normalization="batch", dtype="float64")
+    critic = zoo.MLPDiscriminator((3,), hidden_units=(5,), dtype="float64")
+    gan, (real, _) = objectives.METHODS.load(name)(generator, critic), points(6)
+    gan.encoder.set_weights([7.0 * weight + 1.0 for weight in gan.encoder.get_weights()])
+    latents = np.random.default_rng(0).normal(size=(6, 2))
+
+    @tf.function(autograph=False)
+    def after(reconstruct):
+        generator(tf.constant(latents), training=True)
+        made = gan.reconstruct(tf.constant(real)) if reconstruct else 0.0
+        return made, [tf.identity(tf.convert_to_tensor(each)) for each in generator.non_trainable_variables]
+
+    start = [each.numpy() for each in generator.non_trainable_variables]
+    _, expected = after(False)
+    for each, value in zip(generator.non_trainable_variables, start):
+        each.assign(value)
+    made, found = after(True)
+    assert len(found) == 2 and any(np.abs(a - b).max() > 0.01 for a, b in zip(expected, start))
+    for one, other, variable in zip(found, expected, generator.non_trainable_variables):
+        np.testing.assert_array_equal(one, other)
+        np.testing.assert_array_equal(variable, other)
+    # In training mode all the same: each unit's outputs are centred on the batch of codes.
+    codes = gan.encoder(tf.constant(real), training=True)
+    np.testing.assert_allclose(made, generator(codes, training=True), rtol=1e-12)
