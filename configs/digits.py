@@ -1,6 +1,29 @@
 """The 8×8 digits inside scikit-learn: needs no download, trains in two minutes on two cores.
 
 python -m trainers.train --config=configs/digits.py --workdir=runs/digits
+python -m export.evaluate --workdir=runs/digits
+
+In the features of digits_cnn_v1, as many samples as there are test images (304), one seed:
+
+| variant | Fréchet | precision | recall |
+|---|---|---|---|
+| dragan | 6.8 | 0.88 | 0.99 |
+| energy_based | 5.0 | 0.90 | 0.97 |
+| f_divergence | 5.3 | 0.84 | 0.98 |
+| feature_matching | 7.0 | 0.82 | 0.98 |
+| jensen_shannon_regularized | 6.7 | 0.90 | 0.97 |
+| least_squares | 5.7 | 0.92 | 0.98 |
+| loss_sensitive | 7.6 | 0.86 | 0.99 |
+| manifold_diffusion | 5.0 | 0.85 | 0.99 |
+| maximum_likelihood | 5.5 | 0.86 | 0.99 |
+| minimax | 5.4 | 0.88 | 0.99 |
+| mode_regularized | 6.9 | 0.85 | 0.99 |
+| non_saturating | 6.0 | 0.86 | 0.99 |
+| noise_contrastive | 95.0 | 0.29 | 0.35 |
+| self_contrastive | 89.5 | 0.88 | 0.14 |
+| wasserstein | 9.2 | 0.77 | 0.98 |
+| wasserstein_gp | 6.1 | 0.90 | 0.96 |
+| mixture | 5.3 | 0.88 | 0.98 |
 """
 
 from configs.base import base_config, set_objective
@@ -21,7 +44,11 @@ VARIANTS = {
     "wasserstein": {"generator_optimizer": {"learning_rate": 5e-4}, "critic_optimizer": {"learning_rate": 5e-4}},
     "wasserstein_gp": _FAST,
     "loss_sensitive": {"objective_options": {"margin_scale": 0.02}},
-    "energy_based": {"critic": {"family": "dcgan_autoencoder", "code_dim": 64, "base_filters": 64}},
+    "energy_based": {
+        # A margin that 64 pixels can be apart from; at the paper's of 10, for MNIST, the generator stays on one image.
+        "objective_options": {"margin": 2.0},
+        "critic": {"family": "dcgan_autoencoder", "code_dim": 64, "base_filters": 64},
+    },
 }
 
 

@@ -1,6 +1,31 @@
 """Fashion-MNIST, 28×28 grey, a DCGAN with 534,273 generator parameters.
 
 python -m trainers.train --config=configs/fashion_mnist.py:non_saturating --workdir=runs/fashion
+python -m export.evaluate --workdir=runs/fashion
+
+As it is, on one or two cores shared with other work: `non_saturating` a Fréchet distance of 2.15 after 34 minutes,
+`wasserstein_gp` 3.36 after 27 (README.md). Others cut short, with --config.train.steps=STEPS, five to ten minutes of
+one core each; 10,000 samples against the test images in the features of fashion_mnist_cnn_v1, where an untrained
+generator is at 185.9 and `non_saturating` after 2,000 steps at 17.4 (9.4 %, precision 0.54, recall 0.62); one seed.
+The two contrastive ones fit a mixture of 16 Gaussians to the pixels, which they are not made for.
+
+| variant | steps | Fréchet | of untrained | precision | recall |
+|---|---|---|---|---|---|
+| dragan | 3,000 | 12.1 | 6.5 % | 0.70 | 0.78 |
+| energy_based | 2,000 | 12.0 | 6.4 % | 0.63 | 0.70 |
+| f_divergence | 3,000 | 4.6 | 2.5 % | 0.70 | 0.80 |
+| feature_matching | 3,000 | 13.1 | 7.0 % | 0.57 | 0.74 |
+| jensen_shannon_regularized | 3,000 | 12.9 | 6.9 % | 0.69 | 0.79 |
+| least_squares | 3,000 | 9.5 | 5.1 % | 0.69 | 0.72 |
+| loss_sensitive | 3,000 | 5.6 | 3.0 % | 0.68 | 0.79 |
+| maximum_likelihood | 3,000 | 7.1 | 3.8 % | 0.67 | 0.76 |
+| minimax | 3,000 | 5.2 | 2.8 % | 0.70 | 0.80 |
+| mode_regularized | 2,000 | 7.4 | 4.0 % | 0.68 | 0.75 |
+| noise_contrastive | 3,000 | 234.5 | 126.2 % | 0.00 | 0.00 |
+| self_contrastive | 3,000 | 94.1 | 50.6 % | 0.80 | 0.00 |
+| wasserstein | 1,200 | 48.7 | 26.2 % | 0.38 | 0.31 |
+
+Not run: `manifold_diffusion`.
 """
 
 from configs.base import base_config, set_objective
