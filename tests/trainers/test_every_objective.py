@@ -1,5 +1,5 @@
 """What every objective in the registry, and a mixture, owes, on one small run of each: replicas, XLA and resumption
-change nothing."""
+change nothing, and its generator is exported."""
 
 import dataclasses
 import functools
@@ -8,6 +8,8 @@ import shutil
 import numpy as np
 import pytest
 
+from export.generators import Generator
+from export.saved_model import export_run
 from trainers import objectives, runs, training
 
 STEPS, HALF = 4, 2
@@ -115,3 +117,11 @@ class TestEveryObjective:
         training.train(run)
         assert_same(state(run.gan), expected.final)
         assert metrics(workdir) == expected.metrics
+
+    def test_its_run_is_exported(self, objective, baseline, tmp_path):
+        version = export_run(baseline(objective).workdir, tmp_path, "model")
+        found = Generator.load(version).sample(range(5))
+        expected = runs.open_run(baseline(objective).workdir).gan.sample(range(5)).numpy()
+        assert found.shape == (5, 2) and np.ptp(found) > 0
+        # The network computes in float64, what leaves it is float32.
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
