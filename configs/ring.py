@@ -26,6 +26,7 @@ half. By `python -m benchmarks.ring`, seeds 0 to 2, 8,000 steps
 | f_divergence/squared_hellinger | 8 8 8 | 0.94 0.92 0.93 |
 | f_divergence/total_variation | 8 7 8 | 0.61 0.04 0.52 |
 | feature_matching | 8 8 8 | 0.84 0.82 0.84 |
+| hinge | 8 8 8 | 0.93 0.94 0.92 |
 | jensen_shannon_regularized | 8 8 8 | 0.90 0.35 0.92 |
 | least_squares | 8 8 8 | 0.92 0.93 0.92 |
 | loss_sensitive | 8 8 8 | 0.91 0.88 0.87 |
@@ -92,6 +93,7 @@ VARIANTS = {
         "critic_optimizer": {"learning_rate": 1e-3},
     },
     "least_squares": {"critic": _DEEP},
+    "hinge": {"critic": _DEEP},
     "maximum_likelihood": {"critic": _DEEP},
     "loss_sensitive": {"objective_options": {"margin_scale": 1.0}, "critic": _DEEP},
     # The unit slope of the paper's weight, 10, would hold the scores of neighbouring modes together.
