@@ -34,7 +34,7 @@ _CLIENTS = flags.DEFINE_integer("clients", 64, "Concurrent clients.")
 _PROCESSES = flags.DEFINE_integer("processes", 2, "Processes that the clients are spread over.")
 _SECONDS = flags.DEFINE_float("seconds", 8, "Length of a turn.")
 _ROUNDS = flags.DEFINE_integer("rounds", 3, "Turns of each side.")
-_BATCH = flags.DEFINE_integer("max_batch_size", 64, "Rows of a batch.")
+_BATCH = flags.DEFINE_integer("max_batch_size", 128, "Rows of a batch.")
 
 _PREDICT = "/tensorflow.serving.PredictionService/Predict"
 

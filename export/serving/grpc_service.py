@@ -5,22 +5,27 @@ import ssl
 import tempfile
 
 import grpc
+from google.protobuf import message_factory
 from google.protobuf.message import DecodeError
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from tensorflow_serving.apis import (
     model_management_pb2,
+    model_pb2,
+    model_service_pb2,
     model_service_pb2_grpc,
-    predict_pb2,
+    prediction_service_pb2,
     prediction_service_pb2_grpc,
 )
 
+from export.serving import proto_tensors
 from export.serving.errors import Code, ServingError, invalid
-from export.serving.servable import DEFAULT_SIGNATURE, encode
+from export.serving.servable import DEFAULT_SIGNATURE
 from zoo.errors import RequestError
 
 #: Requests up to so many bytes are decoded at once; larger ones in a thread, so that nobody waits for them.
 _SMALL = 256 << 10
-_SERVICES = ("", "tensorflow.serving.PredictionService", "tensorflow.serving.ModelService")
+_PREDICTION = prediction_service_pb2.DESCRIPTOR.services_by_name["PredictionService"]
+_MODEL = model_service_pb2.DESCRIPTOR.services_by_name["ModelService"]
 
 
 class _Service:
@@ -40,7 +45,7 @@ class PredictionService(_Service, prediction_service_pb2_grpc.PredictionServiceS
     Args:
         api: `api.Api`.
         seconds: longest time for one call.
-        as_content: as of `servable.encode`.
+        as_content: as of `proto_tensors.predict_response`.
     """
 
     def __init__(self, api, seconds, as_content=False):
@@ -81,13 +86,9 @@ class PredictionService(_Service, prediction_service_pb2_grpc.PredictionServiceS
         return await asyncio.to_thread(self._response, spec, number, outputs)
 
     def _response(self, spec, number, outputs):
-        response = predict_pb2.PredictResponse()
-        response.model_spec.name = spec.name
-        response.model_spec.version.value = number
-        response.model_spec.signature_name = spec.signature_name or DEFAULT_SIGNATURE
-        for alias, value in outputs.items():
-            encode(value, self._as_content, response.outputs[alias])
-        return response
+        told = model_pb2.ModelSpec(name=spec.name, signature_name=spec.signature_name or DEFAULT_SIGNATURE)
+        told.version.value = number
+        return proto_tensors.predict_response(told, outputs, self._as_content)
 
     async def _metadata(self, request):
         if not request.HasField("model_spec"):
@@ -121,26 +122,36 @@ class Health(health.aio.HealthServicer):
 
     async def show(self, serving):
         status = health_pb2.HealthCheckResponse
-        for service in _SERVICES:
+        for service in ("", _PREDICTION.full_name, _MODEL.full_name):
             await self.set(service, status.SERVING if serving else status.NOT_SERVING)
 
 
-class _Decoding(grpc.aio.ServerInterceptor):
-    """Answers what is no message of its kind with INTERNAL, as gRPC's other servers do; this one would say UNKNOWN."""
+def _handlers(service, servicer):
+    """The methods of a service of Google's definitions, as a server takes them.
 
-    async def intercept_service(self, continuation, details):
-        handler = await continuation(details)
-        if handler is None or handler.unary_unary is None:
-            return handler
+    Like the generated `add_…_to_server`, except for two things: what is no message of its kind is answered with
+    INTERNAL, as gRPC's other servers do (this one would say UNKNOWN), and a response may be bytes already.
+    """
+
+    def handler(method):
+        kind, answer = message_factory.GetMessageClass(method.input_type), getattr(servicer, method.name)
 
         async def call(body, context):
             try:
-                request = handler.request_deserializer(body)
+                request = kind.FromString(body)
             except DecodeError as error:
                 await context.abort(Code.INTERNAL, str(error))
-            return await handler.unary_unary(request, context)
+            return await answer(request, context)
 
-        return grpc.unary_unary_rpc_method_handler(call, response_serializer=handler.response_serializer)
+        return grpc.unary_unary_rpc_method_handler(call, response_serializer=_serialized)
+
+    return grpc.method_handlers_generic_handler(
+        service.full_name, {method.name: handler(method) for method in service.methods}
+    )
+
+
+def _serialized(response):
+    return response if isinstance(response, bytes) else response.SerializeToString()
 
 
 def build(api, *, seconds, max_bytes, max_requests, as_content=False):
@@ -152,7 +163,6 @@ def build(api, *, seconds, max_bytes, max_requests, as_content=False):
         max_requests: at the same time; one more is refused with RESOURCE_EXHAUSTED.
     """
     server = grpc.aio.server(
-        interceptors=[_Decoding()],
         maximum_concurrent_rpcs=max_requests,
         options=[
             ("grpc.max_receive_message_length", max_bytes),
@@ -161,10 +171,12 @@ def build(api, *, seconds, max_bytes, max_requests, as_content=False):
             ("grpc.so_reuseport", 0),
         ],
     )
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-        PredictionService(api, seconds, as_content), server
+    server.add_generic_rpc_handlers(
+        [
+            _handlers(_PREDICTION, PredictionService(api, seconds, as_content)),
+            _handlers(_MODEL, ModelService(api, seconds)),
+        ]
     )
-    model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(api, seconds), server)
     status = Health()
     health_pb2_grpc.add_HealthServicer_to_server(status, server)
     return server, status

@@ -6,10 +6,10 @@ It runs in a session of its own, the path that TensorFlow Serving takes: closing
 import dataclasses
 import math
 
-import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
+from export.serving import proto_tensors
 from export.serving.errors import Code, ServingError, invalid
 
 DEFAULT_SIGNATURE = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
@@ -122,7 +122,7 @@ class Signature:
             raise invalid(f"tensor parsing error: {alias}") from None
         self.check(alias, dtype, shape, limits)
         try:
-            return tf.make_ndarray(proto)
+            return proto_tensors.decode(proto, dtype, shape)
         except (ValueError, TypeError, OverflowError) as error:
             raise invalid(f"tensor parsing error: {alias}") from error
 
@@ -202,44 +202,6 @@ class Servable:
             request = log.predict_log.request
             signature = self.signature(request.model_spec.signature_name)
             signature.run(signature.decode(request.inputs, Limits(examples=2**62, bytes=2**62)))
-
-
-def encode(array, as_content, proto):
-    """Fills a TensorProto with an output, in the typed fields (`float_val`, …) as TensorFlow Serving does by default.
-
-    Args:
-        array: NumPy array.
-        as_content: whether to put the bytes in `tensor_content`, as ``--enable_serialization_as_tensor_content``.
-        proto: an empty TensorProto.
-    """
-    if array.dtype.kind not in "biuf" or array.dtype == np.float16:
-        proto.CopyFrom(tf.make_tensor_proto(array))
-        return
-    proto.dtype = tf.as_dtype(array.dtype).as_datatype_enum
-    for size in array.shape:
-        proto.tensor_shape.dim.add(size=size)
-    if as_content:
-        proto.tensor_content = array.tobytes()
-    elif array.dtype in _FIXED_WIDTH:
-        # A packed field of fixed-width numbers is their bytes one after the other, as an array's are: no need to go
-        # through a Python list. (Little-endian, as every machine that TensorFlow has wheels for.)
-        packed = array.tobytes()
-        proto.MergeFromString(bytes([_FIXED_WIDTH[array.dtype] << 3 | 2]) + _varint(len(packed)) + packed)
-    else:
-        getattr(proto, _FIELDS.get(array.dtype.name, "int_val")).extend(array.ravel().tolist())
-
-
-#: Numbers of `float_val` and `double_val` in TensorProto.
-_FIXED_WIDTH = {np.dtype(np.float32): 5, np.dtype(np.float64): 6}
-_FIELDS = {"int64": "int64_val", "bool": "bool_val", "uint32": "uint32_val", "uint64": "uint64_val"}
-
-
-def _varint(value):
-    groups = []
-    while value > 0x7F:
-        groups.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*groups, value])
 
 
 def _spec(info):

@@ -49,12 +49,12 @@ def read_configs(values):
     """Reads the files that flags name.
 
     Returns:
-        (ModelServerConfig, batching.Parameters or None, MonitoringConfig, SSLConfig or None).
+        (ModelServerConfig, batching.Parameters or None, MonitoringConfig, grpc.ServerCredentials or None).
 
     Raises:
-        RequestError: one cannot be read.
+        RequestError: one cannot be read, or says what cannot be.
     """
-    from export.serving import batching, models, protos, running
+    from export.serving import batching, grpc_service, models, protos, running
 
     def read(flag, message):
         path = getattr(values, flag)
@@ -70,7 +70,8 @@ def read_configs(values):
         message = read("batching_parameters_file", protos.BatchingParameters) or protos.BatchingParameters()
         parameters = batching.Parameters.of(message, "--batching_parameters_file")
     monitoring = read("monitoring_config_file", protos.MonitoringConfig) or protos.MonitoringConfig()
-    return config, parameters, monitoring, read("ssl_config_file", protos.SSLConfig)
+    ssl = read("ssl_config_file", protos.SSLConfig)
+    return config, parameters, monitoring, grpc_service.credentials(ssl) if ssl else None
 
 
 def run():

@@ -109,6 +109,7 @@ def test_flags_that_do_not_go_together_are_refused(tmp_path, given, message):
         ("batching_parameters_file", "num_batch_threads { value: 0 }", "expected at least 1"),
         ("batching_parameters_file", "pad_variable_length_inputs: true", "not supported"),
         ("monitoring_config_file", "path: 3", "is no MonitoringConfig"),
+        ("ssl_config_file", "server_key: 'none' server_cert: 'none'", "expected a private key"),
     ],
 )
 def test_wrong_files_are_refused(tmp_path, flag, content, message):

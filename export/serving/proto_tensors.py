@@ -1,0 +1,81 @@
+"""Tensors in the messages of the gRPC API: an array out of a TensorProto, a PredictResponse out of arrays.
+
+A response is put together as bytes. As a message it would hold its images once more, and serialising it copies them
+again, which for large images costs more than all else that a request needs beside the model.
+"""
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.framework import tensor_pb2
+from tensorflow_serving.apis import predict_pb2
+
+_TENSOR = {field.name: field.number for field in tensor_pb2.TensorProto.DESCRIPTOR.fields}
+_OUTPUTS = predict_pb2.PredictResponse.DESCRIPTOR.fields_by_name["outputs"]
+_ENTRY = {field.name: field.number for field in _OUTPUTS.message_type.fields}
+#: The typed fields whose numbers have a fixed width: packed, they are an array's bytes. (Little-endian, as every
+#: machine that TensorFlow has wheels for.)
+_PACKED = {np.dtype(np.float32): _TENSOR["float_val"], np.dtype(np.float64): _TENSOR["double_val"]}
+_TYPED = {"int64": "int64_val", "bool": "bool_val", "uint32": "uint32_val", "uint64": "uint64_val"}
+
+
+def decode(proto, dtype, shape):
+    """The array in a TensorProto; it may be read-only.
+
+    Args:
+        proto: the TensorProto.
+        dtype, shape: what it says of itself, as a tf.DType and a list of int.
+
+    Raises:
+        ValueError, TypeError, OverflowError: its values do not fill its shape.
+    """
+    if proto.tensor_content and dtype.is_numpy_compatible:
+        return np.frombuffer(proto.tensor_content, dtype.as_numpy_dtype).reshape(shape)
+    return tf.make_ndarray(proto)
+
+
+def predict_response(spec, outputs, as_content=False):
+    """A serialised PredictResponse.
+
+    Args:
+        spec: its ModelSpec.
+        outputs: dict of alias → NumPy array.
+        as_content: whether values travel in `tensor_content`, as ``--enable_serialization_as_tensor_content``; else in
+            the typed fields (`float_val`, …), as TensorFlow Serving sends them by default.
+
+    Returns:
+        bytes.
+    """
+    # The bytes of two messages one after the other are the bytes of both merged.
+    parts = [predict_pb2.PredictResponse(model_spec=spec).SerializeToString()]
+    for alias, array in outputs.items():
+        key, value = _field(_ENTRY["key"], alias.encode()), _field(_ENTRY["value"], *_tensor(array, as_content))
+        parts += _field(_OUTPUTS.number, *key, *value)
+    return b"".join(parts)
+
+
+def _tensor(array, as_content):
+    """A TensorProto, serialised, as parts to join."""
+    if array.dtype.kind not in "biuf" or array.dtype == np.float16:
+        return [tf.make_tensor_proto(array).SerializeToString()]
+    proto = tensor_pb2.TensorProto()
+    proto.dtype = tf.as_dtype(array.dtype).as_datatype_enum
+    for size in array.shape:
+        proto.tensor_shape.dim.add(size=size)
+    number = _TENSOR["tensor_content"] if as_content else _PACKED.get(array.dtype)
+    if number is None:
+        getattr(proto, _TYPED.get(array.dtype.name, "int_val")).extend(array.ravel().tolist())
+        return [proto.SerializeToString()]
+    return [proto.SerializeToString(), *_field(number, array.reshape(-1).view(np.uint8))]
+
+
+def _field(number, *parts):
+    """A field that holds bytes, as parts to join: its key and its length, and what it holds."""
+    return [_varint(number << 3 | 2) + _varint(sum(map(len, parts))), *parts]
+
+
+def _varint(value):
+    groups = []
+    while value > 0x7F:
+        groups.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*groups, value])
