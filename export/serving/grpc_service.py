@@ -22,8 +22,9 @@ from export.serving.errors import Code, ServingError, invalid
 from export.serving.servable import DEFAULT_SIGNATURE
 from zoo.errors import RequestError
 
-#: Requests up to so many bytes are decoded at once; larger ones in a thread, so that nobody waits for them.
-_SMALL = 256 << 10
+#: Messages up to so many bytes are read and written at once, larger ones in a thread, so that nobody waits for them. A
+#: response is only copied; a request may hold its numbers one by one.
+_SMALL_REQUEST, _SMALL_RESPONSE = 256 << 10, 2 << 20
 _PREDICTION = prediction_service_pb2.DESCRIPTOR.services_by_name["PredictionService"]
 _MODEL = model_service_pb2.DESCRIPTOR.services_by_name["ModelService"]
 
@@ -73,7 +74,7 @@ class PredictionService(_Service, prediction_service_pb2_grpc.PredictionServiceS
         spec, limits = request.model_spec, self._api.limits
         with self._api.manager.lease(spec) as version:
             signature = version.servable.signature(spec.signature_name)
-            if request.ByteSize() <= _SMALL:
+            if request.ByteSize() <= _SMALL_REQUEST:
                 inputs = signature.decode(request.inputs, limits)
             else:
                 inputs = await asyncio.to_thread(signature.decode, request.inputs, limits)
@@ -81,7 +82,7 @@ class PredictionService(_Service, prediction_service_pb2_grpc.PredictionServiceS
             outputs = await version.run(signature, inputs)
             number = version.number
         outputs = {alias: outputs[alias] for alias in aliases}
-        if sum(value.nbytes for value in outputs.values()) <= _SMALL:
+        if sum(value.nbytes for value in outputs.values()) <= _SMALL_RESPONSE:
             return self._response(spec, number, outputs)
         return await asyncio.to_thread(self._response, spec, number, outputs)
 

@@ -61,16 +61,29 @@ def _tensor(array, as_content):
     proto.dtype = tf.as_dtype(array.dtype).as_datatype_enum
     for size in array.shape:
         proto.tensor_shape.dim.add(size=size)
-    number = _TENSOR["tensor_content"] if as_content else _PACKED.get(array.dtype)
-    if number is None:
-        getattr(proto, _TYPED.get(array.dtype.name, "int_val")).extend(array.ravel().tolist())
-        return [proto.SerializeToString()]
-    return [proto.SerializeToString(), *_field(number, array.reshape(-1).view(np.uint8))]
+    flat = array.reshape(-1)
+    if as_content:
+        return [proto.SerializeToString(), *_field(_TENSOR["tensor_content"], flat.view(np.uint8))]
+    if array.dtype in _PACKED:
+        return [proto.SerializeToString(), *_field(_PACKED[array.dtype], flat.view(np.uint8))]
+    if array.dtype == np.uint8:
+        return [proto.SerializeToString(), *_field(_TENSOR["int_val"], _varints(flat))]
+    getattr(proto, _TYPED.get(array.dtype.name, "int_val")).extend(flat.tolist())
+    return [proto.SerializeToString()]
 
 
 def _field(number, *parts):
     """A field that holds bytes, as parts to join: its key and its length, and what it holds."""
     return [_varint(number << 3 | 2) + _varint(sum(map(len, parts))), *parts]
+
+
+def _varints(levels):
+    """uint8 [n] as _varint writes them, uint8 [m]: those above 127 take two bytes."""
+    two = levels > 0x7F
+    places = np.arange(len(levels)) + np.cumsum(two) - two
+    written = np.ones(len(levels) + np.count_nonzero(two), np.uint8)
+    written[places] = levels
+    return written
 
 
 def _varint(value):

@@ -13,7 +13,7 @@ DTYPES = ["float32", "float64", "float16", "int8", "uint8", "int32", "int64", "u
 
 
 def array(dtype, shape):
-    return RNG.integers(0, 2 if dtype == "bool" else 100, shape).astype(dtype)
+    return RNG.integers(0, {"bool": 2, "int8": 128}.get(dtype, 256), shape).astype(dtype)
 
 
 def response(outputs, spec=None, as_content=False):
