@@ -57,7 +57,7 @@ class _Every(keras.callbacks.Callback):
             self.act(step, logs)
 
     def act(self, step, logs):
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} defines no act")
 
 
 class SaveCheckpoints(_Every):

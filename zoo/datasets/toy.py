@@ -64,7 +64,7 @@ class ToyDataset(Dataset):
 
     def _draw(self, num, seed):
         """`num` points float32 [num, d] and int64 [num] (0 without labels) from an int64 [2] seed, in TensorFlow."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} defines no _draw")
 
     def _piece(self, split, key, batch_size, rows, labels):
         import tensorflow as tf
