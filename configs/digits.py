@@ -26,21 +26,16 @@ In the features of digits_cnn_v1, as many samples as there are test images (304)
 | mixture | 5.3 | 0.88 | 0.98 |
 """
 
-from configs.base import base_config, set_objective
+from configs.base import FAST_GENERATOR, base_config, set_objective
 
 _FAST = {"generator_optimizer": {"learning_rate": 1e-3}, "critic_optimizer": {"learning_rate": 1e-3}}
 
-#: As on Fashion-MNIST: a generator that keeps up with a critic that is soon sure.
-_FAST_GENERATOR = {"generator_optimizer": {"learning_rate": 1e-3}}
-
 #: What each objective changes.
 VARIANTS = {
-    "minimax": _FAST_GENERATOR,
-    "maximum_likelihood": _FAST_GENERATOR,
-    "least_squares": _FAST_GENERATOR,
-    "jensen_shannon_regularized": _FAST_GENERATOR,
-    "dragan": _FAST_GENERATOR,
-    "feature_matching": _FAST_GENERATOR,
+    **dict.fromkeys(
+        ("minimax", "maximum_likelihood", "least_squares", "jensen_shannon_regularized", "dragan", "feature_matching"),
+        FAST_GENERATOR,
+    ),
     "wasserstein": {"generator_optimizer": {"learning_rate": 5e-4}, "critic_optimizer": {"learning_rate": 5e-4}},
     "wasserstein_gp": _FAST,
     "loss_sensitive": {"objective_options": {"margin_scale": 0.02}},
