@@ -9,6 +9,7 @@ line may be relative.
 
 import asyncio
 import os
+import socket
 
 from absl import flags, logging
 from etils import epath
@@ -43,6 +44,22 @@ def check(values):
         base = epath.Path(values.model_base_path).expanduser()
         if not base.is_dir():
             raise RequestError(f"--model_base_path: {values.model_base_path}: no such directory")
+    for flag in ("port", "rest_api_port"):
+        if getattr(values, flag):
+            _check_free(values.bind_address, getattr(values, flag), f"--{flag}")
+
+
+def _check_free(host, port, where):
+    """Raises RequestError where nothing can listen, before models are loaded in vain."""
+    try:
+        found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, _, _, address = found[0]
+        with socket.socket(family, kind) as probe:
+            # As the servers do it: a port whose last connections are still closing is free.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise RequestError(f"{where}: {host}:{port} cannot be listened on ({error.strerror or error})") from error
 
 
 def read_configs(values):

@@ -1,6 +1,7 @@
 """What the server does beside TensorFlow Serving's API: the page's routes, metrics, and refusals at the start."""
 
 import re
+import socket
 import subprocess
 import sys
 import types
@@ -74,6 +75,7 @@ def test_a_wrong_flag_is_refused_in_a_line(tmp_path):
 
 
 _FLAGS = {
+    "bind_address": "127.0.0.1",
     "port": 8500,
     "rest_api_port": 8501,
     "model_name": "default",
@@ -98,6 +100,18 @@ _FLAGS = {
 def test_flags_that_do_not_go_together_are_refused(tmp_path, given, message):
     with pytest.raises(RequestError, match=message):
         server.check(types.SimpleNamespace(**{**_FLAGS, "model_base_path": str(tmp_path), **given}))
+
+
+@pytest.mark.parametrize("flag", ["port", "rest_api_port"])
+def test_a_port_that_is_taken_is_refused_before_models_are_loaded(tmp_path, flag):
+    flags = {**_FLAGS, "model_base_path": str(tmp_path), "port": 0, "rest_api_port": 0}
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        with pytest.raises(RequestError, match=rf"^--{flag}: 127\.0\.0\.1:{taken} cannot be listened on \(.* in use\)"):
+            server.check(types.SimpleNamespace(**{**flags, flag: taken}))
+    server.check(types.SimpleNamespace(**{**flags, flag: taken}))
+    with pytest.raises(RequestError, match=f"--{flag}: nowhere.invalid:{taken} cannot"):
+        server.check(types.SimpleNamespace(**{**flags, flag: taken, "bind_address": "nowhere.invalid"}))
 
 
 @pytest.mark.parametrize(
