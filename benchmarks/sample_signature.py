@@ -1,4 +1,5 @@
-"""What `sample` (seeds) costs beside `serving_default` (latents) for the same images, and `png` beside both.
+"""What `sample` (seeds) costs beside `serving_default` (latents) for the same images, and `png` beside both; for a new
+model also `serving_default` of its export in bfloat16.
 
     python -m benchmarks.sample_signature --batches=1,8,64,100,256
     python -m benchmarks.sample_signature --saved_model=models/digits
@@ -28,10 +29,13 @@ def main(argv):
         model = tf.saved_model.load(str(find_saved_model(_SAVED_MODEL.value))).signatures
     else:
         import zoo
-        from export.saved_model import signatures
+        from export.saved_model import in_precision, signatures
 
         sampler = zoo.DCGANGenerator((32, 32, 3))
+        sampler.build((None, sampler.latent_dim))
         functions = signatures(sampler, sampler.latent_dim, (32, 32, 3))
+        coarse = signatures(in_precision(sampler, "bfloat16"), sampler.latent_dim, (32, 32, 3))
+        functions["bfloat16"] = coarse["serving_default"]
         model = {name: function.get_concrete_function() for name, function in functions.items()}
     for batch in map(int, _BATCHES.value):
         seeds = tf.range(batch, dtype=tf.int64)
@@ -41,6 +45,8 @@ def main(argv):
             "sample": lambda seeds=seeds: model["sample"](seeds=seeds),
             "png": lambda seeds=seeds: model["png"](seeds=seeds),
         }
+        if "bfloat16" in model:
+            sides["bfloat16"] = lambda latents=latents: model["bfloat16"](latents=latents)
         spent = {name: [] for name in sides}
         for run in sides.values():
             run()
