@@ -4,9 +4,9 @@ python -m trainers.train --config=configs/folder.py --config.data.source=folder:
 python -m export.evaluate --workdir=runs/mine
 
 Tried on CIFAR-10 as JPEG files in class folders, cut short with --config.train.steps=STEPS and
---config.train.decay_from=0.5: two to nine minutes of one core each, one seed, a twentieth of this config's run. 10,000
-samples against the test images, in the features of the classifier that the evaluation trains on the folder (69.9 %
-test accuracy), where an untrained generator is at 60.7:
+--config.train.decay_from=0.5: two to nine minutes of one core each, one seed, at most a twentieth of this config's run.
+10,000 samples against the test images, in the features of the classifier that the evaluation trains on the folder
+(69.9 % test accuracy), where an untrained generator is at 60.7:
 
 | variant | steps | Fréchet | of untrained | precision | recall |
 |---|---|---|---|---|---|
