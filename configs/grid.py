@@ -11,6 +11,7 @@ The settings are the ring's (configs/ring.py), found there; for most none were s
 | energy_based | 19 | 0.73 |
 | f_divergence | 24 | 0.75 |
 | feature_matching | 24 | 0.08 |
+| hinge | 24 | 0.73 |
 | jensen_shannon_regularized | 23 | 0.66 |
 | least_squares | 21 | 0.74 |
 | loss_sensitive | 21 | 0.72 |
@@ -27,7 +28,7 @@ The settings are the ring's (configs/ring.py), found there; for most none were s
 | non_saturating+consensus | 25 | 0.82 |
 | non_saturating+locally_stable | 18 | 0.25 |
 | non_saturating+simultaneous | 17 | 0.58 |
-| non_saturating+historical_averaging | 23 | 0.41 |
+| non_saturating+historical_averaging | 21 | 0.42 |
 | minimax+unrolled | 18 | 0.06 |
 """
 
