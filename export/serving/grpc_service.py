@@ -25,8 +25,17 @@ from zoo.errors import RequestError
 #: Messages up to so many bytes are read and written at once, larger ones in a thread, so that nobody waits for them. A
 #: response is only copied; a request may hold its numbers one by one.
 _SMALL_REQUEST, _SMALL_RESPONSE = 256 << 10, 2 << 20
+#: Bytes of an error's message, TensorFlow Serving's limit: it travels in an HTTP/2 header, whose size clients limit.
+_LONGEST_MESSAGE = 1024
 _PREDICTION = prediction_service_pb2.DESCRIPTOR.services_by_name["PredictionService"]
 _MODEL = model_service_pb2.DESCRIPTOR.services_by_name["ModelService"]
+
+
+async def _abort(context, code, message):
+    text = message.encode(errors="replace")
+    if len(text) > _LONGEST_MESSAGE:
+        text = text[:_LONGEST_MESSAGE] + b"...TRUNCATED"
+    await context.abort(code, text.decode(errors="ignore"))
 
 
 class _Service:
@@ -37,7 +46,7 @@ class _Service:
         try:
             return await self._api.answer(request.model_spec.name, name, "GRPC", self._seconds, work)
         except ServingError as error:
-            await context.abort(error.code, error.message)
+            await _abort(context, error.code, error.message)
 
 
 class PredictionService(_Service, prediction_service_pb2_grpc.PredictionServiceServicer):
@@ -109,7 +118,7 @@ class ModelService(_Service, model_service_pb2_grpc.ModelServiceServicer):
         try:
             await asyncio.shield(work)
         except ServingError as error:
-            await context.abort(error.code, error.message)
+            await _abort(context, error.code, error.message)
         return model_management_pb2.ReloadConfigResponse(status={"error_code": 0})
 
     async def _status(self, request):
@@ -123,7 +132,9 @@ class Health(health.aio.HealthServicer):
 
     async def show(self, serving):
         status = health_pb2.HealthCheckResponse
-        for service in ("", _PREDICTION.full_name, _MODEL.full_name):
+        # TensorFlow Serving's health service knows the short names; gRPC's convention is the full ones.
+        names = [name for service in (_PREDICTION, _MODEL) for name in (service.name, service.full_name)]
+        for service in ("", *names):
             await self.set(service, status.SERVING if serving else status.NOT_SERVING)
 
 
@@ -141,7 +152,7 @@ def _handlers(service, servicer):
             try:
                 request = kind.FromString(body)
             except DecodeError as error:
-                await context.abort(Code.INTERNAL, str(error))
+                await _abort(context, Code.INTERNAL, str(error))
             return await answer(request, context)
 
         return grpc.unary_unary_rpc_method_handler(call, response_serializer=_serialized)

@@ -1,6 +1,7 @@
 """Prometheus metrics under the names that TensorFlow Serving gives them."""
 
 import collections
+import re
 
 import prometheus_client
 from prometheus_client.core import Metric
@@ -41,12 +42,13 @@ class Metrics:
             self._latency.labels(model_name, api, entrypoint).observe(seconds * 1e6)
 
     def collect(self):
-        # By hand, for the library would append "_total" to a counter's name.
-        metric = Metric(f"{_PREFIX}request_count", "The total number of requests.", "unknown")
+        metric = Metric(f"{_PREFIX}request_count", "The total number of requests.", "counter")
         for (model_name, status), count in self._counts.items():
             metric.add_sample(metric.name, {"model_name": model_name, "status": status}, count)
         yield metric
 
     def page(self):
         """The metrics as Prometheus reads them, bytes."""
-        return prometheus_client.generate_latest(self._registry)
+        text = prometheus_client.generate_latest(self._registry)
+        # The library declares every counter as NAME_total. TensorFlow Serving's counters have no such ending.
+        return re.sub(rb"(?m)^(# (?:HELP|TYPE) :tensorflow:\S+)_total ", rb"\1 ", text)

@@ -40,6 +40,11 @@ class Rest:
     async def _handle(self, request):
         # The path as it was sent: an escaped slash or colon belongs to a name.
         path = request.rel_url.raw_path
+        if request.method == "OPTIONS":
+            # A browser's question before a request to another site; `allow_any_origin` gives the answer.
+            if re.match("https?://", request.headers.get("Origin", "")):
+                return web.Response()
+            raise ServingError(Code.FAILED_PRECONDITION, "Origin header is missing in CORS preflight")
         malformed = invalid(f"Malformed request: {request.method} {path}")
         if request.method == "POST":
             match = _CALL.fullmatch(path)
@@ -109,6 +114,14 @@ def _to_json(message):
     return json_format.MessageToJson(
         message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True, indent=1
     )
+
+
+async def allow_any_origin(request, response):
+    """Lets pages of any site read the REST API's answers. A signal handler for `on_response_prepare`."""
+    if re.match("(?i)/v1/", request.path):
+        response.headers["Access-Control-Allow-Origin"] = "*"
+        response.headers["Access-Control-Allow-Methods"] = "POST, GET"
+        response.headers["Access-Control-Allow-Headers"] = "Content-Type"
 
 
 @web.middleware

@@ -10,10 +10,12 @@ line may be relative.
 import asyncio
 import os
 import socket
+from importlib import metadata
 
 from absl import flags, logging
 from etils import epath
 
+from export.serving import model_server_flags
 from trainers import program
 from zoo.errors import RequestError
 
@@ -21,6 +23,10 @@ from zoo.errors import RequestError
 def main(argv):
     del argv
     values = flags.FLAGS
+    if values.version:
+        print(f"tf-gan-zoo {metadata.version('tf-gan-zoo')}, TensorFlow {metadata.version('tensorflow')}")
+        return
+    model_server_flags.check(values)
     check(values)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.set_verbosity(logging.INFO)
@@ -118,6 +124,10 @@ def run():
         "enable_serialization_as_tensor_content", False, "Whether outputs travel as bytes; smaller and faster."
     )
     flags.DEFINE_integer("rest_api_timeout_in_ms", 30_000, "Longest time for one REST request.", 1)
+    flags.DEFINE_bool(
+        "rest_api_enable_cors_support", False, "Whether pages of other sites may read the REST API's answers."
+    )
+    flags.DEFINE_alias("enable_cors_support", "rest_api_enable_cors_support")
     flags.DEFINE_integer("grpc_timeout_in_ms", 60_000, "Longest time for one gRPC request.", 1)
     flags.DEFINE_integer("max_request_mib", 16, "Largest request, in MiB.", 1, 1024)
     flags.DEFINE_integer("max_request_examples", 1024, "Largest first dimension of an input.", 1)
@@ -125,6 +135,8 @@ def run():
     flags.DEFINE_integer("run_threads", 0, "Requests that run at the same time without batching; 0: one a core.", 0)
     flags.DEFINE_integer("shutdown_grace_seconds", 30, "At SIGTERM, time for requests that are under way.", 0)
     flags.DEFINE_bool("gallery", True, "Whether / shows a page to sample the models with.")
+    flags.DEFINE_bool("version", False, "Prints the versions of this server and of TensorFlow, and ends.")
+    model_server_flags.define()
     program.run(main)
 
 

@@ -90,6 +90,14 @@ def test_wrong_grpc_requests_are_refused_in_tensorflow_servings_words(server):
     assert got is code.INVALID_ARGUMENT
 
 
+@pytest.mark.parametrize("character", ["a", "\N{GRINNING FACE}"])
+def test_a_long_message_fits_the_header_that_it_travels_in(server, character):
+    got, message = refusal(server.prediction.Predict, request_of(200_000 // len(character.encode()) * character, X))
+    assert got is grpc.StatusCode.NOT_FOUND
+    assert message.startswith(f"Servable not found for request: Latest({character}")
+    assert message.endswith("...TRUNCATED") and len(message.encode()) <= 1024 + len("...TRUNCATED")
+
+
 def test_status_over_grpc(server):
     request = get_model_status_pb2.GetModelStatusRequest()
     request.model_spec.name = "numbered"
@@ -131,7 +139,8 @@ def test_the_calls_that_take_examples_are_unimplemented(embedded):
 
 
 def test_health(embedded):
-    for service in ("", "tensorflow.serving.PredictionService", "tensorflow.serving.ModelService"):
+    services = ["PredictionService", "ModelService"]  # TensorFlow Serving's names
+    for service in ("", *services, *(f"tensorflow.serving.{name}" for name in services)):
         assert health(embedded, service) == 1
     with pytest.raises(grpc.RpcError) as refused:
         health(embedded, "other")

@@ -1,16 +1,21 @@
 """What the server does beside TensorFlow Serving's API: the page's routes, metrics, and refusals at the start."""
 
+import asyncio
 import re
 import socket
 import subprocess
 import sys
 import types
 
+import aiohttp
 import pytest
 import requests
-from harness import REPOSITORY, TIMEOUT
+from harness import REPOSITORY, TIMEOUT, free_port
+from prometheus_client import parser
 
-from export.serving import server
+from export.serving import models, monitoring, protos, running, server
+from export.serving.api import Api
+from export.serving.servable import Limits
 from zoo.errors import RequestError
 
 
@@ -63,13 +68,101 @@ def test_metrics_count_requests_by_model_and_status(embedded):
     assert "made_up" not in page
 
 
-def test_a_wrong_flag_is_refused_in_a_line(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "export.serving.server", f"--model_base_path={tmp_path}/nowhere"],
-        capture_output=True,
-        text=True,
-        cwd=REPOSITORY,
+def test_metrics_have_types(embedded):
+    page = requests.get(embedded.url("/monitoring/prometheus/metrics"), timeout=TIMEOUT).text
+    types = {family.name: family.type for family in parser.text_string_to_metric_families(page)}
+    assert types[":tensorflow:serving:request_count"] == "counter"
+    assert types[":tensorflow:serving:request_latency"] == "histogram"
+    assert not {"untyped", "unknown"} & set(types.values())
+
+
+@pytest.mark.parametrize("enabled", [False, True])
+def test_other_sites_may_read_answers_only_where_the_operator_says_so(enabled):
+    port = free_port()
+    options = types.SimpleNamespace(
+        bind_address="127.0.0.1",
+        rest_api_port=port,
+        rest_api_timeout_in_ms=10_000,
+        rest_api_enable_cors_support=enabled,
+        max_request_mib=1,
+        shutdown_grace_seconds=0,
+        gallery=True,
     )
+
+    async def ask():
+        api = Api(models.Manager(), monitoring.Metrics(), Limits())
+        runner = await running._start_http(api, protos.MonitoringConfig().prometheus_config, options)
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
+            asked = {"Origin": "https://example.org", "Access-Control-Request-Method": "POST"}
+            answers = [
+                await session.options("/v1/models/m:predict", headers=asked),
+                await session.options("/v1/models/m:predict"),
+                await session.get("/v1/models/m", headers=asked),
+                await session.get("/", headers=asked),
+            ]
+        await runner.cleanup()
+        return answers
+
+    preflight, no_origin, error, page = asyncio.run(ask())
+    assert [answer.status for answer in (preflight, no_origin, error, page)] == [200, 400, 404, 200]
+    expected = {"Origin": "*", "Methods": "POST, GET", "Headers": "Content-Type"} if enabled else {}
+    for answer, allowed in ((preflight, expected), (no_origin, expected), (error, expected), (page, {})):
+        prefix = "Access-Control-Allow-"
+        assert {
+            name.removeprefix(prefix): value for name, value in answer.headers.items() if name.startswith(prefix)
+        } == allowed
+
+
+def program(*flags):
+    """The server's program, which ends by itself. Returns subprocess.CompletedProcess."""
+    command = [sys.executable, "-m", "export.serving.server", *flags]
+    return subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY)
+
+
+#: Every flag of tensorflow_model_server 2.20 (model_servers/main.cc) with a value that it takes.
+_MODEL_SERVER_FLAGS = """
+    port=8500 grpc_socket_path= rest_api_port=8501 rest_api_timeout_in_ms=30000
+    rest_api_enable_cors_support=true enable_batching=false allow_version_labels_for_unavailable_models=true
+    batching_parameters_file= enable_per_model_batching_parameters=false model_config_file=
+    model_config_file_poll_wait_seconds=0 model_name=m model_base_path= num_unload_threads=2
+    file_system_poll_wait_seconds=1 flush_filesystem_caches=true tensorflow_session_parallelism=2
+    tensorflow_session_config_file=
+    tensorflow_intra_op_parallelism=2 tensorflow_inter_op_parallelism=2 use_alts_credentials=false ssl_config_file=
+    platform_config_file= per_process_gpu_memory_fraction=0.5 saved_model_tags=serve
+    grpc_channel_arguments=grpc.max_connection_age_ms=2000 grpc_max_threads=8 enable_model_warmup=true
+    num_request_iterations_for_warmup=1 version=false monitoring_config_file=
+    remove_unused_fields_from_bundle_metagraph=true prefer_tflite_model=false num_tflite_pools=1
+    num_tflite_interpreters_per_pool=1 enable_signature_method_name_check=false xla_cpu_compilation_enabled=false
+    xla_gpu_compilation_enabled=false enable_profiler=true thread_pool_factory_config_file= mixed_precision=
+    skip_initialize_tpu=false enable_grpc_healthcheck_service=true enable_serialization_as_tensor_content=true
+"""
+
+
+def test_tensorflow_servings_flags_are_accepted_and_those_without_effect_are_named():
+    done = program(*(f"--{flag}" for flag in _MODEL_SERVER_FLAGS.split()))
+    *warnings, error = done.stderr.splitlines()
+    assert (done.returncode, error.partition(";")[0]) == (2, "server.py: --model_base_path: missing")
+    warned = [re.search(r"--(\w+) has no effect: .", line)[1] for line in warnings]
+    assert len(warned) == len(set(warned)) and {"num_unload_threads", "grpc_channel_arguments"} <= set(warned)
+    assert not {"port", "model_name", "saved_model_tags"} & set(warned)
+    assert program("--enable_cors_support").stderr == program().stderr
+
+
+@pytest.mark.parametrize(
+    "flag", ["use_alts_credentials=true", "saved_model_tags=serve,gpu", "mixed_precision=bfloat16"]
+)
+def test_flags_that_would_change_what_is_served_are_refused(flag):
+    done = program(f"--{flag}")
+    assert done.returncode == 2 and done.stderr.startswith(f"server.py: --{flag.partition('=')[0]}: ")
+
+
+def test_a_flag_that_nobody_has_is_an_error():
+    done = program("--max_load_retries=3")
+    assert (done.returncode, done.stderr) == (2, "server.py: Unknown command line flag 'max_load_retries'\n")
+
+
+def test_a_wrong_flag_is_refused_in_a_line(tmp_path):
+    done = program(f"--model_base_path={tmp_path}/nowhere")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"server.py: --model_base_path: {tmp_path}/nowhere: no such directory\n"
 
