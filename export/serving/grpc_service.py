@@ -5,6 +5,7 @@ import ssl
 import tempfile
 
 import grpc
+from absl import logging
 from google.protobuf import message_factory
 from google.protobuf.message import DecodeError
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -107,17 +108,32 @@ class PredictionService(_Service, prediction_service_pb2_grpc.PredictionServiceS
 
 
 class ModelService(_Service, model_service_pb2_grpc.ModelServiceServicer):
-    """GetModelStatus and HandleReloadConfigRequest. Arguments as of `PredictionService`."""
+    """GetModelStatus and HandleReloadConfigRequest.
+
+    Args:
+        api, seconds: as of `PredictionService`.
+        allow_reload: whether clients may replace the config, and so name any directory to load models from.
+    """
+
+    def __init__(self, api, seconds, allow_reload=False):
+        super().__init__(api, seconds)
+        self._allow_reload = allow_reload
 
     async def GetModelStatus(self, request, context):
         return await self._answer(context, request, "GetModelStatus", self._status(request))
 
     async def HandleReloadConfigRequest(self, request, context):
+        if not self._allow_reload:
+            await context.abort(
+                Code.PERMISSION_DENIED, "HandleReloadConfigRequest needs --allow_reload_config_requests"
+            )
+        logging.info("%s sends a config of %d models", context.peer(), len(request.config.model_config_list.config))
         # Shielded, for a config that is half applied because its sender left would be neither the old nor the new.
         work = asyncio.ensure_future(self._api.manager.reload(request.config))
         try:
             await asyncio.shield(work)
         except ServingError as error:
+            logging.error("the config of %s cannot be taken: %s", context.peer(), error.message)
             await _abort(context, error.code, error.message)
         return model_management_pb2.ReloadConfigResponse(status={"error_code": 0})
 
@@ -166,11 +182,11 @@ def _serialized(response):
     return response if isinstance(response, bytes) else response.SerializeToString()
 
 
-def build(api, *, seconds, max_bytes, max_requests, as_content=False):
+def build(api, *, seconds, max_bytes, max_requests, as_content=False, allow_reload=False):
     """An unstarted grpc.aio server and its `Health`.
 
     Args:
-        api, seconds, as_content: as of the services.
+        api, seconds, as_content, allow_reload: as of the services.
         max_bytes: of a message that comes in; a larger one is refused with RESOURCE_EXHAUSTED.
         max_requests: at the same time; one more is refused with RESOURCE_EXHAUSTED.
     """
@@ -186,7 +202,7 @@ def build(api, *, seconds, max_bytes, max_requests, as_content=False):
     server.add_generic_rpc_handlers(
         [
             _handlers(_PREDICTION, PredictionService(api, seconds, as_content)),
-            _handlers(_MODEL, ModelService(api, seconds)),
+            _handlers(_MODEL, ModelService(api, seconds, allow_reload)),
         ]
     )
     status = Health()

@@ -100,12 +100,14 @@ async def _load(manager, config, options):
 
 
 async def _start_grpc(api, credentials, options):
+    allow_reload = options.allow_reload_config_requests
     server, health = grpc_service.build(
         api,
         seconds=options.grpc_timeout_in_ms / 1e3,
         max_bytes=options.max_request_mib * _MIB,
         max_requests=options.max_concurrent_requests,
         as_content=options.enable_serialization_as_tensor_content,
+        allow_reload=bool(options.model_config_file) if allow_reload is None else allow_reload,
     )
     address = f"{options.bind_address}:{options.port}"
     try:

@@ -110,6 +110,12 @@ def run():
     flags.DEFINE_integer(
         "model_config_file_poll_wait_seconds", 0, "Seconds between looks at --model_config_file; 0: once.", 0
     )
+    flags.DEFINE_bool(
+        "allow_reload_config_requests",
+        None,
+        "Whether gRPC clients may replace the config, and so have any directory loaded; by default with "
+        "--model_config_file alone.",
+    )
     flags.DEFINE_integer(
         "file_system_poll_wait_seconds", 1, "Seconds between looks for versions; 0: once, at the start.", 0
     )

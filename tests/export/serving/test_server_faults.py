@@ -57,6 +57,7 @@ def server(base, tmp_path):
         tmp_path,
         "--model_name=numbered",
         f"--model_base_path={base}",
+        "--allow_reload_config_requests",
         "--enable_batching",
         f"--batching_parameters_file={parameters}",
         "--shutdown_grace_seconds=20",

@@ -8,10 +8,12 @@ import sys
 import types
 
 import aiohttp
+import grpc
 import pytest
 import requests
 from harness import REPOSITORY, TIMEOUT, free_port
 from prometheus_client import parser
+from tensorflow_serving.apis import model_management_pb2, model_service_pb2_grpc
 
 from export.serving import models, monitoring, protos, running, server
 from export.serving.api import Api
@@ -111,6 +113,43 @@ def test_other_sites_may_read_answers_only_where_the_operator_says_so(enabled):
         assert {
             name.removeprefix(prefix): value for name, value in answer.headers.items() if name.startswith(prefix)
         } == allowed
+
+
+@pytest.mark.parametrize(
+    ("allowed", "config_file", "code"),
+    [
+        (None, None, "PERMISSION_DENIED"),
+        (None, "models.config", "INVALID_ARGUMENT"),
+        (False, "models.config", "PERMISSION_DENIED"),
+        (True, None, "INVALID_ARGUMENT"),
+    ],
+)
+def test_clients_may_replace_a_config_file_and_else_only_where_the_operator_says_so(allowed, config_file, code):
+    port = free_port()
+    options = types.SimpleNamespace(
+        bind_address="127.0.0.1",
+        port=port,
+        grpc_timeout_in_ms=10_000,
+        max_request_mib=1,
+        max_concurrent_requests=8,
+        enable_serialization_as_tensor_content=False,
+        model_config_file=config_file,
+        allow_reload_config_requests=allowed,
+    )
+    request = model_management_pb2.ReloadConfigRequest()
+    request.config.model_config_list.config.add(name="m", base_path="relative")
+
+    async def ask():
+        api = Api(models.Manager(), monitoring.Metrics(), Limits())
+        server, _ = await running._start_grpc(api, None, options)
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            stub = model_service_pb2_grpc.ModelServiceStub(channel)
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await stub.HandleReloadConfigRequest(request, timeout=TIMEOUT)
+        await server.stop(0)
+        return refused.value.code().name
+
+    assert asyncio.run(ask()) == code
 
 
 def program(*flags):
