@@ -113,4 +113,6 @@ def convert(images, channels):
 
     if images.shape[-1] == channels:
         return images
+    # `grayscale_to_rgb` takes no NumPy array.
+    images = tf.convert_to_tensor(images)
     return tf.image.grayscale_to_rgb(images) if channels == 3 else tf.image.rgb_to_grayscale(images)

@@ -166,3 +166,8 @@ def test_resizing_and_colour():
     assert x.shape == (20, 16, 16, 3) == (20, *data.data_shape)
     np.testing.assert_array_equal(x[..., 0], x[..., 2])
     np.testing.assert_allclose(x.mean((1, 2, 3)), small.mean((1, 2, 3)), atol=0.02)
+
+
+def test_colour_at_the_size_that_the_data_has():
+    grey, colour = (zoo.datasets.load("digits", channels=channels).arrays("test", 20)[0] for channels in (None, 3))
+    np.testing.assert_array_equal(colour, np.repeat(grey, 3, axis=-1))
