@@ -83,6 +83,7 @@ def evaluate_run(workdir, *, features=_AUTO, num_samples=10_000, first_seed=0):
     """
     from trainers import runs
 
+    rows = runs.read_metrics(workdir)
     run = runs.open_run(workdir)
     data = run.data
     gan, shape = run.gan, run.data_shape
@@ -100,7 +101,7 @@ def evaluate_run(workdir, *, features=_AUTO, num_samples=10_000, first_seed=0):
     del facts["data"]
     described = {"origin": "workdir", "path": os.fspath(run.workdir), **facts}
     report = _compose(measured, generator, described, data, num_samples, first_seed)
-    return _write(report, measured, runs.read_metrics(workdir), run.workdir / "report", "--workdir")
+    return _write(report, measured, rows, run.workdir / "report", "--workdir")
 
 
 def evaluate_saved_model(

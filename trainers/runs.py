@@ -155,7 +155,8 @@ def _optimizer(config, player, updates):
     try:
         optimizer = keras.optimizers.get({"class_name": name, "config": options})
     except (TypeError, ValueError) as error:
-        raise RequestError(f"{where}: {name!r} with {options}: {str(error).splitlines()[0]}") from error
+        given = dict(config[f"{player}_optimizer"])
+        raise RequestError(f"{where}: {given}: {str(error).splitlines()[0]}") from error
     if falls and "learning_rate" not in options:
         raise RequestError(f"{where}.learning_rate: missing; expected the rate that falls from config.train.decay_from")
     return optimizer
@@ -175,6 +176,10 @@ def check_workdir(workdir, config):
         if changed:
             shown = ", ".join(f"{key} (there {held.get(key)!r}, asked {asked.get(key)!r})" for key in changed)
             raise RequestError(f"--workdir: {workdir} holds a run of another config; it differs in {shown}")
+    for name in ("checkpoints", "samples", "logs"):
+        if (workdir / name).exists() and not (workdir / name).is_dir():
+            raise RequestError(f"--workdir: {workdir / name} is a file; expected a run's directory of that name")
+    read_metrics(workdir)
     check_writable(workdir, "--workdir")
 
 
@@ -203,7 +208,7 @@ def check_run(workdir):
     workdir = epath.Path(workdir)
     _read_config(workdir)
     checkpoints = workdir / "checkpoints"
-    if not checkpoints.exists() or not any(entry.name.startswith("step_") for entry in checkpoints.iterdir()):
+    if not checkpoints.is_dir() or not any(entry.name.startswith("step_") for entry in checkpoints.iterdir()):
         raise RequestError(f"--workdir: {workdir} holds no checkpoint yet")
 
 
@@ -224,15 +229,30 @@ def open_run(workdir):
 
 
 def read_metrics(workdir):
-    """The rows of a workdir's `metrics.jsonl`, a list of dicts with "step" and the logs; [] where there is none."""
+    """The rows of a workdir's `metrics.jsonl`, a list of dicts with "step" and the logs; [] where there is none.
+
+    Raises:
+        RequestError: it cannot be read, or a line before the last is no row; the message names it.
+    """
     path = epath.Path(workdir) / "metrics.jsonl"
     if not path.exists():
         return []
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise RequestError(f"--workdir: {path} cannot be read ({error.strerror or error})") from error
     rows = []
-    for line in path.read_text().splitlines():
+    for number, line in enumerate(lines, 1):
         try:
-            rows.append(json.loads(line))
-        except ValueError:
-            # A kill can cut the last line short; nothing behind it was promised.
-            break
+            row = json.loads(line)
+            if not isinstance(row["step"], int):
+                raise TypeError("step")
+        except (ValueError, TypeError, KeyError) as error:
+            if number == len(lines):
+                # A kill can cut the last line short; nothing behind it was promised.
+                break
+            raise RequestError(
+                f"--workdir: {path}, line {number}: expected a JSON object with a step; take the line out or mend it"
+            ) from error
+        rows.append(row)
     return rows

@@ -15,9 +15,13 @@ from zoo.errors import RequestError
         ({"objective_options": {"margin": 1.0}}, r"config.objective_options.margin: no option of non_saturating"),
         ({"objective_options": {"seed": 1}}, r"config.objective_options.seed: no option of non_saturating"),
         ({"dynamics_options": {"k": 1}}, r"config.dynamics_options.k: no option of alternating, which takes critic_st"),
-        ({"generator": {"family": "mlp", "depth": 3}}, r"config.generator: MLPGenerator does not take"),
-        ({"critic_optimizer": {"name": "adamm"}}, r"config.critic_optimizer: 'adamm'"),
-        ({"critic_optimizer": {"name": "adam", "rate": 1.0}}, r"config.critic_optimizer: 'adam' with"),
+        ({"generator": {"family": "mlp", "depth": 3}}, r"config.generator.depth: no option of mlp"),
+        ({"critic_optimizer": {"name": "adamm"}}, r"config.critic_optimizer.name: 'adamm'"),
+        ({"critic_optimizer": {"name": "adam", "rate": 1.0}}, r"config.critic_optimizer.rate: no option of adam"),
+        (
+            {"critic_optimizer": {"name": "adam", "learning_rate": 0.1, "clipnorm": 1.0, "clipvalue": 1.0}},
+            r"config.critic_optimizer: \{.*'learning_rate': 0.1.*\}: Only one of",
+        ),
         ({"critic_optimizer": {"name": "adam"}}, r"config.critic_optimizer.learning_rate: missing"),
     ],
 )
@@ -115,6 +119,29 @@ def test_a_half_written_last_line_of_metrics_is_passed_over(tmp_path):
     (tmp_path / "metrics.jsonl").write_text(json.dumps({"step": 1}) + "\n" + '{"step": 2, "crit')
     assert runs.read_metrics(tmp_path) == [{"step": 1}]
     assert runs.read_metrics(tmp_path / "nowhere") == []
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (b'garbage\n{"step": 2}\n', "metrics.jsonl, line 1: expected a JSON object with a step"),
+        (b'{"step": 1}\n[1, 2]\n{"step": 2}\n', "metrics.jsonl, line 2: expected"),
+        (b'{"step": 1}\n{}\n{"step": 2}\n', "metrics.jsonl, line 2: expected"),
+        (b'\xff\xfe\n{"step": 2}\n', "metrics.jsonl, line 1: expected"),
+    ],
+)
+def test_damaged_metrics_are_refused_by_line_and_stay_as_they_are(content, message, small_config, tmp_path):
+    (tmp_path / "metrics.jsonl").write_bytes(content)
+    with pytest.raises(RequestError, match=message):
+        runs.check_workdir(tmp_path, small_config())
+    assert (tmp_path / "metrics.jsonl").read_bytes() == content
+
+
+@pytest.mark.parametrize("name", ["checkpoints", "samples", "logs"])
+def test_a_file_in_a_directorys_place_is_refused(name, small_config, tmp_path):
+    (tmp_path / name).write_text("")
+    with pytest.raises(RequestError, match=f"--workdir: {tmp_path}/{name} is a file; expected a run's directory"):
+        runs.check_workdir(tmp_path, small_config())
 
 
 @pytest.mark.parametrize(
