@@ -59,9 +59,9 @@ def set_objective(config, objective, variants):
 def set_variant(config, variant, objectives, dynamics):
     """Sets an objective, or an objective and a dynamics with a plus sign between them, and what each changes on this
     data: `objectives` and `dynamics`, name → dict."""
-    objective, _, play = variant.partition("+")
+    objective, plus, play = variant.partition("+")
     set_objective(config, objective, objectives)
-    if play:
+    if plus:
         config.dynamics = play
         change(config, dynamics.get(play, {}))
 
@@ -69,7 +69,7 @@ def set_variant(config, variant, objectives, dynamics):
 def base_config(source):
     """The default config: a DCGAN on images from `source`, DCGAN's optimizers."""
     config = ml_collections.ConfigDict()
-    config.seed = 0  # of the weights, the noise and the order of the data
+    config.seed = 0  # of the weights, the noise and the order of the data; 0 to 2³² - 1
 
     # What is compared, and how the players move: a file of trainers/objectives/ and one of trainers/dynamics/.
     config.objective = "non_saturating"

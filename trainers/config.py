@@ -4,17 +4,32 @@ The keys and their meaning are laid out in `configs/base.py`.
 """
 
 import difflib
+import functools
+import importlib.machinery
+import importlib.util
+import math
 import numbers
+import os
+import traceback
 
-from trainers import dynamics, methods, objectives, techniques
+import ml_collections
+from absl import flags
+
+from trainers import dynamics, methods, objectives, optimizers, techniques
 from zoo import datasets, families
 from zoo.errors import RequestError
 
-_COUNT = "a whole number, 1 or more"
+#: The largest count: what a 32-bit integer of TensorFlow or of a file format holds.
+_MOST = 2**31 - 1
+_COUNT = f"a whole number, 1 to {_MOST}"
+
+
+def _is_whole(value):
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
 def _is_count(value):
-    return isinstance(value, numbers.Integral) and not isinstance(value, bool) and value >= 1
+    return _is_whole(value) and 1 <= value <= _MOST
 
 
 def _is_number(value):
@@ -25,8 +40,8 @@ def _one_of(*values):
     return lambda value: value in values, f"one of {', '.join(map(repr, values))}"
 
 
-_TEXT = (lambda value: isinstance(value, str) and value != "", "a text")
-_WHOLE = (lambda value: isinstance(value, numbers.Integral) and value >= 0, "a whole number, 0 or more")
+_TEXT = (lambda value: isinstance(value, str), "a text")
+_WHOLE = (lambda value: _is_whole(value) and 0 <= value <= _MOST, f"a whole number, 0 to {_MOST}")
 _POSITIVE = (_is_count, _COUNT)
 _OPTIONAL_COUNT = (lambda value: value is None or _is_count(value), f"{_COUNT}, or none")
 _OPTIONS = (lambda value: hasattr(value, "keys"), "a dict of options")
@@ -34,7 +49,8 @@ _AMOUNT = (techniques.is_amount, "a number, 0 or more")
 _SWITCH = (lambda value: isinstance(value, bool), "true or false")
 
 _SCHEMA = {
-    "seed": _WHOLE,
+    # Keras seeds the weights with 32 bits.
+    "seed": (lambda value: _is_whole(value) and 0 <= value < 2**32, f"a whole number, 0 to {2**32 - 1}"),
     "objective": _TEXT,
     "objective_options": _OPTIONS,
     "dynamics": _TEXT,
@@ -51,7 +67,8 @@ _SCHEMA = {
     ),
     "penalties": (lambda value: isinstance(value, (tuple, list)), "a tuple of dicts, one a penalty"),
     "weight_clip": _AMOUNT,
-    "mixture.components": _POSITIVE,
+    # A step takes each generator against each critic.
+    "mixture.components": (lambda value: _is_count(value) and value <= 100, "a whole number, 1 to 100"),
     "mixture.entropy_weight": _AMOUNT,
     "mixture.shared_layers": _WHOLE,
     "generator": _OPTIONS,
@@ -70,6 +87,21 @@ _SCHEMA = {
     "train.log_every": _POSITIVE,
     "train.sample_every": _POSITIVE,
     "train.on_nonfinite": _one_of("stop", "rollback"),
+}
+
+
+#: Ranges of the networks' options, whatever the family; what is not here the network itself checks.
+_NETWORK_OPTIONS = {
+    "latent_dim": _POSITIVE,
+    "base_filters": _POSITIVE,
+    "code_dim": _POSITIVE,
+    "components": _POSITIVE,
+    "hidden_units": (
+        lambda value: isinstance(value, (tuple, list)) and all(map(_is_count, value)),
+        f"a tuple of whole numbers, each 1 to {_MOST}",
+    ),
+    "orthogonal_gain": _AMOUNT,
+    "initial_scale": (lambda value: techniques.is_amount(value) and value > 0, "a number above 0"),
 }
 
 
@@ -107,12 +139,15 @@ def check(config, replicas=1):
             near = difflib.get_close_matches(key, _SCHEMA, 3, 0.7)
             hint = f"did you mean {' or '.join(near)}?" if near else "see configs/base.py"
             raise RequestError(f"config.{key}: no such key; {hint}")
+    for key, value in given.items():
+        for number in value if isinstance(value, (tuple, list)) else (value,):
+            if isinstance(number, numbers.Real) and not math.isfinite(number):
+                raise RequestError(f"config.{key}: {value!r}; expected finite numbers")
     check_objective_options(config)
     dynamics.METHODS.check_options(config.dynamics, config.dynamics_options, "config.dynamics_options")
     for player in ("generator", "critic"):
-        name = config[player].get("family")
-        if name not in families.names(player):
-            raise RequestError(f"config.{player}.family: {name!r}; expected one of {', '.join(families.names(player))}")
+        _check_network(config[player], player)
+        optimizers.check(config[f"{player}_optimizer"], f"config.{player}_optimizer")
     check_batch_size(config.train.batch_size, replicas)
     normalization = config.critic.get("normalization", "auto")
     if normalization != "auto":
@@ -128,9 +163,108 @@ def check(config, replicas=1):
 
 def check_objective_options(config):
     """Raises RequestError for an objective that does not exist, or an option that it does not take."""
-    # A config has keys of their own for the template's.
-    template = {"generator", "critic", *methods.keywords("trainers.gan", "GAN")}
-    objectives.METHODS.check_options(config.objective, config.objective_options, "config.objective_options", template)
+    name, options = config.objective, config.objective_options
+    objectives.METHODS.check_options(name, options, "config.objective_options", _of_the_template())
+
+
+def _of_the_template():
+    """Arguments of an objective that are no options of it: a config has keys of their own for them."""
+    return {"generator", "critic", *methods.keywords("trainers.gan", "GAN")}
+
+
+def _check_network(network, player):
+    name = network.get("family")
+    if name not in families.names(player):
+        raise RequestError(f"config.{player}.family: {name!r}; expected one of {', '.join(families.names(player))}")
+    known = _network_options(player, name)
+    for option, value in network.items():
+        if option == "family":
+            continue
+        if option not in known:
+            takes = f"takes {', '.join(known)}" if known else "takes none"
+            raise RequestError(f"config.{player}.{option}: no option of {name}, which {takes}")
+        if option in _NETWORK_OPTIONS:
+            holds, expected = _NETWORK_OPTIONS[option]
+            if not holds(value):
+                raise RequestError(f"config.{player}.{option}: {value!r}; expected {expected}")
+
+
+def _network_options(player, name):
+    """Names of the options of the `player` ("generator", "critic") of a family; none for what is no family."""
+    if name not in families.names(player):
+        return ()
+    family = families.FAMILIES[name]
+    return methods.keywords(family.module, getattr(family, player))
+
+
+def _method_options(table, name):
+    """The same of a method of `table`, a `trainers.methods.Methods`."""
+    if name not in table.names():
+        return ()
+    return [option for option in methods.keywords(f"{table.package}.{name}") if option not in _of_the_template()]
+
+
+#: Keys whose value decides which options another key may hold: key → (that other key, value → names of the options).
+_CHOICES = {
+    "objective": ("objective_options", functools.partial(_method_options, objectives.METHODS)),
+    "dynamics": ("dynamics_options", functools.partial(_method_options, dynamics.METHODS)),
+    "generator.family": ("generator", functools.partial(_network_options, "generator")),
+    "critic.family": ("critic", functools.partial(_network_options, "critic")),
+    "generator_optimizer.name": ("generator_optimizer", optimizers.options_of),
+    "critic_optimizer.name": ("critic_optimizer", optimizers.options_of),
+}
+
+
+def drop_former_options(config, flags_given):
+    """Drops the options that a config set for its own choice, where a flag chose another that does not take them.
+
+    A config with Adam sets `beta_1`. With --config.critic_optimizer.name=sgd nobody asked for that, and SGD has none.
+    What flags set stays, to be checked with all else, and so does what the new choice takes too.
+
+    Args:
+        config: ml_collections.ConfigDict, changed in place.
+        flags_given: keys that flags set, as "critic_optimizer.name".
+    """
+    for choice, (group, options_of) in _CHOICES.items():
+        known = options_of(_get(config, choice)) if choice in flags_given else ()
+        if not known:  # Not chosen by flag; or an unknown name, which `check` refuses.
+            continue
+        for key in [f"{group}.{option}" for option in config[group] if option not in known]:
+            if key != choice and key not in flags_given:
+                del config[group][key.removeprefix(f"{group}.")]
+
+
+class ConfigFile(flags.ArgumentParser):
+    """Reads FILE or FILE:VARIANT, a Python file with `get_config`, as ml_collections' own parser does; but a file that
+    cannot be read, or fails, gives one line that names the file, the line and the error."""
+
+    def parse(self, argument):
+        """The `ml_collections.ConfigDict` that the file makes. Raises ValueError, as absl expects."""
+        file, colon, variant = argument.partition(":")
+        if not os.path.isfile(file):
+            raise ValueError("no such file")
+        loader = importlib.machinery.SourceFileLoader("config_file", file)
+        module = importlib.util.module_from_spec(importlib.util.spec_from_loader("config_file", loader))
+        try:
+            loader.exec_module(module)
+            config = module.get_config(*[variant] if colon else [])
+        except Exception as error:
+            raise ValueError(_told(error, file)) from error
+        if not isinstance(config, ml_collections.ConfigDict):
+            raise ValueError(f"get_config() gives a {type(config).__name__}; expected an ml_collections.ConfigDict")
+        return config
+
+    def flag_type(self):
+        return "config object"
+
+
+def _told(error, file):
+    """An exception that a config file raised, as "FILE, line N: KIND: MESSAGE"."""
+    if isinstance(error, SyntaxError) and error.lineno:
+        return f"{error.filename}, line {error.lineno}: {type(error).__name__}: {error.msg}"
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    where = f"{file}, line {frames[-1].lineno}" if frames else file
+    return f"{where}: {type(error).__name__}: {error}"
 
 
 def check_batch_size(batch_size, replicas):

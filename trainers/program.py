@@ -30,6 +30,9 @@ def _fail(message, code):
 def _parse(argv):
     try:
         return flags.FLAGS(argv)
+    except SystemExit:
+        # absl's help flags end with 1, though nothing is wrong.
+        sys.exit(0)
     except (AttributeError, KeyError) as error:
         # How ml_collections reports a key that the config does not have: the bare key, quoted more than once.
         named = re.findall(r"[\w.]+", str(error))

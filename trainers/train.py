@@ -8,6 +8,7 @@ import os
 from absl import flags, logging
 from ml_collections import config_flags
 
+from trainers import config as config_checks
 from trainers import methods, program
 from zoo.errors import RequestError
 
@@ -19,6 +20,7 @@ _CONFIG = config_flags.DEFINE_config_file(
     lock_config=False,
     accept_new_attributes=True,
 )
+flags.FLAGS["config"].parser = config_checks.ConfigFile()
 _LIST = flags.DEFINE_bool("list", False, "Print the objectives, dynamics and techniques with their sources, and end.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Directory of the run; made if it is not there, resumed if it is.")
 _STRATEGY = flags.DEFINE_string(
@@ -39,15 +41,9 @@ def main(argv):
         return
     config = _CONFIG.value
     for name, value in (("config", config), ("workdir", _WORKDIR.value)):
-        if value is None:
+        if not value:
             raise RequestError(f"--{name}: missing; see --help")
-    try:
-        config.keys()
-    except OSError as error:
-        # What ml_collections hands out for a file that it could not load: an object that fails on every touch.
-        file = config_flags.get_config_filename(flags.FLAGS["config"])
-        raise RequestError(f"--config: {file}: no such file") from error
-    from trainers import config as config_checks
+    config_checks.drop_former_options(config, config_flags.get_override_values(flags.FLAGS["config"]))
     from trainers import runs, strategies
 
     strategies.check(_STRATEGY.value)

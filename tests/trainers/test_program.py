@@ -16,6 +16,12 @@ WRONG = {
     "no config": (["--workdir=HERE/run"], ["--config: missing"]),
     "no workdir": ([RING], ["--workdir: missing"]),
     "config file that is not there": (["--config=configs/rnig.py", "--workdir=HERE/run"], ["configs/rnig.py"]),
+    "config file that is no Python": (
+        ["--config=HERE/file", "--workdir=HERE/run"],
+        ["--config=HERE/file: HERE/file, line 1: SyntaxError: invalid syntax"],
+    ),
+    "empty workdir": ([RING, "--workdir="], ["--workdir: missing"]),
+    "a plus sign with nothing behind": ([f"{RING}:minimax+", "--workdir=HERE/run"], ["config.dynamics: ''"]),
     "unknown objective": (
         [f"{RING}:wassertein", "--workdir=HERE/run"],
         ["config.objective: 'wassertein' is no objective", "'wasserstein'", "'wasserstein_gp'"],
@@ -36,7 +42,7 @@ WRONG = {
     "wrong type": ([RING, "--config.train.steps=many", "--workdir=HERE/run"], ["train.steps", "many"]),
     "value out of range": (
         [RING, "--config.train.steps=0", "--workdir=HERE/run"],
-        ["config.train.steps: 0; expected a whole number, 1 or more"],
+        ["config.train.steps: 0; expected a whole number, 1 to"],
     ),
     "unknown flag": ([RING, "--wrokdir=HERE/run"], ["wrokdir"]),
     "an argument that is no flag": ([RING, "--workdir=HERE/run", "now"], ["'now': this program takes flags only"]),
@@ -122,3 +128,9 @@ def test_a_wrong_request_is_refused_in_one_line(case, here):
     # Processor time, which a busy machine does not stretch; TensorFlow's import alone takes longer.
     seconds = spending.ru_utime + spending.ru_stime - spent.ru_utime - spent.ru_stime
     assert seconds < 3.0
+
+
+@pytest.mark.parametrize("flag", ["--help", "--helpfull"])
+def test_help_is_no_error(flag):
+    done = subprocess.run([sys.executable, "-m", "trainers.train", flag], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0 and "--workdir" in done.stdout and done.stderr == ""

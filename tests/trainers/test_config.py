@@ -1,0 +1,133 @@
+"""What a config may ask for, read before TensorFlow is imported."""
+
+import inspect
+
+import keras
+import pytest
+
+import configs.digits
+import configs.ring
+from trainers import config as config_checks
+from trainers import optimizers
+from zoo.errors import RequestError
+
+#: Key, value, and what the message says behind the key.
+WRONG = [
+    ("seed", 2**32, "4294967296; expected a whole number, 0 to 4294967295"),
+    ("seed", True, "True; expected a whole number"),
+    ("train.steps", 10**20, "100000000000000000000; expected a whole number, 1 to 2147483647"),
+    ("train.checkpoint_every", 2**31, "2147483648; expected a whole number, 1 to 2147483647"),
+    ("mixture.components", 101, "101; expected a whole number, 1 to 100"),
+    ("dynamics", "", "'' is no dynamics; there are alternating, "),
+    ("objective_options.real_label", float("nan"), "nan; expected finite numbers"),
+    ("dynamics_options.critic_steps", float("inf"), "inf; expected finite numbers"),
+    ("generator.latent_dim", 0, "0; expected a whole number, 1 to"),
+    ("generator.latent_dim", 2.5, "2.5; expected a whole number, 1 to"),
+    ("generator.hidden_units", (8, 0), r"\(8, 0\); expected a tuple of whole numbers"),
+    ("generator.orthogonal_gain", -1.0, "-1.0; expected a number, 0 or more"),
+    ("generator.depth", 3, "no option of mlp, which takes latent_dim, hidden_units"),
+    ("critic.input_scale", float("inf"), "inf; expected finite numbers"),
+    ("critic.family", "gaussian", "'gaussian'; expected one of mlp"),
+    ("critic_optimizer.name", "adamm", "'adamm' is no optimizer; did you mean 'adam'"),
+    ("critic_optimizer.momentum", 0.5, "no option of adam, which takes learning_rate"),
+    ("critic_optimizer.learning_rate", -1.0, "-1.0; expected a number, 0 or more"),
+    ("critic_optimizer.learning_rate", float("nan"), "nan; expected"),
+    ("generator_optimizer.learning_rate", float("inf"), "inf; expected"),
+    ("generator_optimizer.beta_1", 1.5, r"1.5; expected a number in \[0, 1\)"),
+    ("generator_optimizer.beta_1", -0.1, r"-0.1; expected a number in \[0, 1\)"),
+    ("generator_optimizer.beta_2", 1.0, r"1.0; expected a number in \[0, 1\)"),
+    ("generator_optimizer.epsilon", 0.0, "0.0; expected a number above 0"),
+    ("generator_optimizer.clipnorm", 0.0, "0.0; expected a number above 0, or none"),
+    ("generator_optimizer.amsgrad", 1, "1; expected true or false"),
+]
+
+
+@pytest.mark.parametrize("key, value, message", WRONG)
+def test_a_value_out_of_range_is_refused_with_what_was_expected(key, value, message):
+    config = configs.ring.get_config()
+    group, _, name = key.rpartition(".")
+    holder = config[group] if group else config
+    with holder.ignore_type():
+        holder[name] = value
+    with pytest.raises(RequestError, match=rf"config\.{key}(\.name)?: {message}") as caught:
+        config_checks.check(config)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_optimizer_without_a_name_is_refused_but_an_empty_one_is_the_objectives_own():
+    config = configs.ring.get_config()
+    config.critic_optimizer = {}
+    config_checks.check(config)
+    config.critic_optimizer = {"learning_rate": 0.1}
+    with pytest.raises(RequestError, match=r"config.critic_optimizer.name: None is no optimizer"):
+        config_checks.check(config)
+
+
+@pytest.mark.parametrize("name", optimizers.OPTIMIZERS)
+def test_the_table_of_optimizers_is_that_of_keras(name):
+    optimizer = keras.optimizers.get(name)
+    taken = set(inspect.signature(type(optimizer).__init__).parameters) - {"self", "name", "kwargs"}
+    assert set(optimizers.options_of(name)) == taken
+    # Keras' own defaults are in range.
+    defaults = {key: value for key, value in optimizer.get_config().items() if key in taken}
+    optimizers.check({"name": name, **defaults}, "optimizer")
+
+
+@pytest.mark.parametrize(
+    "file, flags, gone, kept",
+    [
+        (
+            "ring",
+            {"critic_optimizer.name": "sgd"},
+            ["critic_optimizer.beta_1", "critic_optimizer.beta_2"],
+            ["critic_optimizer.learning_rate", "generator_optimizer.beta_1"],
+        ),
+        ("digits", {"generator.family": "mlp"}, ["generator.base_filters"], ["generator.latent_dim"]),
+        ("digits", {"critic.family": "mlp"}, ["critic.base_filters"], ["critic.normalization"]),
+        ("ring:wasserstein", {"objective": "minimax"}, ["objective_options.clip"], ["dynamics_options.critic_steps"]),
+        ("ring:minimax+unrolled", {"dynamics": "alternating"}, ["dynamics_options.steps"], ["objective"]),
+    ],
+)
+def test_options_of_the_former_choice_go_where_a_flag_chooses_anew(file, flags, gone, kept):
+    file, _, variant = file.partition(":")
+    config = getattr(configs, file).get_config(*[variant] if variant else [])
+    config.update_from_flattened_dict(flags)
+    config_checks.drop_former_options(config, flags)
+    left = config_checks.flatten(config)
+    assert not set(gone) & set(left) and set(kept) <= set(left)
+    config_checks.check(config)
+
+
+def test_an_option_that_a_flag_sets_is_never_dropped():
+    flags = {"critic_optimizer.name": "sgd", "critic_optimizer.beta_1": 0.5}
+    config = configs.ring.get_config()
+    config.update_from_flattened_dict(flags)
+    config_checks.drop_former_options(config, flags)
+    with pytest.raises(RequestError, match=r"config.critic_optimizer.beta_1: no option of sgd"):
+        config_checks.check(config)
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (None, "no such file"),
+        ("def get_config(\n", r"config.py, line 1: SyntaxError: '\(' was never closed"),
+        ("\ndef get_config():\n    return 1 / 0\n", "config.py, line 3: ZeroDivisionError: division by zero"),
+        ("def get_config():\n    return int('x')\n", "config.py, line 2: ValueError: invalid literal"),
+        ("import json\ndef get_config():\n    json.loads('{')\n", "config.py, line 3: JSONDecodeError"),
+        ("import no_such_module\n", "config.py, line 1: ModuleNotFoundError"),
+        ("def get_config():\n    open('/no/such/file')\n", "config.py, line 2: FileNotFoundError"),
+        ("get = 1\n", "config.py: AttributeError: .* has no attribute 'get_config'"),
+        ("def get_config():\n    pass\n", r"get_config\(\) gives a NoneType; expected an ml_collections.ConfigDict"),
+        ("def get_config(size):\n    return 1\n", "config.py: TypeError: get_config.. missing 1 required"),
+    ],
+)
+def test_a_config_file_that_cannot_be_read_is_told_by_file_line_and_error(content, message, tmp_path):
+    if content is not None:
+        (tmp_path / "config.py").write_text(content)
+    with pytest.raises(ValueError, match=message):
+        config_checks.ConfigFile().parse(f"{tmp_path}/config.py")
+
+
+def test_what_follows_the_colon_of_a_config_file_is_its_variant():
+    assert config_checks.ConfigFile().parse("configs/ring.py:hinge").objective == "hinge"

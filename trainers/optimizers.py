@@ -1,0 +1,116 @@
+"""Keras' optimizers as a config names them: what options each takes, and in what range. Free of TensorFlow."""
+
+import difflib
+
+from trainers.techniques import is_amount
+from zoo.errors import RequestError
+
+#: Options of every optimizer.
+_COMMON = (
+    "learning_rate",
+    "weight_decay",
+    "clipnorm",
+    "clipvalue",
+    "global_clipnorm",
+    "use_ema",
+    "ema_momentum",
+    "ema_overwrite_frequency",
+    "loss_scale_factor",
+    "gradient_accumulation_steps",
+)
+_ADAM = ("beta_1", "beta_2", "epsilon")
+
+#: Optimizers, and the options that each has beside the common ones.
+OPTIMIZERS = {
+    "adadelta": ("rho", "epsilon"),
+    "adafactor": ("beta_2_decay", "epsilon_1", "epsilon_2", "clip_threshold", "relative_step"),
+    "adagrad": ("initial_accumulator_value", "epsilon"),
+    "adam": (*_ADAM, "amsgrad"),
+    "adamax": _ADAM,
+    "adamw": (*_ADAM, "amsgrad"),
+    "ftrl": (
+        "learning_rate_power",
+        "initial_accumulator_value",
+        "l1_regularization_strength",
+        "l2_regularization_strength",
+        "l2_shrinkage_regularization_strength",
+        "beta",
+    ),
+    "lion": ("beta_1", "beta_2"),
+    "nadam": _ADAM,
+    "rmsprop": ("rho", "momentum", "epsilon", "centered"),
+    "sgd": ("momentum", "nesterov"),
+}
+
+
+_AMOUNT = (is_amount, "a number, 0 or more")
+_ABOVE_ZERO = (lambda value: is_amount(value) and value > 0, "a number above 0")
+_DECAY = (lambda value: is_amount(value) and value < 1, "a number in [0, 1)")
+_SWITCH = (lambda value: isinstance(value, bool), "true or false")
+
+#: Ranges by option; Keras itself checks the others. A learning rate of 0 holds a player still.
+_RANGES = {
+    "learning_rate": _AMOUNT,
+    "weight_decay": _AMOUNT,
+    "clipnorm": _ABOVE_ZERO,
+    "clipvalue": _ABOVE_ZERO,
+    "global_clipnorm": _ABOVE_ZERO,
+    "loss_scale_factor": _ABOVE_ZERO,
+    "use_ema": _SWITCH,
+    "ema_momentum": _DECAY,
+    "beta_1": _DECAY,
+    "beta_2": _DECAY,
+    "rho": _DECAY,
+    "momentum": _DECAY,
+    "epsilon": _ABOVE_ZERO,
+    "epsilon_1": _ABOVE_ZERO,
+    "epsilon_2": _ABOVE_ZERO,
+    "clip_threshold": _ABOVE_ZERO,
+    "initial_accumulator_value": _AMOUNT,
+    "l1_regularization_strength": _AMOUNT,
+    "l2_regularization_strength": _AMOUNT,
+    "l2_shrinkage_regularization_strength": _AMOUNT,
+    "amsgrad": _SWITCH,
+    "nesterov": _SWITCH,
+    "centered": _SWITCH,
+    "relative_step": _SWITCH,
+}
+#: Options of those with a range that None turns off.
+_OPTIONAL = ("weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "loss_scale_factor")
+
+
+def options_of(name):
+    """Names of the options that optimizer `name` takes, in any case; none for what is no optimizer."""
+    name = str(name).lower()
+    return (*_COMMON, *OPTIMIZERS[name]) if name in OPTIMIZERS else ()
+
+
+def check(options, where):
+    """Checks a config's optimizer: a dict with "name" and options; an empty one stands for the objective's own.
+
+    Args:
+        options: the dict.
+        where: what a message calls it.
+
+    Raises:
+        RequestError: no such optimizer or option, or a value out of range.
+    """
+    if not options:
+        return
+    name = options.get("name")
+    known = options_of(name)
+    if not known:
+        near = difflib.get_close_matches(str(name).lower(), OPTIMIZERS, 3, 0.5)
+        hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"expected one of {', '.join(OPTIMIZERS)}"
+        raise RequestError(f"{where}.name: {name!r} is no optimizer; {hint}")
+    for option, value in options.items():
+        if option == "name":
+            continue
+        if option not in known:
+            raise RequestError(f"{where}.{option}: no option of {name}, which takes {', '.join(known)}")
+        if option not in _RANGES or (value is None and option in _OPTIONAL):
+            continue
+        holds, expected = _RANGES[option]
+        if not holds(value):
+            none = ", or none" if option in _OPTIONAL else ""
+            raise RequestError(f"{where}.{option}: {value!r}; expected {expected}{none}")
