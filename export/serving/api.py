@@ -3,6 +3,7 @@
 import asyncio
 import time
 
+from absl import logging
 from google.protobuf import any_pb2
 from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2
 
@@ -24,7 +25,7 @@ class Api:
         self.manager, self.metrics, self.limits = manager, metrics, limits
 
     async def answer(self, name, api, entrypoint, seconds, work):
-        """Awaits `work`, at most so many seconds, and counts it.
+        """Awaits `work`, at most so many seconds, counts it and logs it.
 
         Args:
             name: the model's name as the client gave it.
@@ -37,7 +38,8 @@ class Api:
         """
         start, code = time.perf_counter(), Code.OK
         try:
-            return await asyncio.wait_for(work, seconds)
+            with self.metrics.in_flight(entrypoint):
+                return await asyncio.wait_for(work, seconds)
         except asyncio.CancelledError:
             code = Code.CANCELLED
             raise
@@ -50,7 +52,10 @@ class Api:
             raise error from None
         finally:
             known = name if self.manager.knows(name) else ""
-            self.metrics.record(known, api, entrypoint, code, time.perf_counter() - start)
+            took = time.perf_counter() - start
+            self.metrics.record(known, api, entrypoint, code, took)
+            # What a client calls a model is its own text: quoted and cut where the config has no such model.
+            logging.info("%s %s %s %s %.1f ms", entrypoint, api, known or repr(name[:64]), code.name, 1e3 * took)
 
     def status(self, spec):
         """GetModelStatusResponse for a ModelSpec."""

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import tensorflow as tf
 
+from export.serving import monitoring
 from export.serving.errors import Code, ServingError, invalid
 from zoo.errors import RequestError
 
@@ -49,6 +50,10 @@ class Parameters:
         if self.enable_large_batch_splitting and self.max_execution_batch_size:
             return self.max_execution_batch_size
         return self.max_batch_size
+
+    def padded(self, rows):
+        """Rows of the batch that so many rows run in."""
+        return next((size for size in self.allowed_batch_sizes if size >= rows), rows)
 
     @classmethod
     def of(cls, message, where):
@@ -95,13 +100,19 @@ class Parameters:
 
 
 class Scheduler:
-    """The threads that run batches, shared by all queues, which take turns."""
+    """The threads that run batches, shared by all queues, which take turns.
 
-    def __init__(self, parameters):
-        self.parameters = parameters
+    Args:
+        parameters: `Parameters`.
+        metrics: `monitoring.Metrics` to count in, or None.
+    """
+
+    def __init__(self, parameters, metrics=None):
+        self.parameters, self._metrics = parameters, metrics or monitoring.Metrics()
         self._threads = ThreadPoolExecutor(parameters.num_batch_threads, "batch")
         self._idle = parameters.num_batch_threads
         self._queues = collections.deque()
+        self._metrics.enqueued.labels("batch").set_function(lambda: sum(len(queue.batches) for queue in self._queues))
 
     def queue(self, signature, version):
         """A new `Queue` for a `servable.Signature` of a `models.Version`."""
@@ -126,6 +137,9 @@ class Scheduler:
                 self._queues.append(queue)
             if batch:
                 self._idle -= 1
+                self._metrics.batch_rows.observe(self.parameters.padded(sum(task.size for task in batch.tasks)))
+                for task in batch.tasks:
+                    self._metrics.queuing.observe((now - task.arrival) * 1e6)
                 queue.version.hold()
                 running = asyncio.get_running_loop().run_in_executor(self._threads, batch.run)
                 running.add_done_callback(functools.partial(self._done, queue.version))
@@ -168,9 +182,8 @@ class Queue:
             raise invalid(f"Task size {size} is larger than maximum input batch size {parameters.max_batch_size}")
         futures = []
         for start, stop, batch in self._places(inputs, size):
-            task = _Task(
-                {alias: value[start:stop] for alias, value in inputs.items()}, stop - start, loop.create_future()
-            )
+            part = {alias: value[start:stop] for alias, value in inputs.items()}
+            task = _Task(part, stop - start, loop.create_future(), loop.time())
             batch.add(task)
             futures.append(task.future)
         self._scheduler.enlist(self)
@@ -226,6 +239,7 @@ class _Task:
     inputs: dict
     size: int
     future: asyncio.Future
+    arrival: float
 
 
 class _Batch:
@@ -258,7 +272,7 @@ class _Batch:
 
     def _run(self, tasks):
         rows = sum(task.size for task in tasks)
-        padded = next((size for size in self._parameters.allowed_batch_sizes if size >= rows), rows)
+        padded = self._parameters.padded(rows)
         inputs = {}
         for alias in self.shapes:
             parts = [task.inputs[alias] for task in tasks]

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import ctypes
 import dataclasses
+import functools
 import gc
 import os
 import re
@@ -20,6 +21,7 @@ from absl import logging
 from tensorflow_serving.apis import get_model_status_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
+from export.serving import monitoring
 from export.serving.errors import Code, ServingError, invalid
 from export.serving.servable import Servable
 
@@ -82,10 +84,11 @@ class Manager:
         scheduler: `batching.Scheduler`, or None to run every request by itself.
         threads: requests that run at the same time where there is no scheduler, or a signature cannot be batched.
         allow_labels_for_unavailable: as TensorFlow Serving's ``--allow_version_labels_for_unavailable_models``.
+        metrics: `monitoring.Metrics` to count in, or None.
     """
 
-    def __init__(self, scheduler=None, threads=None, allow_labels_for_unavailable=False):
-        self._scheduler = scheduler
+    def __init__(self, scheduler=None, threads=None, allow_labels_for_unavailable=False, metrics=None):
+        self._scheduler, self._metrics = scheduler, metrics or monitoring.Metrics()
         self._allow_labels = allow_labels_for_unavailable
         self._direct = ThreadPoolExecutor(threads or os.cpu_count(), "run")
         # Loads and unloads come one after the other, and never wait behind requests.
@@ -259,23 +262,43 @@ class Manager:
         except Exception as error:
             version.state, version.error = State.END, ServingError.of(error)
             logging.error("%s version %d cannot be loaded: %s", model.name, version.number, version.error.message)
+            self._metrics.not_loaded(version.path)
             await self._in_loader(_give_back)
             return
         version.run = self._runner(version)
         version.state = State.AVAILABLE
-        logging.info("serving %s version %d", model.name, version.number)
+        loaded, warmed_up = version.servable.load_seconds, version.servable.warmup_seconds
+        self._metrics.loaded(version.path, loaded, warmed_up)
+        logging.info(
+            "serving %s version %d: loaded in %.1f s, warmed up in %.1f s",
+            model.name,
+            version.number,
+            loaded,
+            warmed_up,
+        )
 
     def _runner(self, version):
         signatures = version.servable.signatures.values() if self._scheduler else ()
         queues = {each: self._scheduler.queue(each, version) for each in signatures if each.batchable}
+        waiting = self._metrics.enqueued.labels("run")
+
+        def start(signature, inputs):
+            waiting.dec()
+            return signature.run(inputs)
+
+        def end(running):
+            if running.cancelled():  # before it started
+                waiting.dec()
+            version.release()
 
         async def run(signature, inputs):
             if signature in queues and all(len(value) for value in inputs.values()):
                 return await queues[signature].run(inputs)
             loop = asyncio.get_running_loop()
             version.hold()
-            running = self._direct.submit(signature.run, inputs)
-            running.add_done_callback(lambda _: loop.call_soon_threadsafe(version.release))
+            waiting.inc()
+            running = self._direct.submit(start, signature, inputs)
+            running.add_done_callback(functools.partial(loop.call_soon_threadsafe, end))
             try:
                 return await asyncio.wrap_future(running)
             except Exception as error:
@@ -298,6 +321,7 @@ class Manager:
         del servable
         await self._in_loader(_give_back)
         version.state = State.END
+        self._metrics.forget(version.path)
         logging.info("unloaded %s version %d", model.name, version.number)
 
     async def _poll(self, config):

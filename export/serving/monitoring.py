@@ -1,6 +1,7 @@
-"""Prometheus metrics under the names that TensorFlow Serving gives them."""
+"""Prometheus metrics, under TensorFlow Serving's names where it has them; its times are in microseconds."""
 
 import collections
+import contextlib
 import re
 
 import prometheus_client
@@ -8,25 +9,66 @@ from prometheus_client.core import Metric
 
 DEFAULT_PATH = "/monitoring/prometheus/metrics"
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-#: Microseconds: 10, 18, 32.4, … (about 20 minutes), the buckets of TensorFlow Serving.
-_BUCKETS = [10 * 1.8**power for power in range(33)]
-_PREFIX = ":tensorflow:serving:"
+_TENSORFLOW = ":tensorflow:"
+_PREFIX = f"{_TENSORFLOW}serving:"
+_OWN = "gan_zoo_serving_"
+
+
+def _buckets(first, growth, count):
+    return [first * growth**power for power in range(count)]
+
+
+#: 10 microseconds to about 20 minutes, 100 to about a second, 1 to 8,192 rows: the buckets of TensorFlow Serving.
+_LONG, _SHORT, _ROWS = _buckets(10, 1.8, 33), _buckets(100, 1.2, 52), _buckets(1, 2, 14)
 
 
 class Metrics:
-    """Counts and latencies of requests. Labels are models that exist, never what a client made up."""
+    """What a server counts and measures. Labels are models that exist, never what a client made up.
+
+    Attributes:
+        batch_rows, queuing: prometheus_client.Histogram of the rows of the batches that were run, padding included, and
+            of the microseconds that a request waited for its batch to run.
+        enqueued: prometheus_client.Gauge of what waits for a thread, label ``queue``.
+    """
 
     def __init__(self):
         self._registry = prometheus_client.CollectorRegistry()
-        self._counts = collections.Counter()
+        # Memory, processor time, open files, under the names that every Prometheus client gives them.
+        prometheus_client.ProcessCollector(registry=self._registry)
+        self._requests, self._loads, self._load_times = (collections.Counter() for _ in range(3))
         self._registry.register(self)
-        self._latency = prometheus_client.Histogram(
-            f"{_PREFIX}request_latency",
+        self._latency = self._histogram(
+            "request_latency",
             "Distribution of wall time (in microseconds) for Tensorflow Serving request.",
+            _LONG,
             ["model_name", "API", "entrypoint"],
-            buckets=_BUCKETS,
-            registry=self._registry,
         )
+        self._warmup = self._histogram(
+            "model_warmup_latency",
+            "Distribution of wall time (in microseconds) for warming up the model.",
+            _LONG,
+            ["model_path", "status"],
+        )
+        self.queuing = self._histogram(
+            "batching_session:queuing_latency", "Distribution of wall time spent (in microseconds) in queuing", _SHORT
+        )
+        self.batch_rows = self._histogram(
+            "batching_session:processed_batch_size", "Tracks the batch size distribution on processing.", _ROWS
+        )
+        self.enqueued = self._gauge("enqueued", "Batches or single runs that wait for a thread.", ["queue"])
+        self._in_flight = self._gauge("requests_in_flight", "Requests that are not answered yet.", ["entrypoint"])
+
+    def _histogram(self, name, documentation, buckets, labels=()):
+        return prometheus_client.Histogram(
+            _PREFIX + name, documentation, labels, buckets=buckets, registry=self._registry
+        )
+
+    def _gauge(self, name, documentation, labels):
+        return prometheus_client.Gauge(_OWN + name, documentation, labels, registry=self._registry)
+
+    def in_flight(self, entrypoint):
+        """Context manager: a request is being answered."""
+        return self._in_flight.labels(entrypoint).track_inprogress()
 
     def record(self, model_name, api, entrypoint, code, seconds):
         """Takes in one request.
@@ -37,15 +79,49 @@ class Metrics:
             code: grpc.StatusCode.
             seconds: from its arrival to its answer; only successes count, as in TensorFlow Serving.
         """
-        self._counts[model_name, code.name] += 1
+        self._requests[model_name, code.name] += 1
         if code.value[0] == 0:
             self._latency.labels(model_name, api, entrypoint).observe(seconds * 1e6)
 
+    def loaded(self, path, load_seconds, warmup_seconds):
+        """Takes in a version's directory that was loaded, and how long it took."""
+        self._loads[path, "success"] += 1
+        self._load_times[path,] += load_seconds * 1e6
+        self._warmup.labels(path, "OK").observe(warmup_seconds * 1e6)
+
+    def not_loaded(self, path):
+        """Takes in a version's directory that could not be loaded."""
+        self._loads[path, "fail"] += 1
+
+    def forget(self, path):
+        """Drops what is known of a version's directory: versions come for as long as a server runs."""
+        self._load_times.pop((path,), None)
+        for status in ("success", "fail"):
+            self._loads.pop((path, status), None)
+        with contextlib.suppress(KeyError):
+            self._warmup.remove(path, "OK")
+
     def collect(self):
-        metric = Metric(f"{_PREFIX}request_count", "The total number of requests.", "counter")
-        for (model_name, status), count in self._counts.items():
-            metric.add_sample(metric.name, {"model_name": model_name, "status": status}, count)
-        yield metric
+        """The counters, for prometheus_client."""
+        for name, documentation, labels, values in (
+            ("serving:request_count", "The total number of requests.", ("model_name", "status"), self._requests),
+            (
+                "cc:saved_model:load_attempt_count",
+                "Attempts to load a SavedModel.",
+                ("model_path", "status"),
+                self._loads,
+            ),
+            (
+                "cc:saved_model:load_latency",
+                "Wall time (in microseconds) that loading a SavedModel took, without its warm-up.",
+                ("model_path",),
+                self._load_times,
+            ),
+        ):
+            metric = Metric(_TENSORFLOW + name, documentation, "counter")
+            for key, value in values.items():
+                metric.add_sample(metric.name, dict(zip(labels, key)), value)
+            yield metric
 
     def page(self):
         """The metrics as Prometheus reads them, bytes."""

@@ -43,9 +43,10 @@ async def serve(options, config, parameters, monitoring_config, credentials):
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    scheduler = batching.Scheduler(parameters) if parameters else None
+    metrics = monitoring.Metrics()
+    scheduler = batching.Scheduler(parameters, metrics) if parameters else None
     manager = models.Manager(
-        scheduler, options.run_threads or None, options.allow_version_labels_for_unavailable_models
+        scheduler, options.run_threads or None, options.allow_version_labels_for_unavailable_models, metrics
     )
     # What is imported stays for good. Left to the garbage collector, each of its full rounds would look through all of
     # it, and the requests of that moment wait for a tenth of a second.
@@ -53,7 +54,7 @@ async def serve(options, config, parameters, monitoring_config, credentials):
     gc.freeze()
     await _load(manager, config, options)
     limits = Limits(options.max_request_examples, options.max_request_mib * _MIB)
-    api = Api(manager, monitoring.Metrics(), limits)
+    api = Api(manager, metrics, limits)
     tasks, grpc_server, http = [], None, None
     if options.port:
         grpc_server, health = await _start_grpc(api, credentials, options)

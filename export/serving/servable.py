@@ -5,6 +5,7 @@ It runs in a session of its own, the path that TensorFlow Serving takes: closing
 
 import dataclasses
 import math
+import time
 
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
@@ -146,6 +147,7 @@ class Servable:
     Attributes:
         signatures: dict of name → `Signature`.
         definitions: dict of name → SignatureDef, as the model has them.
+        load_seconds, warmup_seconds: how long the two took.
     """
 
     def __init__(self, path):
@@ -157,6 +159,7 @@ class Servable:
         Raises:
             Exception: whatever a broken model makes TensorFlow raise.
         """
+        start = time.perf_counter()
         graph = tf.Graph()
         self._session = tf.compat.v1.Session(graph=graph)
         try:
@@ -168,7 +171,9 @@ class Servable:
                 for name, definition in self.definitions.items()
                 if name != _INITIALIZER
             }
+            self.load_seconds = time.perf_counter() - start
             self._warm_up(path)
+            self.warmup_seconds = time.perf_counter() - start - self.load_seconds
         except BaseException:  # whatever broke off the load, the session holds memory that nobody else gives back
             self._session.close()
             raise

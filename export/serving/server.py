@@ -26,10 +26,11 @@ def main(argv):
     if values.version:
         print(f"tf-gan-zoo {metadata.version('tf-gan-zoo')}, TensorFlow {metadata.version('tensorflow')}")
         return
+    if not values["verbosity"].present:
+        logging.set_verbosity(logging.INFO)  # one line a request; --verbosity=-1 leaves warnings and errors
     model_server_flags.check(values)
     check(values)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    logging.set_verbosity(logging.INFO)
     configs = read_configs(values)
     from export.serving import running
 

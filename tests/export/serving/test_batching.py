@@ -11,6 +11,7 @@ from google.protobuf import text_format
 from export.serving import protos
 from export.serving.batching import Parameters, Scheduler
 from export.serving.errors import Code, ServingError
+from export.serving.monitoring import Metrics
 
 
 class Doubling:
@@ -128,6 +129,30 @@ def test_who_hangs_up_is_left_out():
         return model.sizes
 
     assert asyncio.run(scenario()) == [1, 3]
+
+
+def test_metrics_tell_what_waits_and_how_large_batches_are():
+    async def scenario():
+        model, metrics = Doubling(is_open=False), Metrics()
+        parameters = Parameters(num_batch_threads=1, max_batch_size=4, allowed_batch_sizes=(2, 4))
+        queue = Scheduler(parameters, metrics).queue(model, Version())
+        requests = [asyncio.ensure_future(queue.run({"x": np.ones(size)})) for size in (4, 3, 1, 1)]
+        await asyncio.sleep(0.02)
+        busy = metrics.page().decode()
+        model.open.set()
+        await asyncio.gather(*requests)
+        return model.sizes, busy, metrics.page().decode()
+
+    sizes, busy, done = asyncio.run(scenario())
+    assert sizes == [4, 4, 2]
+    assert '\ngan_zoo_serving_enqueued{queue="batch"} 2.0\n' in busy
+    assert '\ngan_zoo_serving_enqueued{queue="batch"} 0.0\n' in done
+    rows = ":tensorflow:serving:batching_session:processed_batch_size"
+    assert f'\n{rows}_bucket{{le="2.0"}} 1.0\n' in done and f"\n{rows}_sum 10.0\n" in done
+    waited = ":tensorflow:serving:batching_session:queuing_latency"
+    assert f"\n{waited}_count 4.0\n" in done
+    # Three of the four waited for the first one's 20 milliseconds.
+    assert float(done.split(f"\n{waited}_sum ")[1].split()[0]) > 3 * 19_000
 
 
 def test_parameters_of_the_guide():

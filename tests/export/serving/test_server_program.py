@@ -1,6 +1,7 @@
 """What the server does beside TensorFlow Serving's API: the page's routes, metrics, and refusals at the start."""
 
 import asyncio
+import contextlib
 import re
 import socket
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 import requests
 from harness import REPOSITORY, TIMEOUT, free_port
 from prometheus_client import parser
-from tensorflow_serving.apis import model_management_pb2, model_service_pb2_grpc
+from tensorflow_serving.apis import get_model_status_pb2, model_management_pb2, model_service_pb2_grpc
 
 from export.serving import models, monitoring, protos, running, server
 from export.serving.api import Api
@@ -76,6 +77,45 @@ def test_metrics_have_types(embedded):
     assert types[":tensorflow:serving:request_count"] == "counter"
     assert types[":tensorflow:serving:request_latency"] == "histogram"
     assert not {"untyped", "unknown"} & set(types.values())
+
+
+def test_metrics_tell_an_operator_of_memory_requests_under_way_and_loads(embedded, models):
+    page = requests.get(embedded.url("/monitoring/prometheus/metrics"), timeout=TIMEOUT).text
+    values = dict(line.rsplit(" ", 1) for line in page.splitlines())
+    assert float(values["process_resident_memory_bytes"]) == pytest.approx(embedded.memory(), rel=0.2)
+    assert values['gan_zoo_serving_enqueued{queue="run"}'] == "0.0"
+    assert values['gan_zoo_serving_requests_in_flight{entrypoint="REST"}'] == "0.0"
+    loads = ":tensorflow:cc:saved_model:load"
+    for version in ("generator/1", "numbered/1", "numbered/2"):
+        path = f'model_path="{models}/{version}"'
+        assert values[f'{loads}_attempt_count{{{path},status="success"}}'] == "1.0"
+        assert 1e3 < float(values[f"{loads}_latency{{{path}}}"]) < 1e9
+    warmup = {
+        version: float(
+            values[f':tensorflow:serving:model_warmup_latency_sum{{model_path="{models}/{version}",status="OK"}}']
+        )
+        for version in ("generator/1", "numbered/1")
+    }
+    # The generator alone carries requests to warm up with.
+    assert warmup["generator/1"] > 10 * warmup["numbered/1"]
+
+
+def test_every_request_is_logged_in_a_line(embedded):
+    for name in ("numbered", "made_up\nI1123 08:15 1 api.py:1] " + 9 * "GRPC "):
+        request = get_model_status_pb2.GetModelStatusRequest(model_spec={"name": name})
+        with contextlib.suppress(grpc.RpcError):
+            embedded.models.GetModelStatus(request, timeout=TIMEOUT)
+    assert requests.get(embedded.url("/v1/models/numbered"), timeout=TIMEOUT).ok
+    *_, known, made_up, rest = re.findall(r"(?m)^I[^\]]*\] ((?:GRPC|REST) .*)$", embedded.log.read_text())
+    assert re.fullmatch(r"GRPC GetModelStatus numbered OK \d+\.\d ms", known)
+    cut = r"'made_up\\nI1123 08:15 1 api.py:1\] (GRPC ){6}GR'"
+    assert re.fullmatch(rf"GRPC GetModelStatus {cut} NOT_FOUND \d+\.\d ms", made_up)
+    assert re.fullmatch(r"REST GetModelStatus numbered OK \d+\.\d ms", rest)
+
+
+def test_what_is_logged_follows_the_verbosity():
+    assert "has no effect" in program("--grpc_max_threads=4").stderr
+    assert "has no effect" not in program("--grpc_max_threads=4", "--verbosity=-2").stderr
 
 
 @pytest.mark.parametrize("enabled", [False, True])
