@@ -73,9 +73,14 @@ def alternating(state, steps, k):
     return state
 
 
-def simultaneous(state, steps):
-    for step, real in enumerate(reals(steps).astype(np.float64)):
-        z = latents(step, 0)
+def simultaneous(state, steps, k=1):
+    batches = reals(steps * k).astype(np.float64)
+    for step in range(steps):
+        for draw in range(k - 1):
+            gradients = critic_gradients(state, batches[step * k + draw], latents(step, draw))
+            state = [*state[:2], *moved(state[2:], gradients, RATES[0])]
+        # The joint move is on the last batch and has the last draw.
+        real, z = batches[step * k + k - 1], latents(step, k - 1)
         of_critic, of_generator = critic_gradients(state, real, z), generator_gradients(state, z)
         state = [*moved(state[:2], of_generator, RATES[1]), *moved(state[2:], of_critic, RATES[0])]
     return state
@@ -97,11 +102,12 @@ def test_alternating_is_k_critic_steps_on_fresh_batches_then_one_generator_step(
     assert distance(weights(gan), initial) > 0.1
 
 
-def test_simultaneous_takes_both_gradients_at_the_same_point():
-    gan, initial = play(Simultaneous(), steps=4)
-    assert distance(weights(gan), simultaneous(initial, 4)) < 1e-12
+@pytest.mark.parametrize("k", [1, 2, 3])
+def test_simultaneous_takes_both_gradients_at_the_same_point(k):
+    gan, initial = play(Simultaneous(critic_steps=k), steps=4)
+    assert distance(weights(gan), simultaneous(initial, 4, k)) < 1e-12
     # The two orders of play differ by far more than rounding, so that neither passes for the other.
-    assert distance(simultaneous(initial, 4), alternating(initial, 4, 1)) > 1e-3
+    assert distance(simultaneous(initial, 4, k), alternating(initial, 4, k)) > 1e-3
 
 
 def test_simultaneous_takes_one_batch_and_alternating_takes_k():

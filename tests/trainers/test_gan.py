@@ -13,6 +13,7 @@ from trainers import gan as template
 from trainers import training
 from trainers.dynamics.simultaneous import Simultaneous
 from trainers.objectives.non_saturating import NonSaturating
+from zoo.noise import Noise
 
 
 def test_two_replicas_learn_what_one_learns_in_float32(small_config, build, fit, state, assert_same, two_replicas):
@@ -138,6 +139,19 @@ def test_the_seed_decides_the_noise(small_config, build, fit, state):
         run.gan.fit(data, steps_per_epoch=2, verbose=0, shuffle=False)
         ends.append(np.concatenate([array.ravel() for array in state(run.gan)]))
     assert np.abs(ends[0] - ends[1]).max() > 1e-4
+
+
+def test_the_noise_is_that_of_the_seed_the_step_the_rollbacks_and_the_draw(small_config, build):
+    gan = build(small_config(changes={"seed": 3})).gan
+    gan.step.assign(5)
+    gan.rollbacks.assign(2)
+    expected = Noise.of_step(3, tf.constant(5, tf.int64), 8).fold_in(2).fold_in(1).normal("latents", [4])
+    np.testing.assert_array_equal(gan.noise(8, draw=1).normal("latents", [4]), expected)
+    draws = {expected.numpy().tobytes()}
+    for rollbacks, draw in ((0, 1), (1, 1), (2, 0), (2, 2)):
+        gan.rollbacks.assign(rollbacks)
+        draws.add(gan.noise(8, draw).normal("latents", [4]).numpy().tobytes())
+    assert len(draws) == 5
 
 
 def test_eager_steps_are_the_traced_steps(small_config, build, fit, state, assert_same):

@@ -103,24 +103,123 @@ class TestEveryDynamics:
         assert_same(state(resumed), state(plain))
 
 
+class Reference:
+    """The moves of every dynamics at rate 1, from the gradients of a game's two losses alone, taken one at a time."""
+
+    #: Of central differences in float64 at 1e-6: rounding of 1e-10 of the function, truncation below that.
+    DELTA = 1e-6
+
+    def __init__(self, gan, real, rng):
+        self.gan, self.real, self.players = gan, tf.constant(real), (gan.critic, gan.generator)
+        self.variables = [variable for player in self.players for variable in player.trainable_variables]
+        self.of_critic = sum(int(np.prod(variable.shape)) for variable in gan.critic.trainable_variables)
+        direction = rng.normal(size=self.weights().size)
+        self.direction = direction / np.linalg.norm(direction)
+
+    def weights(self):
+        return np.concatenate([variable.numpy().ravel() for variable in self.variables])
+
+    def assign(self, weights):
+        ends = np.cumsum([int(np.prod(variable.shape)) for variable in self.variables])[:-1]
+        for variable, piece in zip(self.variables, np.split(weights, ends)):
+            variable.assign(piece.reshape(variable.shape))
+
+    def losses(self, weights):
+        """(L_D, L_G), and the gradient of each by its own player's weights, end to end: the field v."""
+        self.assign(weights)
+        noise, values, field = self.gan.noise(len(self.real)), [], []
+        for player, loss in zip(self.players, (self.gan.critic_total_loss, self.gan.generator_total_loss)):
+            with tf.GradientTape() as tape:
+                values.append(loss(self.real, self.gan.generate(noise), noise))
+            variables = [variable.value for variable in player.trainable_variables]
+            gradients = tape.gradient(values[-1], variables, unconnected_gradients="zero")
+            field += [gradient.numpy().ravel() for gradient in gradients]
+        return [float(value) for value in values], np.concatenate(field)
+
+    def field(self, weights):
+        return self.losses(weights)[1]
+
+    def slope(self, function, weights, of_generator=False):
+        """Derivative of a function of the weights along the direction, or along its generator's part."""
+        step = self.DELTA * self.direction
+        if of_generator:
+            step[: self.of_critic] = 0.0
+        return (function(weights + step) - function(weights - step)) / (2.0 * self.DELTA)
+
+    def critics_part(self, vector):
+        return np.where(np.arange(vector.size) < self.of_critic, vector, 0.0)
+
+    def generators_part(self, vector):
+        return vector - self.critics_part(vector)
+
+    def alternating(self, weights):
+        answered = weights - self.critics_part(self.field(weights))
+        return weights - answered + self.generators_part(self.field(answered))
+
+    def answered(self, weights, steps, rate):
+        """The weights, the critic's after so many plain steps."""
+        for _ in range(steps):
+            weights = weights - rate * self.critics_part(self.field(weights))
+        return weights
+
+
 @pytest.mark.parametrize("objective", GAMES)
-def test_every_dynamics_plays_every_two_player_game(objective, small_config, build):
+def test_every_dynamics_moves_as_its_equation_says_in_every_two_player_game(objective, small_config, build):
+    """The whole move, or its component in one direction where the equation has a derivative of a derivative in it."""
     # One GAN an objective, its dynamics exchanged: what is built does not depend on it.
-    config = small_config(objective)
+    config = small_config(objective, {"train.precision": "float64", "dynamics_options.critic_steps": 1})
     config.update(GAMES[objective])
+    if objective == "wasserstein":
+        config.objective_options.clip = 0.0  # A projected weight has not moved by its gradient.
     gan = build(config).gan
-    gan.critic_optimizer = keras.optimizers.Adam(0.01)
-    gan.critic_optimizer.build(gan.critic.trainable_variables)
-    for name in STABILISED:
-        play = dynamics.METHODS.load(name)(**OPTIONS[name])
-        play.build(gan)
-        gan.dynamics = play
-        before = [variable.numpy() for variable in gan.critic.weights + gan.generator.weights]
-        logs = gan.train_step((points(0),))
-        assert all(np.isfinite(value) for value in logs.values()), name
-        after = [variable.numpy() for variable in gan.critic.weights + gan.generator.weights]
-        assert all(np.all(np.isfinite(weight)) for weight in after), name
-        assert any(np.abs(one - other).max() > 0 for one, other in zip(before, after)), name
+    # A third player, such as an encoder, moves outside of the dynamics, and stays where it is.
+    for player, rate in (("generator", 1.0), ("critic", 1.0), ("encoder", 0.0)):
+        if hasattr(gan, player):
+            setattr(gan, f"{player}_optimizer", keras.optimizers.SGD(rate))
+            getattr(gan, f"{player}_optimizer").build(getattr(gan, player).trainable_variables)
+    real = points(0).astype(np.float64)
+    reference = Reference(gan, real, np.random.default_rng(1))
+    start, along = reference.weights(), reference.direction
+
+    def moved(name, moves=1, **options):
+        """What the last of so many moves from the start took off the weights; all moves have the same noise."""
+        gan.dynamics = dynamics.METHODS.load(name)(**options)
+        gan.dynamics.build(gan)
+        reference.assign(start)
+        for _ in range(moves):
+            gan.step.assign(0)
+            before = reference.weights()
+            gan.train_step((real,))
+        gan.step.assign(0)
+        return before - reference.weights()
+
+    v = reference.field(start)
+    assert min(np.abs(v[: reference.of_critic]).max(), np.abs(v[reference.of_critic :]).max()) > 1e-3
+    # Float64 rounding of one step; differences as above.
+    exact, differences = {"rtol": 1e-9, "atol": 1e-12}, {"rtol": 1e-5, "atol": 1e-8}
+    np.testing.assert_allclose(moved("simultaneous"), v, **exact)
+    np.testing.assert_allclose(moved("alternating"), reference.alternating(start), **exact)
+
+    pull = reference.slope(lambda at: 0.5 * (reference.field(at) ** 2).sum(), start)
+    np.testing.assert_allclose(along @ moved("consensus", gamma=0.7), along @ v + 0.7 * pull, **differences)
+
+    taken = moved("locally_stable", eta=0.7)
+    np.testing.assert_allclose(reference.critics_part(taken), reference.critics_part(v), **exact)
+    pull = reference.slope(lambda at: (reference.critics_part(reference.field(at)) ** 2).sum(), start, True)
+    along_generator = reference.generators_part(along)
+    np.testing.assert_allclose(along_generator @ taken, along_generator @ v + 0.7 * pull, **differences)
+
+    taken = moved("unrolled", steps=2, surrogate="sgd", surrogate_rate=0.1)
+    np.testing.assert_allclose(reference.critics_part(taken), reference.critics_part(v), **exact)
+    found = reference.slope(lambda at: reference.losses(reference.answered(at, 2, 0.1))[0][1], start, True)
+    np.testing.assert_allclose(along_generator @ taken, found, **differences)
+
+    # At the second move the mean of both iterates is half of the first move away: w times the move, back.
+    first = reference.alternating(start)
+    second = start - first
+    expected = reference.critics_part(reference.field(second) - 0.3 * first)
+    expected += reference.generators_part(reference.field(second - expected) - 0.3 * first)
+    np.testing.assert_allclose(moved("historical_averaging", 2, weight=0.3), expected, **exact)
 
 
 @pytest.mark.parametrize("objective", sorted(set(objectives.METHODS.names()) - set(GAMES)))

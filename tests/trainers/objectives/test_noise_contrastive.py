@@ -8,6 +8,7 @@ from scipy import stats
 
 import zoo
 from trainers import objectives
+from trainers.dynamics.alternating import Alternating
 from trainers.dynamics.simultaneous import Simultaneous
 from trainers.techniques import ZeroCentred
 from zoo.errors import RequestError
@@ -65,6 +66,34 @@ def test_the_expected_gradient_is_zero_where_the_model_is_the_data():
         sizes.append(max(np.abs(gradient).max() for gradient in gradients))
     assert sizes[0] < 1e-9
     assert sizes[1] > 1e-2
+
+
+def test_the_noise_is_drawn_with_its_mean_and_scale():
+    gan = build(noise_mean=0.5, noise_scale=2.0)
+    normal = gan.noise(6).normal("contrast", [2]).numpy().astype(np.float64)
+    np.testing.assert_allclose(gan.contrast(gan.noise(6)), 0.5 + 2.0 * normal, rtol=1e-15)
+    # What it is drawn from is what the density is of.
+    found = stats.multivariate_normal([0.5, 0.5], 4.0 * np.eye(2)).logpdf(0.5 + 2.0 * normal)
+    np.testing.assert_allclose(gan.contrast_log_density(0.5 + 2.0 * normal), found, rtol=1e-12)
+
+
+def test_a_step_moves_the_model_once_on_each_batch_with_noise_of_its_own(weight_gradient):
+    gan, twin = (build(dynamics=Alternating(critic_steps=2), noise_mean=0.3, seed=4) for _ in range(2))
+    gan.compile(keras.optimizers.SGD(0.5))
+    batches = np.random.default_rng(0).normal(1.0, 2.0, (2, 6, 2))
+    logs = gan.train_step(tuple(batches))
+    for draw, real in enumerate(batches):
+        contrast, x = twin.contrast(twin.noise(6, draw)), tf.constant(real)
+        cost = -tf.reduce_mean(twin.generator.log_density(x))
+        # The loss is pinned by SciPy above; here it is the order of the moves.
+        value, gradients = weight_gradient(lambda x=x, c=contrast: twin.compute_critic_loss(x, c, None), twin.generator)
+        for variable, gradient in zip(twin.generator.trainable_variables, gradients):
+            variable.assign(variable - 0.5 * gradient)
+    for one, other in zip(gan.generator.get_weights(), twin.generator.get_weights()):
+        np.testing.assert_allclose(one, other, rtol=1e-12)
+    norm = np.sqrt(sum((gradient**2).sum() for gradient in gradients))
+    found = [logs[key] for key in ("critic_loss", "generator_loss", "generator_gradient_norm")]
+    np.testing.assert_allclose(found, [value, cost, norm], rtol=1e-12)
 
 
 def test_it_fits_a_gaussian_and_samples_it():

@@ -91,6 +91,24 @@ def test_what_they_add_to_the_critics_loss_and_its_weight_gradient(entries):
         np.testing.assert_allclose(found[position], expected, rtol=1e-6, atol=1e-7)
 
 
+def test_they_look_at_the_critic_where_it_sees_the_examples():
+    noisy = techniques.InstanceNoise(0.5, 10)
+    gan = LeastSquares(*networks(), penalties=techniques.read_penalties(ENTRIES), instance_noise=noisy)
+    gan.step.assign(4)
+    real, fake = examples()
+    found = gan.critic_total_loss(tf.constant(real), tf.constant(fake), step_noise())
+    # Six tenths of the noise are left at step 4 of 10.
+    real, fake = (
+        x + 0.3 * step_noise().normal(f"instance noise {kind}", [DIM]).numpy().astype(np.float64)
+        for kind, x in (("real", real), ("fake", fake))
+    )
+    kernel, bias, head, offset = weights = gan.critic.get_weights()
+    on_real, on_fake = (np.tanh(x @ kernel + bias) @ head + offset for x in (real, fake))
+    game = 0.5 * ((on_real - 1.0) ** 2).mean() + 0.5 * (on_fake**2).mean()
+    points = places(real, fake)
+    np.testing.assert_allclose(found, game + sum(value(entry, weights, points) for entry in ENTRIES), rtol=1e-12)
+
+
 def test_wasserstein_with_the_part_is_wasserstein_gp():
     (part,) = techniques.read_penalties([{"name": "gradient_norm"}])
     assert part == techniques.GradientNorm(10.0, "interpolates", 1.0)

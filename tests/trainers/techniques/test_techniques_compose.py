@@ -1,5 +1,6 @@
 """Techniques from a config: alone and all together they train, on one replica or two, compiled or not."""
 
+import functools
 import subprocess
 import sys
 
@@ -8,6 +9,9 @@ import pytest
 import tensorflow as tf
 
 from trainers import dynamics, objectives, techniques
+from trainers.mixture import Mixture
+from trainers.objectives.minimax import Minimax
+from trainers.objectives.noise_contrastive import NoiseContrastive
 from zoo.errors import RequestError
 from zoo.layers import REFERENCE_SIZE
 
@@ -29,6 +33,19 @@ TOGETHER = {
 }
 
 
+def classes():
+    """The classes of all objectives whose critic is a network, and of one played by mixed strategies, by name."""
+    found = {name: objectives.METHODS.load(name) for name in objectives.METHODS.names()}
+    found = {name: objective for name, objective in found.items() if not issubclass(objective, NoiseContrastive)}
+    return {**found, "mixture": Mixture.of(found["non_saturating"])}
+
+
+CRITICS = list(classes())
+LABELLED = [name for name, objective in classes().items() if issubclass(objective, Minimax)]
+#: Those whose critic may mix examples, and can be of a family that does.
+MIXING = [name for name, found in classes().items() if not (found.penalises_gradients or found.critic_families)]
+
+
 def config_for(small_config, changes, objective="non_saturating"):
     config = small_config(objective)
     for key, value in changes.items():
@@ -47,19 +64,115 @@ def floats(gan):
     return [variable.numpy() for variable in gan.variables if "float" in variable.dtype]
 
 
-@pytest.mark.parametrize("name", [*SETTINGS, "all"])
-def test_it_changes_the_run_which_stays_finite(name, small_config, build, fit):
-    changes = {"all": TOGETHER, **SETTINGS}[name]
-    with_it, without = (build(config_for(small_config, part)) for part in (changes, {}))
-    assert len(with_it.gan.weights) >= len(without.gan.weights)
-    # Eager steps: there is little to compute, and a graph of each takes longer than they do.
-    batch = np.random.default_rng(0).normal(size=(16, 2)).astype(np.float32)
-    for _ in range(2):
-        logs, plain = (run.gan.train_step((batch,)) for run in (with_it, without))
+def kernels(player):
+    """Weights that every step moves: a bias can cancel between scores."""
+    return [variable for variable in player.trainable_variables if len(variable.shape) > 1]
+
+
+@pytest.fixture(scope="module")
+def built(small_config, build):
+    """A GAN of an objective in float64 with plain descent: built("hinge", changes), the same one when asked again."""
+
+    @functools.cache
+    def built(objective, *changes):
+        components = {"mixture.components": 2} if objective == "mixture" else {}
+        return build(
+            config_for(small_config, {"train.precision": "float64", **components, **dict(changes)}, objective)
+        ).gan
+
+    return built
+
+
+@pytest.fixture
+def played(built):
+    """A game without techniques: played("hinge") → (gan, real examples, generated ones, noise)."""
+
+    def played(objective, *changes):
+        gan = built(objective, *changes)
+        gan.penalties, gan.instance_noise, gan.weight_clip = (), None, 0.0
+        if hasattr(gan, "real_label"):
+            gan.real_label = 1.0
+        noise = gan.noise(8)
+        return gan, tf.constant(np.random.default_rng(0).normal(size=(8, 2))), gan.generate(noise), noise
+
+    return played
+
+
+class TestEveryObjective:
+    """What a technique adds to an objective's own loss, whatever that is; the losses have oracles of their own."""
+
+    @pytest.mark.parametrize("objective", CRITICS)
+    def test_penalties_are_added_once_each_in_proportion_to_their_weight(self, objective, played):
+        gan, real, fake, noise = played(objective)
+        plain = float(gan.critic_total_loss(real, fake, noise))
+        for entry in PENALTIES:
+            added = []
+            for weight in (1.0, 2.0):
+                gan.penalties = techniques.read_penalties([{**entry, "weight": weight}])
+                added.append(float(gan.critic_total_loss(real, fake, noise)) - plain)
+            assert added[0] > 1e-4
+            np.testing.assert_allclose(added[1], 2.0 * added[0], rtol=1e-9)
+            if objective not in ("mixture", "manifold_diffusion"):
+                # Of one critic on real and generated examples: the part itself, which has an oracle.
+                np.testing.assert_allclose(2.0 * added[0], gan.penalties[0](gan.critic, real, fake, noise), rtol=1e-9)
+
+    @pytest.mark.parametrize("objective", CRITICS)
+    def test_losses_under_instance_noise_are_those_of_noisy_examples(self, objective, played):
+        gan, real, fake, noise = played(objective)
+        part = techniques.InstanceNoise(0.5, 10)
+
+        def losses(real, fake):
+            return [float(loss(real, fake, noise)) for loss in (gan.critic_total_loss, gan.generator_total_loss)]
+
+        plain = losses(real, fake)
+        of_mixture = objective == "mixture"
+        noisy = [part(x, "fake", noise, gan.step) for x in (tf.unstack(fake) if of_mixture else [fake])]
+        expected = losses(part(real, "real", noise, gan.step), tf.stack(noisy) if of_mixture else noisy[0])
+        gan.instance_noise = part
+        found = losses(real, fake)
+        assert all(abs(one - other) > 1e-6 for one, other in zip(found, plain))
+        # Reconstructions are no arguments of a loss, and are noised within it.
+        given = {"manifold_diffusion": 0, "mode_regularized": 1}.get(objective, 2)
+        np.testing.assert_allclose(found[:given], expected[:given], rtol=1e-12)
+
+    @pytest.mark.parametrize("objective", LABELLED)
+    def test_a_smoothed_label_asks_for_less_of_real_scores(self, objective, played):
+        gan, real, fake, noise = played(objective)
+        plain = gan.critic_total_loss(real, fake, noise)
+        gan.real_label = 0.9
+        real_side = gan.reconstruct(real) if objective == "manifold_diffusion" else real
+        # α sp(-D) + (1 - α) sp(D) = sp(-D) + (1 - α) D.
+        expected = 0.1 * tf.reduce_mean(gan.critic(real_side, training=True))
+        np.testing.assert_allclose(gan.critic_total_loss(real, fake, noise) - plain, expected, rtol=1e-9)
+
+    @pytest.mark.parametrize("objective", CRITICS)
+    def test_both_players_move_under_all_of_them_and_the_critic_stays_in_its_box(self, objective, played):
+        gan, real, *_ = played(objective)
+        gan.penalties, gan.weight_clip = techniques.read_penalties(PENALTIES), 0.05
+        gan.instance_noise = techniques.InstanceNoise(0.5, 10)
+        if hasattr(gan, "real_label"):
+            gan.real_label = 0.9
+        before = [variable.numpy() for player in (gan.generator, gan.critic) for variable in kernels(player)]
+        logs = gan.train_step((real,) * gan.dynamics.batches_per_step)
         assert all(np.isfinite(value) for value in logs.values())
-    assert all(np.all(np.isfinite(weight)) for weight in floats(with_it.gan))
-    differs = any(not np.isclose(logs[key], plain[key], rtol=1e-4) for key in logs)
-    assert differs
+        after = [variable.numpy() for player in (gan.generator, gan.critic) for variable in kernels(player)]
+        assert all(np.abs(one - other).max() > 1e-6 for one, other in zip(before, after))
+        bounded = [np.abs(variable).max() for variable in gan.critic.trainable_variables if gan.clips(variable)]
+        assert max(bounded) == 0.05
+        assert max(np.abs(variable).max() for variable in gan.generator.trainable_variables) > 0.05
+
+    @pytest.mark.parametrize("objective", MIXING)
+    def test_layers_that_compare_examples(self, objective, played):
+        changes = {**SETTINGS["minibatch discrimination"], **SETTINGS["virtual batch normalisation"]}
+        gan, real, *_ = played(objective, *changes.items())
+        before = [variable.numpy() for player in (gan.generator, gan.critic) for variable in kernels(player)]
+        logs = gan.train_step((real,) * gan.dynamics.batches_per_step)
+        assert all(np.isfinite(value) for value in logs.values())
+        after = [variable.numpy() for player in (gan.generator, gan.critic) for variable in kernels(player)]
+        assert all(np.abs(one - other).max() > 0 for one, other in zip(before, after))
+        # The first example's score has the others in it; without the kernels it has not.
+        scores = [gan.critic(tf.concat([real[:1], others], 0), training=True)[0, 0] for others in (real[1:], -real[1:])]
+        assert abs(scores[0] - scores[1]) > 1e-6
 
 
 @pytest.mark.parametrize("changes", [TOGETHER, SETTINGS["minibatch discrimination"]], ids=["all", "minibatch"])

@@ -1,0 +1,55 @@
+"""Networks run in training mode in every loss of every objective, and as they were trained in sampling alone.
+
+Batch normalisation, virtual batch normalisation and spectral normalisation compute something else in each mode, so a
+loss that is taken in the wrong one trains another network than the one that is sampled.
+"""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from trainers import objectives
+from trainers.techniques import ZeroCentred
+
+
+@pytest.fixture
+def modes(monkeypatch):
+    """The (layer, training) of every call of a layer that tells the modes apart, networks included, as they come."""
+    seen, call = [], keras.layers.Layer.__call__
+
+    def spy(self, *args, **kwargs):
+        if "training" in kwargs:
+            seen.append((self, kwargs["training"]))
+        return call(self, *args, **kwargs)
+
+    monkeypatch.setattr(keras.layers.Layer, "__call__", spy)
+    return seen
+
+
+def of(network, modes):
+    """The modes in which the layers of `network` were called."""
+    layers = {id(layer) for layer in network._flatten_layers()}
+    return {training for layer, training in modes if id(layer) in layers}
+
+
+@pytest.mark.parametrize("objective", [*objectives.METHODS.names(), "mixture"])
+def test_losses_are_taken_in_training_mode_and_samples_are_not(objective, small_config, build, modes):
+    gan = build(small_config(objective)).gan
+    players = [gan.generator, gan.critic]
+    players += [getattr(gan, name) for name in ("encoder", "manifold_critic") if hasattr(gan, name)]
+    if "contrastive" in objective:
+        # An explicit density has no layers, and its classifier none of its own but itself.
+        players = [gan.critic]
+    else:
+        gan.penalties = (*gan.penalties, ZeroCentred())
+    del modes[:]
+    batch = np.random.default_rng(0).normal(size=(4, 2)).astype(np.float32)
+    gan.train_step((batch,) * gan.dynamics.batches_per_step)
+    assert {training for _, training in modes} == {True}
+    for player in players:
+        assert of(player, modes) == {True}
+    del modes[:]
+    gan.sample(range(3))
+    gan(tf.zeros([3, gan.latent_dim]))
+    assert {training for _, training in modes} == {False}
