@@ -30,7 +30,7 @@ class Parameters:
         max_batch_size: rows of a batch; a larger request is refused unless `enable_large_batch_splitting`.
         batch_timeout_micros: how long a batch that is not full waits for more.
         max_enqueued_batches: of one signature; what comes when the queue is full is refused with UNAVAILABLE.
-        num_batch_threads: batches that run at the same time, over all models.
+        num_batch_threads: batches of one version that run at the same time. (TensorFlow Serving: of all models.)
         allowed_batch_sizes: a batch is padded to the next of these (copies of its first row, cut off the answer).
         enable_large_batch_splitting: whether a request may be spread over several batches.
         max_execution_batch_size: rows of a batch where requests are split; `max_batch_size` then limits a request.
@@ -100,7 +100,7 @@ class Parameters:
 
 
 class Scheduler:
-    """The threads that run batches, shared by all queues, which take turns.
+    """The threads that run a version's batches, shared by the queues of its signatures, which take turns.
 
     Args:
         parameters: `Parameters`.
@@ -112,13 +112,14 @@ class Scheduler:
         self._threads = ThreadPoolExecutor(parameters.num_batch_threads, "batch")
         self._idle = parameters.num_batch_threads
         self._queues = collections.deque()
-        self._metrics.enqueued.labels("batch").set_function(lambda: sum(len(queue.batches) for queue in self._queues))
+        self.waiting = self._metrics.enqueued.labels("batch")
 
     def queue(self, signature, version):
         """A new `Queue` for a `servable.Signature` of a `models.Version`."""
         return Queue(self, signature, version)
 
     def close(self):
+        """Lets the threads end, those that still run a batch after it."""
         self._threads.shutdown(wait=False)
 
     def enlist(self, queue):
@@ -166,8 +167,8 @@ class Queue:
         self._scheduler, self._signature, self.version = scheduler, signature, version
         self.batches = collections.deque()
 
-    async def run(self, inputs):
-        """As `Signature.run`, together with whoever else is waiting.
+    async def run(self, inputs, deadline):
+        """As `Signature.run`, together with whoever else is waiting. A batch runs until its last request's deadline.
 
         Raises:
             ServingError: INVALID_ARGUMENT, larger than a batch may be; UNAVAILABLE, the queue is full; what the model
@@ -182,8 +183,8 @@ class Queue:
             raise invalid(f"Task size {size} is larger than maximum input batch size {parameters.max_batch_size}")
         futures = []
         for start, stop, batch in self._places(inputs, size):
-            part = {alias: value[start:stop] for alias, value in inputs.items()}
-            task = _Task(part, stop - start, loop.create_future(), loop.time())
+            rows = {alias: value[start:stop] for alias, value in inputs.items()}
+            task = _Task(rows, stop - start, deadline, loop.create_future(), loop.time())
             batch.add(task)
             futures.append(task.future)
         self._scheduler.enlist(self)
@@ -215,6 +216,7 @@ class Queue:
         for start in starts:
             batch = _Batch(self._signature, shapes, parameters, loop.time() + wait)
             self.batches.append(batch)
+            self._scheduler.waiting.inc()
             if wait:
                 loop.call_at(batch.due, self._scheduler.pump)
             yield start, min(start + parameters.limit, size), batch
@@ -228,6 +230,7 @@ class Queue:
             ):
                 return None
             self.batches.popleft()
+            self._scheduler.waiting.dec()
             batch.tasks = [task for task in batch.tasks if not task.future.done()]
             if batch.tasks:
                 return batch
@@ -238,6 +241,7 @@ class Queue:
 class _Task:
     inputs: dict
     size: int
+    deadline: float
     future: asyncio.Future
     arrival: float
 
@@ -264,6 +268,8 @@ class _Batch:
         # One request's values may have made the model fail: the others shall not suffer.
         answers = []
         for task in self.tasks:
+            if task.future.done():
+                continue
             try:
                 answers += zip([task], self._run([task]))
             except Exception as error:
@@ -279,7 +285,7 @@ class _Batch:
             if padded > rows:
                 parts.append(np.repeat(parts[0][:1], padded - rows, axis=0))
             inputs[alias] = np.concatenate(parts) if len(parts) > 1 else parts[0]
-        outputs = self._signature.run(inputs)
+        outputs = self._signature.run(inputs, max(task.deadline for task in tasks))
         for value in outputs.values():
             if not value.shape or len(value) != padded:
                 raise ServingError(

@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 import tempfile
+import time
 
 import grpc
 from absl import logging
@@ -43,9 +44,14 @@ class _Service:
     def __init__(self, api, seconds):
         self._api, self._seconds = api, seconds
 
+    def _left(self, context):
+        """Seconds that a call may take: its client's deadline comes with it, and may be earlier than ours."""
+        left = context.time_remaining()
+        return self._seconds if left is None else min(left, self._seconds)
+
     async def _answer(self, context, request, name, work):
         try:
-            return await self._api.answer(request.model_spec.name, name, "GRPC", self._seconds, work)
+            return await self._api.answer(request.model_spec.name, name, "GRPC", self._left(context), work)
         except ServingError as error:
             await _abort(context, error.code, error.message)
 
@@ -64,7 +70,8 @@ class PredictionService(_Service, prediction_service_pb2_grpc.PredictionServiceS
         self._as_content = as_content
 
     async def Predict(self, request, context):
-        return await self._answer(context, request, "Predict", self._predict(request))
+        deadline = time.monotonic() + self._left(context)
+        return await self._answer(context, request, "Predict", self._predict(request, deadline))
 
     async def GetModelMetadata(self, request, context):
         return await self._answer(context, request, "GetModelMetadata", self._metadata(request))
@@ -78,7 +85,7 @@ class PredictionService(_Service, prediction_service_pb2_grpc.PredictionServiceS
     async def MultiInference(self, request, context):
         await context.abort(Code.UNIMPLEMENTED, "MultiInference is not supported; use Predict")
 
-    async def _predict(self, request):
+    async def _predict(self, request, deadline):
         if not request.HasField("model_spec"):
             raise invalid("Missing ModelSpec")
         spec, limits = request.model_spec, self._api.limits
@@ -89,7 +96,7 @@ class PredictionService(_Service, prediction_service_pb2_grpc.PredictionServiceS
             else:
                 inputs = await asyncio.to_thread(signature.decode, request.inputs, limits)
             aliases = signature.select(request.output_filter)
-            outputs = await version.run(signature, inputs)
+            outputs = await version.run(signature, inputs, deadline)
             number = version.number
         outputs = {alias: outputs[alias] for alias in aliases}
         if sum(value.nbytes for value in outputs.values()) <= _SMALL_RESPONSE:

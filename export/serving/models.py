@@ -21,7 +21,7 @@ from absl import logging
 from tensorflow_serving.apis import get_model_status_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
-from export.serving import monitoring
+from export.serving import batching, monitoring
 from export.serving.errors import Code, ServingError, invalid
 from export.serving.servable import Servable
 
@@ -41,7 +41,7 @@ class Version:
         state: `State`.
         error: the ServingError that ended it, or None.
         servable: the loaded model while it is AVAILABLE or UNLOADING.
-        run: coroutine function (signature, inputs) → outputs while it is loaded.
+        run: coroutine function (signature, inputs, deadline) → outputs while it is loaded; as `Signature.run`.
         users: requests and runs that hold it. A run goes on when its request is given up, so both are counted.
     """
 
@@ -81,16 +81,18 @@ class Manager:
     """All models of a server.
 
     Args:
-        scheduler: `batching.Scheduler`, or None to run every request by itself.
-        threads: requests that run at the same time where there is no scheduler, or a signature cannot be batched.
+        parameters: `batching.Parameters`, or None to run every request by itself.
+        threads: requests of one version that run at the same time where there is no batching, or a signature cannot be
+            batched.
         allow_labels_for_unavailable: as TensorFlow Serving's ``--allow_version_labels_for_unavailable_models``.
         metrics: `monitoring.Metrics` to count in, or None.
     """
 
-    def __init__(self, scheduler=None, threads=None, allow_labels_for_unavailable=False, metrics=None):
-        self._scheduler, self._metrics = scheduler, metrics or monitoring.Metrics()
+    def __init__(self, parameters=None, threads=None, allow_labels_for_unavailable=False, metrics=None):
+        self._parameters, self._threads = parameters, threads or os.cpu_count()
+        self._runs = self._threads + (parameters.num_batch_threads if parameters else 0)
+        self._metrics = metrics or monitoring.Metrics()
         self._allow_labels = allow_labels_for_unavailable
-        self._direct = ThreadPoolExecutor(threads or os.cpu_count(), "run")
         # Loads and unloads come one after the other, and never wait behind requests.
         self._loads = ThreadPoolExecutor(1, "load")
         self._changing = asyncio.Lock()
@@ -223,7 +225,6 @@ class Manager:
                     self._unload(model, version)
         await asyncio.gather(*self._unloads)
         self._loads.shutdown()
-        self._direct.shutdown(wait=False)
 
     async def _reconcile_all(self):
         for model in list(self._models.values()):
@@ -258,14 +259,14 @@ class Manager:
         logging.info("loading %s version %d from %s", model.name, version.number, version.path)
         try:
             version.fingerprint = await self._in_loader(_fingerprint, version.path)
-            version.servable = await self._in_loader(Servable, version.path)
+            version.servable = await self._in_loader(Servable, version.path, self._runs)
         except Exception as error:
             version.state, version.error = State.END, ServingError.of(error)
             logging.error("%s version %d cannot be loaded: %s", model.name, version.number, version.error.message)
             self._metrics.not_loaded(version.path)
             await self._in_loader(_give_back)
             return
-        version.run = self._runner(version)
+        version.run = _Runner(version, self._parameters, self._threads, self._metrics)
         version.state = State.AVAILABLE
         loaded, warmed_up = version.servable.load_seconds, version.servable.warmup_seconds
         self._metrics.loaded(version.path, loaded, warmed_up)
@@ -277,35 +278,6 @@ class Manager:
             warmed_up,
         )
 
-    def _runner(self, version):
-        signatures = version.servable.signatures.values() if self._scheduler else ()
-        queues = {each: self._scheduler.queue(each, version) for each in signatures if each.batchable}
-        waiting = self._metrics.enqueued.labels("run")
-
-        def start(signature, inputs):
-            waiting.dec()
-            return signature.run(inputs)
-
-        def end(running):
-            if running.cancelled():  # before it started
-                waiting.dec()
-            version.release()
-
-        async def run(signature, inputs):
-            if signature in queues and all(len(value) for value in inputs.values()):
-                return await queues[signature].run(inputs)
-            loop = asyncio.get_running_loop()
-            version.hold()
-            waiting.inc()
-            running = self._direct.submit(start, signature, inputs)
-            running.add_done_callback(functools.partial(loop.call_soon_threadsafe, end))
-            try:
-                return await asyncio.wrap_future(running)
-            except Exception as error:
-                raise ServingError.of(error) from error
-
-        return run
-
     def _unload(self, model, version):
         version.state = State.UNLOADING
         task = asyncio.get_running_loop().create_task(self._drain(model, version))
@@ -316,6 +288,7 @@ class Manager:
         while version.users:
             version.idle.clear()
             await version.idle.wait()
+        version.run.close()
         servable, version.servable, version.run = version.servable, None, None
         await self._in_loader(servable.close)
         del servable
@@ -345,6 +318,51 @@ class Manager:
                     )
             labels[config.name] = dict(config.version_labels)
         return labels
+
+
+class _Runner:
+    """Runs a version's signatures, in threads of its own: a version that occupies them all stops no other.
+
+    Args:
+        version: the `Version`, loaded.
+        parameters, threads, metrics: as of `Manager`.
+    """
+
+    def __init__(self, version, parameters, threads, metrics):
+        self._version, self._queues = version, {}
+        self._direct, self._waiting = ThreadPoolExecutor(threads, "run"), metrics.enqueued.labels("run")
+        self._scheduler = batching.Scheduler(parameters, metrics) if parameters else None
+        if self._scheduler:
+            batchable = (each for each in version.servable.signatures.values() if each.batchable)
+            self._queues = {each: self._scheduler.queue(each, version) for each in batchable}
+
+    async def __call__(self, signature, inputs, deadline):
+        if signature in self._queues and all(len(value) for value in inputs.values()):
+            return await self._queues[signature].run(inputs, deadline)
+        loop = asyncio.get_running_loop()
+        self._version.hold()
+        self._waiting.inc()
+        running = self._direct.submit(self._start, signature, inputs, deadline)
+        running.add_done_callback(functools.partial(loop.call_soon_threadsafe, self._end))
+        try:
+            return await asyncio.wrap_future(running)
+        except Exception as error:
+            raise ServingError.of(error) from error
+
+    def _start(self, signature, inputs, deadline):
+        self._waiting.dec()
+        return signature.run(inputs, deadline)
+
+    def _end(self, running):
+        if running.cancelled():  # before it started
+            self._waiting.dec()
+        self._version.release()
+
+    def close(self):
+        """Lets the threads end. Nothing may be running."""
+        self._direct.shutdown(wait=False)
+        if self._scheduler:
+            self._scheduler.close()
 
 
 def single(name, base_path):

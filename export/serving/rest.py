@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 import urllib.parse
 
 from aiohttp import web
@@ -51,7 +52,8 @@ class Rest:
             if not match:
                 raise malformed
             call = match["call"].lower()
-            work, name = self._call(request, match), call.capitalize()
+            deadline = time.monotonic() + self._seconds
+            work, name = self._call(request, match, deadline), call.capitalize()
         elif request.method == "GET":
             match = _STATUS.fullmatch(path)
             if not match:
@@ -78,7 +80,7 @@ class Rest:
         spec, signatures = _to_json(response.model_spec), _to_json(signatures)
         return f'{{\n"model_spec":{spec},\n"metadata": {{"signature_def": {signatures}}}\n}}\n'.encode()
 
-    async def _call(self, request, match):
+    async def _call(self, request, match, deadline):
         call = match["call"].lower()
         if call != "predict":
             raise ServingError(Code.UNIMPLEMENTED, f"{call} is not supported; use predict")
@@ -95,7 +97,7 @@ class Rest:
                 raise invalid(f'Serving signature name: "{name}" not found in signature def')
             signature = version.servable.signature(name)
             inputs, rows = await asyncio.to_thread(json_tensors.read_inputs, document, signature, self._api.limits)
-            outputs = await version.run(signature, inputs)
+            outputs = await version.run(signature, inputs, deadline)
         return await asyncio.to_thread(json_tensors.write_outputs, outputs, rows)
 
 

@@ -10,7 +10,7 @@ from aiohttp import web
 from etils import epath
 from tensorflow_serving.config import model_server_config_pb2
 
-from export.serving import batching, gallery, grpc_service, models, monitoring, protos, rest
+from export.serving import gallery, grpc_service, models, monitoring, protos, rest
 from export.serving.api import Api
 from export.serving.errors import Code, ServingError
 from export.serving.servable import Limits
@@ -18,6 +18,8 @@ from trainers import program
 from zoo.errors import RequestError
 
 _MIB = 1 << 20
+#: How long, once all requests have ended, runs that nobody waits for may keep the server from closing its models.
+_CLOSE_SECONDS = 1
 
 
 def read_model_config(path):
@@ -44,9 +46,8 @@ async def serve(options, config, parameters, monitoring_config, credentials):
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     metrics = monitoring.Metrics()
-    scheduler = batching.Scheduler(parameters, metrics) if parameters else None
     manager = models.Manager(
-        scheduler, options.run_threads or None, options.allow_version_labels_for_unavailable_models, metrics
+        parameters, options.run_threads or None, options.allow_version_labels_for_unavailable_models, metrics
     )
     # What is imported stays for good. Left to the garbage collector, each of its full rounds would look through all of
     # it, and the requests of that moment wait for a tenth of a second.
@@ -77,13 +78,17 @@ async def serve(options, config, parameters, monitoring_config, credentials):
         await health.enter_graceful_shutdown()
         ending.append(grpc_server.stop(options.shutdown_grace_seconds))
     await asyncio.gather(*ending)
+    answered = loop.time() < end
     try:
-        await asyncio.wait_for(manager.close(), max(end - loop.time(), 1))
+        await asyncio.wait_for(manager.close(), _CLOSE_SECONDS)
     except (asyncio.TimeoutError, TimeoutError):
-        logging.error("stopped while a model was still running")
+        logging.warning(
+            "stopped while a model was still running; %s",
+            "nobody waited for it" if answered else "requests were cut off",
+        )
         logging.flush()
         # Threads inside of TensorFlow cannot be told to end, and the interpreter would wait for them.
-        os._exit(1)
+        os._exit(0 if answered else 1)
 
 
 async def _load(manager, config, options):

@@ -5,6 +5,8 @@ It runs in a session of its own, the path that TensorFlow Serving takes: closing
 
 import dataclasses
 import math
+import os
+import queue
 import time
 
 import tensorflow as tf
@@ -46,8 +48,8 @@ class Signature:
             dimension.
     """
 
-    def __init__(self, session, definition):
-        self._session = session
+    def __init__(self, session, pools, definition):
+        self._session, self._pools = session, pools
         self.inputs = {alias: _spec(info) for alias, info in sorted(definition.inputs.items())}
         self.outputs = {alias: _spec(info) for alias, info in sorted(definition.outputs.items())}
         self._feeds = {alias: definition.inputs[alias].name for alias in self.inputs}
@@ -55,19 +57,33 @@ class Signature:
         specs = [*self.inputs.values(), *self.outputs.values()]
         self.batchable = bool(self.inputs) and all(spec.shape.rank and spec.shape[0] is None for spec in specs)
 
-    def run(self, inputs):
+    def run(self, inputs, deadline=None):
         """Runs the function; the interpreter is free for other threads meanwhile.
 
         Args:
             inputs: dict of alias → NumPy array that `check` passed.
+            deadline: by `time.monotonic`, when TensorFlow is to cancel the run; None: never. It leaves loops and ops
+                that wait. A kernel that computes is not interrupted, and ops outside of loops are all computed.
 
         Returns:
             Dict of alias → NumPy array.
 
         Raises:
             tf.errors.OpError: the model failed.
+            ServingError: DEADLINE_EXCEEDED, the run was cancelled.
         """
-        return self._session.run(self._fetches, {self._feeds[alias]: value for alias, value in inputs.items()})
+        feeds = {self._feeds[alias]: value for alias, value in inputs.items()}
+        pool = self._pools.get()
+        try:
+            options = tf.compat.v1.RunOptions(inter_op_thread_pool=pool)
+            if deadline is not None:
+                # 0 would mean no limit.
+                options.timeout_in_ms = max(int(1e3 * (deadline - time.monotonic())), 1)
+            return self._session.run(self._fetches, feeds, options)
+        except tf.errors.DeadlineExceededError as error:
+            raise ServingError(Code.DEADLINE_EXCEEDED, "the model was still running at the deadline") from error
+        finally:
+            self._pools.put(pool)
 
     def check_aliases(self, aliases):
         """Raises ServingError unless `aliases` are the inputs' names."""
@@ -150,24 +166,31 @@ class Servable:
         load_seconds, warmup_seconds: how long the two took.
     """
 
-    def __init__(self, path):
+    def __init__(self, path, runs=None):
         """Loads and warms up.
 
         Args:
             path: a version's directory.
+            runs: how many runs there may be at the same time; one more waits. By default one a core.
 
         Raises:
             Exception: whatever a broken model makes TensorFlow raise.
         """
         start = time.perf_counter()
         graph = tf.Graph()
-        self._session = tf.compat.v1.Session(graph=graph)
+        # A thread for each run's ops. All sessions would else share a thread a core, and as many runs that do not end
+        # would stop every model. Inside of an op all cores work.
+        runs, pools = runs or os.cpu_count(), queue.SimpleQueue()
+        for pool in range(runs):
+            pools.put(pool)
+        config = tf.compat.v1.ConfigProto(session_inter_op_thread_pool=[{"num_threads": 1}] * runs)
+        self._session = tf.compat.v1.Session(graph=graph, config=config)
         try:
             with graph.as_default():
                 meta = tf.compat.v1.saved_model.load(self._session, [tf.saved_model.SERVING], path)
             self.definitions = dict(meta.signature_def)
             self.signatures = {
-                name: Signature(self._session, definition)
+                name: Signature(self._session, pools, definition)
                 for name, definition in self.definitions.items()
                 if name != _INITIALIZER
             }

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -15,17 +16,20 @@ from export.serving.monitoring import Metrics
 
 
 class Doubling:
-    """x → 2 x; the size of each batch is kept, and each waits until `open` is set."""
+    """x → 2 x; the size and deadline of each batch are kept, and each waits until `open` is set."""
 
     def __init__(self, is_open=True):
-        self.sizes, self.open = [], threading.Event()
+        self.sizes, self.deadlines, self.open = [], [], threading.Event()
         if is_open:
             self.open.set()
 
-    def run(self, inputs):
+    def run(self, inputs, deadline):
         assert self.open.wait(30)
         x = inputs["x"]
         self.sizes.append(len(x))
+        self.deadlines.append(deadline)
+        if time.monotonic() > deadline:
+            raise ServingError(Code.DEADLINE_EXCEEDED, "late")
         if (x < 0).any():
             raise tf.errors.InvalidArgumentError(None, None, "negative")
         return {"y": 2 * x}
@@ -41,14 +45,18 @@ class Version:
         self.users -= 1
 
 
-def batched(model, sizes, values=None, **parameters):
-    """Sends requests of `sizes` rows at the same time. Returns (their values, their answers or errors)."""
+def batched(model, sizes, values=None, seconds=None, **parameters):
+    """Sends requests of `sizes` rows at the same time, each with so many seconds to its deadline.
+
+    Returns (their values, their answers or errors).
+    """
     values = values or [np.arange(size, dtype=np.float32) + 100 * index for index, size in enumerate(sizes)]
 
     async def scenario():
         scheduler, version = Scheduler(Parameters(**{"num_batch_threads": 1, **parameters})), Version()
         queue = scheduler.queue(model, version)
-        requests = [asyncio.ensure_future(queue.run({"x": value})) for value in values]
+        now, spans = time.monotonic(), seconds or [60] * len(values)
+        requests = [asyncio.ensure_future(queue.run({"x": x}, now + span)) for x, span in zip(values, spans)]
         await asyncio.sleep(0)
         model.open.set()
         answers = await asyncio.gather(*requests, return_exceptions=True)
@@ -116,11 +124,21 @@ def test_requests_of_other_shapes_travel_apart():
     check(*batched(Doubling(), None, values, max_batch_size=8, batch_timeout_micros=20_000))
 
 
+def test_a_batch_runs_until_its_last_deadline_and_once():
+    model = Doubling()
+    check(*batched(model, [1, 2, 3], seconds=[10, 50, 30], max_batch_size=8, batch_timeout_micros=50_000))
+    (deadline,) = model.deadlines
+    assert 45 < deadline - time.monotonic() <= 50
+    model = Doubling()
+    _, errors = batched(model, [1, 2], seconds=[-2, -1], max_batch_size=8, batch_timeout_micros=50_000)
+    assert [error.code for error in errors] == [Code.DEADLINE_EXCEEDED] * 2 and model.sizes == [3]
+
+
 def test_who_hangs_up_is_left_out():
     async def scenario():
         model = Doubling(is_open=False)
         queue = Scheduler(Parameters(num_batch_threads=1, max_batch_size=8)).queue(model, Version())
-        first, second, third = (asyncio.ensure_future(queue.run({"x": np.ones(size)})) for size in (1, 2, 3))
+        first, second, third = (asyncio.ensure_future(queue.run({"x": np.ones(size)}, np.inf)) for size in (1, 2, 3))
         await asyncio.sleep(0)
         second.cancel()
         await asyncio.sleep(0)
@@ -136,7 +154,7 @@ def test_metrics_tell_what_waits_and_how_large_batches_are():
         model, metrics = Doubling(is_open=False), Metrics()
         parameters = Parameters(num_batch_threads=1, max_batch_size=4, allowed_batch_sizes=(2, 4))
         queue = Scheduler(parameters, metrics).queue(model, Version())
-        requests = [asyncio.ensure_future(queue.run({"x": np.ones(size)})) for size in (4, 3, 1, 1)]
+        requests = [asyncio.ensure_future(queue.run({"x": np.ones(size)}, np.inf)) for size in (4, 3, 1, 1)]
         await asyncio.sleep(0.02)
         busy = metrics.page().decode()
         model.open.set()
@@ -167,7 +185,7 @@ def test_parameters_of_the_guide():
 def test_inputs_of_unequal_rows_are_refused():
     async def scenario():
         queue = Scheduler(Parameters()).queue(Doubling(), Version())
-        await queue.run({"x": np.ones(1), "z": np.ones(2)})
+        await queue.run({"x": np.ones(1), "z": np.ones(2)}, np.inf)
 
     with pytest.raises(ServingError, match="equal 0th-dimension size"):
         asyncio.run(scenario())

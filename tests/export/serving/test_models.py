@@ -1,7 +1,10 @@
 """Which versions are loaded, and when: policies, labels, broken versions, draining."""
 
 import asyncio
+import os
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -11,8 +14,10 @@ from google.protobuf import text_format
 from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_log_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
+from export.serving.batching import Parameters
 from export.serving.errors import Code, ServingError
 from export.serving.models import Manager, State, single
+from export.serving.servable import Servable
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +51,8 @@ def states(manager, name="numbered"):
 async def ask(manager, spec=None):
     """The version that answers."""
     with manager.lease(spec or model_pb2.ModelSpec(name="numbered")) as version:
-        answer = await version.run(version.servable.signature(""), {"x": np.ones([2], np.float32)})
+        x = np.ones([2], np.float32)
+        answer = await version.run(version.servable.signature(""), {"x": x}, time.monotonic() + 30)
         assert answer["version"].tolist() == [version.number] * 2
         return version.number
 
@@ -243,3 +249,46 @@ def test_a_model_that_the_config_names_no_more_ends(base, four):
         assert await ask(manager) == 1
 
     run(scenario)
+
+
+def _endless(signature, seconds):
+    """Runs a loop that never ends: a float32 counts to 2²⁴. Returns the seconds it took until it was cancelled."""
+    begin = time.monotonic()
+    with pytest.raises(ServingError) as raised:
+        signature.run({"x": np.array([1e9], np.float32)}, begin + seconds)
+    assert raised.value.code is Code.DEADLINE_EXCEEDED
+    return time.monotonic() - begin
+
+
+def test_a_run_is_cancelled_at_its_deadline_and_others_run_meanwhile(four):
+    runs = os.cpu_count() + 1
+    one, other = Servable(str(four / "1"), runs + 1), Servable(str(four / "2"))
+    slow, x = one.signature("slow"), {"x": np.ones([1], np.float32)}
+    with ThreadPoolExecutor(runs) as threads:
+        # More of them than TensorFlow by default has threads to run ops in.
+        running = [threads.submit(_endless, slow, 2) for _ in range(runs)]
+        time.sleep(0.3)
+        assert other.signature("").run(x)["version"] == [2] and slow.run(x)["version"] == [1]
+        assert not any(each.done() for each in running)
+        assert all(2 <= each.result() < 10 for each in running)
+    assert slow.run(x, time.monotonic() + 30)["version"] == [1]
+    for servable in (one, other):
+        servable.close()
+
+
+@pytest.mark.parametrize("parameters", [None, Parameters(num_batch_threads=1)])
+def test_a_model_that_is_stuck_stops_no_other(base, four, parameters):
+    async def scenario(manager):
+        config = single("stuck", str(base))
+        config.MergeFrom(single("numbered", str(four)))
+        await manager.reload(config)
+        with manager.lease(model_pb2.ModelSpec(name="stuck")) as version:
+            slow, x = version.servable.signature("slow"), {"x": np.array([1e9], np.float32)}
+            stuck = asyncio.ensure_future(version.run(slow, x, time.monotonic() + 2))
+            await asyncio.sleep(0.2)
+            assert await ask(manager) == 4 and not stuck.done()
+            with pytest.raises(ServingError, match="still running at the deadline"):
+                await stuck
+        assert await ask(manager, model_pb2.ModelSpec(name="stuck")) == 1
+
+    run(scenario, parameters=parameters, threads=1)

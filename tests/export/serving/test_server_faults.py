@@ -7,6 +7,7 @@ import json
 import shutil
 import signal
 import socket
+import time
 
 import grpc
 import numpy as np
@@ -227,9 +228,16 @@ async def scenario(server, base, store):
 
 
 async def drain(server):
-    """SIGTERM while requests run: they are answered, the process ends."""
+    """SIGTERM while requests run: they are answered, the process ends, and waits for no run whose client left."""
     slow = request_of("numbered", {"x": np.array([1e5], np.float32)}, "slow")
     body = {"signature_name": "slow", "instances": [1e5]}
+    endless = json.dumps({**body, "instances": [1e9]}).encode()
+    with socket.create_connection((server.host, server.rest_port)) as left:
+        left.sendall(
+            b"POST /v1/models/numbered:predict HTTP/1.1\r\nHost: x\r\n"
+            b"Content-Length: %d\r\n\r\n" % len(endless) + endless
+        )
+        await asyncio.sleep(1)
     async with grpc.aio.insecure_channel(f"{server.host}:{server.grpc_port}") as channel:
         call = channel.unary_unary(_PREDICT, response_deserializer=predict_pb2.PredictResponse.FromString)
         running = [call(slow.SerializeToString(), timeout=TIMEOUT) for _ in range(4)]
@@ -240,12 +248,15 @@ async def drain(server):
         await call(request_of("numbered", {"x": np.ones([1], np.float32)}).SerializeToString(), timeout=TIMEOUT)
         assert requests.get(server.url("/v1/models/numbered"), timeout=TIMEOUT).ok
         server.process.send_signal(signal.SIGTERM)
+        begin = time.monotonic()
         for answer in await asyncio.gather(*running):
             assert list(answer.outputs["version"].int64_val) == [5]
         for connection in over_rest:
             answer = await asyncio.to_thread(connection.getresponse)
             assert json.load(answer) == {"predictions": [5]}
     assert await asyncio.to_thread(server.process.wait, 30) == 0
+    # Of 20 seconds that requests have, and 30 that one over REST has.
+    assert time.monotonic() - begin < 15
 
 
 def test_no_request_fails_that_should_not(server, base, store):
