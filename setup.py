@@ -67,6 +67,7 @@ setup(
             "ovmsclient>=2022.3",
             "playwright>=1.45,<2",
             "trustme>=1.1,<2",
+            "kubernetes-validate>=1.30,<2",
         ],
     },
     entry_points={"console_scripts": [f"{name}={target}" for name, target in PROGRAMS.items()]},

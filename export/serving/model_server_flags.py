@@ -9,7 +9,7 @@ from absl import flags, logging
 
 from zoo.errors import RequestError
 
-_THREADS = "TensorFlow chooses how many threads an operation uses"
+_THREADS = "a run's operations have one thread, and TensorFlow chooses how many work inside of an operation"
 _TFLITE = "there are no TensorFlow Lite interpreters"
 _XLA = "TensorFlow for Python always has XLA"
 #: Name → (TensorFlow Serving's default, why it has no effect). An empty default: it is chosen on the machine.

@@ -4,15 +4,13 @@ import asyncio
 import contextlib
 import re
 import socket
-import subprocess
-import sys
 import types
 
 import aiohttp
 import grpc
 import pytest
 import requests
-from harness import REPOSITORY, TIMEOUT, free_port
+from harness import MODEL_SERVER_FLAGS, TIMEOUT, free_port, program
 from prometheus_client import parser
 from tensorflow_serving.apis import get_model_status_pb2, model_management_pb2, model_service_pb2_grpc
 
@@ -192,33 +190,8 @@ def test_clients_may_replace_a_config_file_and_else_only_where_the_operator_says
     assert asyncio.run(ask()) == code
 
 
-def program(*flags):
-    """The server's program, which ends by itself. Returns subprocess.CompletedProcess."""
-    command = [sys.executable, "-m", "export.serving.server", *flags]
-    return subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY)
-
-
-#: Every flag of tensorflow_model_server 2.20 (model_servers/main.cc) with a value that it takes.
-_MODEL_SERVER_FLAGS = """
-    port=8500 grpc_socket_path= rest_api_port=8501 rest_api_timeout_in_ms=30000
-    rest_api_enable_cors_support=true enable_batching=false allow_version_labels_for_unavailable_models=true
-    batching_parameters_file= enable_per_model_batching_parameters=false model_config_file=
-    model_config_file_poll_wait_seconds=0 model_name=m model_base_path= num_unload_threads=2
-    file_system_poll_wait_seconds=1 flush_filesystem_caches=true tensorflow_session_parallelism=2
-    tensorflow_session_config_file=
-    tensorflow_intra_op_parallelism=2 tensorflow_inter_op_parallelism=2 use_alts_credentials=false ssl_config_file=
-    platform_config_file= per_process_gpu_memory_fraction=0.5 saved_model_tags=serve
-    grpc_channel_arguments=grpc.max_connection_age_ms=2000 grpc_max_threads=8 enable_model_warmup=true
-    num_request_iterations_for_warmup=1 version=false monitoring_config_file=
-    remove_unused_fields_from_bundle_metagraph=true prefer_tflite_model=false num_tflite_pools=1
-    num_tflite_interpreters_per_pool=1 enable_signature_method_name_check=false xla_cpu_compilation_enabled=false
-    xla_gpu_compilation_enabled=false enable_profiler=true thread_pool_factory_config_file= mixed_precision=
-    skip_initialize_tpu=false enable_grpc_healthcheck_service=true enable_serialization_as_tensor_content=true
-"""
-
-
 def test_tensorflow_servings_flags_are_accepted_and_those_without_effect_are_named():
-    done = program(*(f"--{flag}" for flag in _MODEL_SERVER_FLAGS.split()))
+    done = program(*(f"--{flag}" for flag in MODEL_SERVER_FLAGS.split()))
     *warnings, error = done.stderr.splitlines()
     assert (done.returncode, error.partition(";")[0]) == (2, "server.py: --model_base_path: missing")
     warned = [re.search(r"--(\w+) has no effect: .", line)[1] for line in warnings]
