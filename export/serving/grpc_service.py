@@ -151,7 +151,10 @@ class ModelService(_Service, model_service_pb2_grpc.ModelServiceServicer):
 
 
 class Health(health.aio.HealthServicer):
-    """gRPC's health service: SERVING while every model of the config has a version that takes requests."""
+    """gRPC's health service: SERVING while every model of the config has a version that takes requests.
+
+    That versions cannot be looked for does not end it: what is loaded answers, and a metric tells of the errors.
+    """
 
     async def show(self, serving):
         status = health_pb2.HealthCheckResponse

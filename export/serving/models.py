@@ -2,8 +2,11 @@
 
 States and rules are TensorFlow Serving's. A version takes requests once it is loaded and warmed up; a version that is
 to go stays until one that is to come is there (so a broken one never replaces a good one), then takes no more requests,
-ends those that it has, and gives its memory back. All of this happens on the event loop, loading apart, so nothing here
-needs a lock but the one that keeps two changes from interleaving.
+ends those that it has, and gives its memory back. One rule is added: where the latest versions are asked for, none of
+them can be loaded and nothing else is served, as at a start, the next older one that can be loaded is served.
+
+All of this happens on the event loop, loading apart, so nothing here needs a lock but the one that keeps two changes
+from interleaving.
 """
 
 import asyncio
@@ -40,6 +43,8 @@ class Version:
         number, path: which, and its directory.
         state: `State`.
         error: the ServingError that ended it, or None.
+        failures: how often in a row it could not be loaded, from the same files.
+        retry_at: when it may be tried again, by the event loop's clock.
         servable: the loaded model while it is AVAILABLE or UNLOADING.
         run: coroutine function (signature, inputs, deadline) → outputs while it is loaded; as `Signature.run`.
         users: requests and runs that hold it. A run goes on when its request is given up, so both are counted.
@@ -49,6 +54,8 @@ class Version:
     path: str
     state: int = State.START
     error: ServingError | None = None
+    failures: int = 0
+    retry_at: float = 0.0
     servable: Servable | None = None
     run: object = None
     users: int = 0
@@ -66,11 +73,18 @@ class Version:
 
 @dataclasses.dataclass
 class Model:
-    """A model by name; `config` is None once no config names it any more."""
+    """A model by name.
+
+    Attributes:
+        config: its ModelConfig; None once no config names it any more.
+        versions: dict of number → `Version`.
+        trouble: why its versions could not be looked for the last time, or "".
+    """
 
     name: str
     config: object
     versions: dict = dataclasses.field(default_factory=dict)
+    trouble: str = ""
 
     def available(self):
         """Its versions that take requests."""
@@ -86,9 +100,21 @@ class Manager:
             batched.
         allow_labels_for_unavailable: as TensorFlow Serving's ``--allow_version_labels_for_unavailable_models``.
         metrics: `monitoring.Metrics` to count in, or None.
+        max_load_retries, load_retry_seconds: how often a version that cannot be loaded is tried again before its files
+            change, and after how long; each time when versions are looked for. As TensorFlow Serving's
+            ``--max_num_load_retries`` and ``--load_retry_interval_micros``.
     """
 
-    def __init__(self, parameters=None, threads=None, allow_labels_for_unavailable=False, metrics=None):
+    def __init__(
+        self,
+        parameters=None,
+        threads=None,
+        allow_labels_for_unavailable=False,
+        metrics=None,
+        max_load_retries=5,
+        load_retry_seconds=60,
+    ):
+        self._max_retries, self._retry_seconds = max_load_retries, load_retry_seconds
         self._parameters, self._threads = parameters, threads or os.cpu_count()
         self._runs = self._threads + (parameters.num_batch_threads if parameters else 0)
         self._metrics = metrics or monitoring.Metrics()
@@ -190,7 +216,7 @@ class Manager:
                 if each.name not in self._models or not self._models[each.name].config:
                     new.append(each.name)
                     # A server may start before its models are there, but none is to wait for what a reload got wrong.
-                    if not await self._poll(each) and not first:
+                    if not _chosen(each, await self._found(each)) and not first:
                         raise ServingError(
                             Code.NOT_FOUND,
                             f"Unable to find a numerical version path for servable {each.name} at: {each.base_path}",
@@ -228,31 +254,47 @@ class Manager:
 
     async def _reconcile_all(self):
         for model in list(self._models.values()):
+            errors = self._metrics.poll_errors.labels(model.name)
             try:
-                aspired = await self._poll(model.config) if model.config else {}
-            except ServingError as error:
-                logging.error("%s", error.message)
-                continue
-            await self._reconcile(model, aspired)
+                await self._reconcile(model, await self._found(model.config) if model.config else {})
+            except Exception as error:  # whatever a file system may raise: what is served stays, the next poll comes
+                errors.inc()
+                trouble = ServingError.of(error).message
+                if trouble != model.trouble:
+                    logging.error("versions of %s cannot be looked for, trying again: %s", model.name, trouble)
+                model.trouble = trouble
+            else:
+                if model.trouble:
+                    logging.info("versions of %s can be looked for again", model.name)
+                model.trouble = ""
 
-    async def _reconcile(self, model, aspired):
-        """Loads and unloads until the versions are those `aspired`, a dict of number → path."""
+    async def _reconcile(self, model, found):
+        """Loads and unloads until the versions are those that the config asks for; `found` is what `_versions` gave."""
+        aspired = _chosen(model.config, found) if model.config else []
         for number in sorted(aspired, reverse=True):
-            version = model.versions.get(number)
-            if version is None or await self._again(version):
-                version = model.versions[number] = Version(number, aspired[number])
-                await self._load(model, version)
+            await self._ensure(model, number, found[number])
+        if aspired and model.config.model_version_policy.WhichOneof("policy_choice") in (None, "latest"):
+            for number in sorted(set(found) - set(aspired), reverse=True):
+                if model.available():
+                    break
+                await self._ensure(model, number, found[number])
         ready = [version for version in model.available() if version.number in aspired]
         if ready or not aspired:
             for version in model.available():
                 if version.number not in aspired:
                     self._unload(model, version)
 
-    async def _again(self, version):
-        """Whether a version that ended is to be loaded: it was unloaded, or its files changed since it failed."""
-        if version.state != State.END:
-            return False
-        return not version.error or await self._in_loader(_fingerprint, version.path) != version.fingerprint
+    async def _ensure(self, model, number, path):
+        """Loads a version unless it is there, or failed and is not to be tried again yet."""
+        known, failures = model.versions.get(number), 0
+        if known and known.state != State.END:
+            return
+        if known and known.error and await self._in_loader(_fingerprint, path) == known.fingerprint:
+            failures = known.failures
+            if failures > self._max_retries or asyncio.get_running_loop().time() < known.retry_at:
+                return
+        model.versions[number] = Version(number, path, failures=failures)
+        await self._load(model, model.versions[number])
 
     async def _load(self, model, version):
         version.state = State.LOADING
@@ -262,7 +304,16 @@ class Manager:
             version.servable = await self._in_loader(Servable, version.path, self._runs)
         except Exception as error:
             version.state, version.error = State.END, ServingError.of(error)
-            logging.error("%s version %d cannot be loaded: %s", model.name, version.number, version.error.message)
+            version.failures += 1
+            version.retry_at = asyncio.get_running_loop().time() + self._retry_seconds
+            logging.error(
+                "%s version %d cannot be loaded (%d of %d tries): %s",
+                model.name,
+                version.number,
+                version.failures,
+                1 + self._max_retries,
+                version.error.message,
+            )
             self._metrics.not_loaded(version.path)
             await self._in_loader(_give_back)
             return
@@ -297,8 +348,11 @@ class Manager:
         self._metrics.forget(version.path)
         logging.info("unloaded %s version %d", model.name, version.number)
 
-    async def _poll(self, config):
-        return await self._in_loader(_aspired, config)
+    async def _found(self, config):
+        try:
+            return await self._in_loader(_versions, config)
+        except tf.errors.OpError as error:
+            raise ServingError.of(error) from error
 
     async def _in_loader(self, function, *args):
         return await asyncio.get_running_loop().run_in_executor(self._loads, function, *args)
@@ -398,25 +452,42 @@ def _check(configs):
             raise invalid(f"Model {config.name} requests unsupported platform {config.model_platform}")
 
 
-def _aspired(config):
-    """The versions that a config asks for and that are there: dict of number → path. Nothing outside of `base_path`."""
-    if not tf.io.gfile.isdir(config.base_path):
-        raise invalid(f"Could not find base path {config.base_path} for servable {config.name}")
+def _versions(config):
+    """The versions below a config's base path, and nothing outside of it: dict of number → path.
+
+    Raises:
+        ServingError: there is no such directory.
+        tf.errors.OpError: it cannot be read, or a version in it. None is left out, for it would be taken as deleted.
+    """
+    try:
+        entries = tf.io.gfile.listdir(config.base_path)
+    except tf.errors.NotFoundError:
+        raise invalid(f"Could not find base path {config.base_path} for servable {config.name}") from None
     found = {}
-    for entry in sorted(tf.io.gfile.listdir(config.base_path)):
-        entry = entry.rstrip("/")
+    for entry in sorted(entry.rstrip("/") for entry in entries):
         path = tf.io.gfile.join(config.base_path, entry)
-        if re.fullmatch("[0-9]{1,19}", entry) and int(entry) <= _MAX_VERSION and tf.io.gfile.isdir(path):
+        if re.fullmatch("[0-9]{1,19}", entry) and int(entry) <= _MAX_VERSION and _is_directory(path):
             found[int(entry)] = path
+    return found
+
+
+def _is_directory(path):
+    """As tf.io.gfile.isdir, which says no to what it may not look at."""
+    try:
+        return tf.io.gfile.stat(path).is_directory
+    except tf.errors.NotFoundError:
+        return False
+
+
+def _chosen(config, found):
+    """The numbers of the versions that a config asks for, of those `found`."""
     policy = config.model_version_policy
     choice = policy.WhichOneof("policy_choice")
     if choice == "all":
-        numbers = list(found)
-    elif choice == "specific":
-        numbers = [number for number in policy.specific.versions if number in found]
-    else:
-        numbers = sorted(found)[-max(policy.latest.num_versions, 1) :]
-    return {number: found[number] for number in numbers}
+        return list(found)
+    if choice == "specific":
+        return [number for number in policy.specific.versions if number in found]
+    return sorted(found)[-max(policy.latest.num_versions, 1) :]
 
 
 def _fingerprint(path):

@@ -29,6 +29,7 @@ class Metrics:
         batch_rows, queuing: prometheus_client.Histogram of the rows of the batches that were run, padding included, and
             of the microseconds that a request waited for its batch to run.
         enqueued: prometheus_client.Gauge of what waits for a thread, label ``queue``.
+        poll_errors: prometheus_client.Counter of looks for versions that failed, label ``model_name``.
     """
 
     def __init__(self):
@@ -56,6 +57,9 @@ class Metrics:
             "batching_session:processed_batch_size", "Tracks the batch size distribution on processing.", _ROWS
         )
         self.enqueued = self._gauge("enqueued", "Batches or single runs that wait for a thread.", ["queue"])
+        self.poll_errors = prometheus_client.Counter(
+            f"{_OWN}poll_errors", "Looks for a model's versions that failed.", ["model_name"], registry=self._registry
+        )
         self._in_flight = self._gauge("requests_in_flight", "Requests that are not answered yet.", ["entrypoint"])
 
     def _histogram(self, name, documentation, buckets, labels=()):

@@ -47,7 +47,12 @@ async def serve(options, config, parameters, monitoring_config, credentials):
         loop.add_signal_handler(number, stop.set)
     metrics = monitoring.Metrics()
     manager = models.Manager(
-        parameters, options.run_threads or None, options.allow_version_labels_for_unavailable_models, metrics
+        parameters,
+        options.run_threads or None,
+        options.allow_version_labels_for_unavailable_models,
+        metrics,
+        options.max_num_load_retries,
+        options.load_retry_interval_micros / 1e6,
     )
     # What is imported stays for good. Left to the garbage collector, each of its full rounds would look through all of
     # it, and the requests of that moment wait for a tenth of a second.
@@ -165,7 +170,7 @@ async def _follow_config(manager, applied, options):
             if config != applied:
                 await manager.reload(config)
                 applied = config
-        except (RequestError, ServingError) as error:
+        except Exception as error:  # whatever a file system may raise: the next look comes
             logging.error("--model_config_file: %s", error)
 
 

@@ -120,6 +120,12 @@ def run():
     flags.DEFINE_integer(
         "file_system_poll_wait_seconds", 1, "Seconds between looks for versions; 0: once, at the start.", 0
     )
+    flags.DEFINE_integer(
+        "max_num_load_retries", 5, "How often a version is tried again that cannot be loaded, while its files stay.", 0
+    )
+    flags.DEFINE_integer(
+        "load_retry_interval_micros", 60_000_000, "Least time before such a try; it comes with a look for versions."
+    )
     flags.DEFINE_bool("enable_batching", False, "Whether requests that wait at the same time share a batch.")
     flags.DEFINE_string("batching_parameters_file", None, "BatchingParameters as a text proto.")
     flags.DEFINE_string("monitoring_config_file", None, "MonitoringConfig as a text proto: Prometheus metrics.")

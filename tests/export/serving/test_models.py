@@ -1,7 +1,9 @@
 """Which versions are loaded, and when: policies, labels, broken versions, draining."""
 
 import asyncio
+import itertools
 import os
+import re
 import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -14,9 +16,11 @@ from google.protobuf import text_format
 from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_log_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
+from export.serving import models
 from export.serving.batching import Parameters
 from export.serving.errors import Code, ServingError
 from export.serving.models import Manager, State, single
+from export.serving.monitoring import Metrics
 from export.serving.servable import Servable
 
 
@@ -134,6 +138,87 @@ def test_a_broken_version_never_replaces_a_good_one_and_is_loaded_once_it_is_who
         assert await ask(manager) == 3
 
     run(scenario)
+
+
+def test_where_the_newest_cannot_be_loaded_a_start_serves_an_older_one(base, four):
+    shutil.copytree(four / "2", base / "2")
+    for broken in (3, 4):
+        (base / str(broken)).mkdir()
+        (base / str(broken) / "saved_model.pb").write_bytes(b"no model")
+
+    async def scenario(manager):
+        await manager.reload(single("numbered", str(base)))
+        assert states(manager) == {4: State.END, 3: State.END, 2: State.AVAILABLE}
+        assert manager.ready() and await ask(manager) == 2
+        shutil.copytree(four / "4", base / "4", dirs_exist_ok=True)
+        await manager.poll()
+        await unloaded(manager)
+        assert states(manager) == {4: State.AVAILABLE, 3: State.END, 2: State.END}
+        # Who names versions wants those alone.
+        with pytest.raises(ServingError, match="did not become available"):
+            await manager.reload(config_of(base, "model_version_policy { specific { versions: 3 } }", "other"))
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(("failures", "tries", "state"), [(2, 3, State.AVAILABLE), (9, 3, State.END)])
+def test_a_version_that_cannot_be_loaded_is_tried_again(base, four, monkeypatch, failures, tries, state):
+    loads = []
+
+    def load(path, runs):
+        if path.endswith("2"):
+            loads.append(time.monotonic())
+            if len(loads) <= failures:
+                raise OSError("the disk is away")
+        return Servable(path, runs)
+
+    monkeypatch.setattr(models, "Servable", load)
+
+    async def scenario(manager):
+        await manager.reload(single("numbered", str(base)))
+        shutil.copytree(four / "2", base / "2")
+        polling = asyncio.ensure_future(manager.poll_forever(0.02))
+        while len(loads) < tries or states(manager).get(2) != state:
+            await asyncio.sleep(0.02)
+        await asyncio.sleep(0.5)
+        polling.cancel()
+        assert len(loads) == tries and all(later - earlier >= 0.2 for earlier, later in itertools.pairwise(loads))
+        if state == State.END:
+            # Other files are another version.
+            (base / "2" / "saved_model.pb").touch()
+            await manager.poll()
+            assert len(loads) == tries + 1
+
+    run(scenario, max_load_retries=2, load_retry_seconds=0.2)
+
+
+@pytest.mark.parametrize("call", ["listdir", "stat"])
+def test_a_folder_that_cannot_be_read_for_a_while_is_logged_counted_and_polled_again(
+    base, four, monkeypatch, caplog, call
+):
+    def refuse(path):
+        raise tf.errors.PermissionDeniedError(None, None, f"{path}; Permission denied")
+
+    async def scenario(manager):
+        await manager.reload(single("numbered", str(base)))
+        polling = asyncio.ensure_future(manager.poll_forever(0.02))
+        with monkeypatch.context() as unreadable:
+            unreadable.setattr(tf.io.gfile, call, refuse)
+            await asyncio.sleep(0.3)
+            assert await ask(manager) == 1 and manager.ready()
+        shutil.copytree(four / "2", base / "2")
+        while states(manager).get(2) != State.AVAILABLE:
+            await asyncio.sleep(0.02)
+            assert not polling.done()
+        polling.cancel()
+
+    metrics = Metrics()
+    caplog.set_level("INFO", "absl")
+    run(scenario, metrics=metrics)
+    (count,) = re.findall(r'gan_zoo_serving_poll_errors_total{model_name="numbered"} (.*)', metrics.page().decode())
+    assert float(count) > 1
+    told = [record.getMessage() for record in caplog.records if "looked for" in record.getMessage()]
+    assert len(told) == 2 and "Permission denied" in told[0] and told[1].endswith("can be looked for again")
 
 
 def _warmup(path, *requests):
