@@ -46,6 +46,8 @@ setup(
         "matplotlib>=3.8,<4",
         "threadpoolctl>=3,<4",
         "pillow>=10",
+        # Tells of damaged JPEGs, which other readers pass over.
+        "simplejpeg>=1.8,<2",
         "jinja2>=3.1,<4",
         "tqdm>=4.66,<5",
         # Google's protocol definitions and nothing else; beside TensorFlow it installs no further package.

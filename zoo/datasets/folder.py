@@ -1,11 +1,21 @@
-"""Images in a folder of any size, decoded as they are needed: memory holds their names and no more."""
+"""Images in a folder of any size, decoded as they are needed: memory holds their names and no more.
 
+TensorFlow's decoders do the work, for a pipeline must not call Python (`zoo.datasets.images`). What they cannot read
+exactly, Pillow writes as PNG files into a temporary directory when the folder is opened.
+"""
+
+import atexit
 import concurrent.futures
 import hashlib
+import io
 import logging
 import os
+import shutil
+import stat
+import tempfile
 
 import numpy as np
+import simplejpeg
 from PIL import Image, UnidentifiedImageError
 
 from zoo.datasets import images
@@ -14,7 +24,7 @@ from zoo.errors import RequestError
 
 _TEST_NAMES = ("test", "val", "validation", "valid")
 _HELD_OUT = 10  # one image in ten, where the folder has no test images of its own
-_HEAD, _TAIL = 2048, 64  # bytes looked at
+_PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 
 
 def load(source, directory, *, image_size, channels=None, on_corrupt="error"):
@@ -24,9 +34,13 @@ def load(source, directory, *, image_size, channels=None, on_corrupt="error"):
     tenth image or so is held out, chosen by a hash of its path, so that it stays held out when others come or go. If
     all images lie in two or more subfolders of a split, the subfolders are the classes, in alphabetical order.
 
-    Of every local file the first and last bytes are looked at; one that looks unfinished is decoded to know. Damage
-    further inside shows only when the image is used, and so does any damage on remote storage. Then, too, `on_corrupt`
-    decides: 'error' stops with the name of the file, 'skip' takes the next readable image in its place.
+    Every file is decoded once here, which takes about as long as one pass over the images in training. A damaged one
+    stops with its name, or is left out with a warning. Damage is what the decoders notice: in a PNG file everything,
+    by its checksums; in a JPEG whatever leaves its code words or their number wrong, which is most of it. What is
+    damaged later stops the run when it is used, with its name.
+
+    GIF files, WebP files with transparency or several frames, and BMP files with a palette, 16 bits or compression are
+    converted to PNG, in a temporary directory that goes with the process. Of several frames the first is taken.
 
     Args:
         source: The source string, for messages.
@@ -50,19 +64,24 @@ def load(source, directory, *, image_size, channels=None, on_corrupt="error"):
         roots = {"train": directory / "train", "test": directory / held_out}
     else:
         roots = {"all": directory}
-    names, damaged, orientations = {}, [], {}
+    place = tempfile.mkdtemp(prefix="tf-gan-zoo-")
+    # Not sooner: a pipeline reads from it for as long as it lives, without this data set.
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    names, damaged, orientations, converted = {}, [], {}, {}
+    listed = 0
     for part, root in roots.items():
-        names[part] = _list(root)
+        names[part] = _list(source, root)
         if not names[part]:
             raise RequestError(f"data.source '{source}': no images ({' '.join(images.SUFFIXES)}) in {root}")
-        bad, orientations[part] = _scan(root, names[part])
+        listed += len(names[part])
+        bad, orientations[part], converted[part] = _check(source, root, names[part], place)
         damaged += [f"{root / name} ({why})" for name, why in bad.items()]
         names[part] = [name for name in names[part] if name not in bad]
     if damaged:
-        summary = f"data.source '{source}': {len(damaged)} damaged images, the first {damaged[0]}"
+        summary = f"data.source '{source}': {len(damaged)} of {listed} images are damaged"
         if on_corrupt == "error":
-            raise RequestError(f"{summary}; data.on_corrupt=skip leaves them out")
-        logging.warning("%s: left out", summary)
+            raise RequestError(f"{summary}, the first {damaged[0]}; data.on_corrupt=skip leaves them out")
+        logging.warning("%s and left out, the first %s", summary, damaged[0])
         for part, root in roots.items():
             if not names[part]:
                 raise RequestError(f"data.source '{source}': every image in {root} is damaged")
@@ -71,6 +90,7 @@ def load(source, directory, *, image_size, channels=None, on_corrupt="error"):
     if "all" in names:
         names, roots = _hold_out(source, names["all"]), dict.fromkeys(("train", "test"), directory)
         orientations = dict.fromkeys(names, orientations["all"])
+        converted = dict.fromkeys(names, converted["all"])
     labels = None
     if class_names is not None:
         number = {name: i for i, name in enumerate(class_names)}
@@ -83,19 +103,19 @@ def load(source, directory, *, image_size, channels=None, on_corrupt="error"):
             labels[part] = np.array([number[name] for name in of_class], np.int64)
     shape = (image_size, image_size, channels or 3)
     turned = {part: [orientations[part].get(name, 1) for name in names[part]] for part in names}
-    return FolderDataset(source, roots, names, shape, labels, class_names, turned, on_corrupt)
+    return FolderDataset(source, roots, names, shape, labels, class_names, turned, converted)
 
 
 class FolderDataset(ImageDataset):
     """Images of a folder. Attributes beside those of `Dataset`: `paths`, ``{split: names relative to the root}``."""
 
-    def __init__(self, name, roots, paths, data_shape, labels, class_names, orientations, on_corrupt):
+    def __init__(self, name, roots, paths, data_shape, labels, class_names, orientations, converted):
         super().__init__(name, data_shape, None if class_names is None else len(class_names), class_names)
         self.paths = paths
         self._roots = {split: os.fspath(root) for split, root in roots.items()}
         self._labels = labels
-        self._skip = on_corrupt == "skip"
         self._orientations = orientations
+        self._converted = converted
 
     def num_examples(self, split):
         self._check_split(split)
@@ -109,14 +129,18 @@ class FolderDataset(ImageDataset):
         import tensorflow as tf
 
         size = self.num_examples(split)
-        paths = tf.constant(self.paths[split])
+        converted = self._converted[split]
+        paths = tf.constant([converted.get(name, name) for name in self.paths[split]])
         labels = tf.constant(self._labels[split] if self._labels else np.zeros(size, np.int64))
         # Hardly any folder has turned photographs; the others do not pay for them.
         turned = self._orientations[split] if any(o != 1 for o in self._orientations[split]) else None
         orientations = None if turned is None else tf.constant(turned, tf.int32)
 
         def path_of(index):
-            return tf.strings.join([self._roots[split], paths[index]], separator="/")
+            path = tf.strings.join([self._roots[split], paths[index]], separator="/")
+            if converted:  # whose paths are absolute
+                path = tf.where(tf.strings.substr(paths[index], 0, 1) == "/", paths[index], path)
+            return path
 
         def decode(index):
             orientation = None if orientations is None else orientations[index]
@@ -124,18 +148,15 @@ class FolderDataset(ImageDataset):
             return images.decode(encoded, self.data_shape[0], self.data_shape[2], orientation), labels[index]
 
         def fail(index):
-            path = path_of(index)
             message = tf.strings.join(
-                [f"data.source '{self.name}': cannot decode ", path, "; data.on_corrupt=skip replaces it"]
+                [f"data.source '{self.name}': cannot decode ", path_of(index), ", sound when the folder was opened"]
             )
             with tf.control_dependencies([tf.debugging.Assert(False, [message])]):
                 return tf.zeros(self.data_shape, tf.uint8), tf.identity(labels[index])
 
-        def decode_or(index):
-            # The image in place of a damaged one depends on the files alone, not on when or by whom it is asked for.
-            tries = tf.data.Dataset.range(size if self._skip else 1)
-            tries = tries.map(lambda i: decode((index + i) % size)).ignore_errors(log_warning=self._skip)
-            return tries.concatenate(tf.data.Dataset.from_tensors(index).map(fail)).take(1).get_single_element()
+        def decode_or_fail(index):
+            one = tf.data.Dataset.from_tensors(index)
+            return one.map(decode).ignore_errors().concatenate(one.map(fail)).take(1).get_single_element()
 
         def read(indices):
             # Operations cannot catch errors, data sets can: a batch that fails is read again, one image at a time.
@@ -143,32 +164,51 @@ class FolderDataset(ImageDataset):
             each = tf.data.Dataset.from_tensor_slices(indices)
             # Of a batch that failed in the middle the rest is too short, and dropped.
             whole = each.map(decode).batch(rows, drop_remainder=True).ignore_errors()
-            return whole.concatenate(each.map(decode_or).batch(rows, drop_remainder=True)).take(1).get_single_element()
+            return (
+                whole.concatenate(each.map(decode_or_fail).batch(rows, drop_remainder=True))
+                .take(1)
+                .get_single_element()
+            )
 
         return read
 
 
-def _list(root):
+def _list(source, root):
     """Paths of the images below `root`, relative to it, with forward slashes, sorted; hidden ones left out."""
     base = os.fspath(root)
     local = "://" not in base
     names = []
-    pending = [""]
+    pending = [("", ())]
     while pending:
-        folder = pending.pop()
-        if local:
-            with os.scandir(os.path.join(base, folder)) as entries:
-                found = [(entry.name, entry.is_dir()) for entry in entries]
-        else:
-            found = [(entry.name, entry.is_dir()) for entry in (root / folder).iterdir()]
+        folder, above = pending.pop()
+        try:
+            if local:
+                status = os.stat(os.path.join(base, folder))
+                here = (status.st_dev, status.st_ino)
+                with os.scandir(os.path.join(base, folder)) as entries:
+                    found = [(entry.name, _leads_to_folder(entry)) for entry in entries]
+            else:
+                here = folder
+                found = [(entry.name, entry.is_dir()) for entry in (root / folder).iterdir()]
+        except OSError as e:
+            raise RequestError(f"data.source '{source}': {root / folder} cannot be listed ({e.strerror or e})") from e
+        if here in above:
+            raise RequestError(f"data.source '{source}': {root / folder} lies within itself, by a symbolic link")
         for name, is_folder in found:
             if name.startswith("."):
                 continue
             if is_folder:
-                pending.append(f"{folder}{name}/")
+                pending.append((f"{folder}{name}/", (*above, here)))
             elif name.lower().endswith(images.SUFFIXES):
                 names.append(folder + name)
     return sorted(names)
+
+
+def _leads_to_folder(entry):
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself; to read it tells what is wrong
+        return False
 
 
 def _classes(names):
@@ -186,73 +226,109 @@ def _hold_out(source, names):
     return {"train": [name for name in names if name not in test], "test": [name for name in names if name in test]}
 
 
-def _scan(root, names):
-    """Looks at the ends of every local file, and at none of remote storage, where that would take minutes.
+def _check(source, root, names, place):
+    """Decodes every file once; those that TensorFlow would read wrongly become PNG files in the directory `place`.
 
     Returns:
-        ``(damaged, orientations)``: ``{name: reason}``, and ``{name: EXIF orientation}`` where it is not 1.
+        ``(damaged, orientations, converted)``: ``{name: reason}``, ``{name: EXIF orientation}`` where it is not 1, and
+        ``{name: path of the PNG file}``.
     """
     base = os.fspath(root)
-    if "://" in base:
-        return {}, {}
+
+    def read(name):
+        if "://" in base:
+            return (root / name).read_bytes()
+        path = f"{base}/{name}"
+        if not stat.S_ISREG(os.stat(path).st_mode):  # to open a named pipe is to wait for who writes into it
+            raise OSError("not a regular file")
+        with open(path, "rb", buffering=0) as file:
+            return file.read()
 
     def look(chunk):
-        return [(name, *_look(f"{base}/{name}")) for name in chunk]
-
-    chunks = [names[i : i + 1024] for i in range(0, len(names), 1024)]
-    damaged, orientations = {}, {}
-    with concurrent.futures.ThreadPoolExecutor(16) as pool:  # waits for the disk, mostly
-        for found in pool.map(look, chunks):
-            damaged.update((name, why) for name, why, _ in found if why)
-            orientations.update((name, orientation) for name, _, orientation in found if orientation != 1)
-    return damaged, orientations
-
-
-def _look(path):
-    """Why the file at `path` is no whole image, or None; and its EXIF orientation, 1 to 8."""
-    try:
-        with open(path, "rb", buffering=0) as file:
-            head = file.read(_HEAD)
-            size = len(head)
-            if size == _HEAD:
-                size = file.seek(0, os.SEEK_END)
-                file.seek(max(0, size - _TAIL))
-                tail = file.read(_TAIL)
+        found = []
+        for name in chunk:
+            try:
+                orientation, png = _look(read(name))
+            except Exception as e:  # Pillow's readers raise nearly every type there is on damaged bytes
+                why = "no image" if isinstance(e, UnidentifiedImageError) else getattr(e, "strerror", None) or str(e)
+                found.append((name, " ".join(why.split()) or type(e).__name__, 1, None))
             else:
-                tail = head[-_TAIL:]
-        if size == 0:
-            return "empty", 1
-        if not _looks_whole(head, tail, size):
-            # Decoding tells; many a camera appends things to a sound file.
-            with Image.open(path, formats=("JPEG", "PNG", "BMP", "GIF", "WEBP")) as image:
-                image.load()
-    except Exception as e:  # Pillow's readers raise nearly every type there is on damaged bytes
-        return "no image" if isinstance(e, UnidentifiedImageError) else " ".join(str(e).split()), 1
-    return None, _orientation(head)
+                found.append((name, None, orientation, png and write(png)))
+        return found
+
+    def write(png):
+        try:
+            handle, path = tempfile.mkstemp(".png", dir=place)
+            with open(handle, "wb") as file:
+                file.write(png)
+        except OSError as e:
+            raise RequestError(f"data.source '{source}': {place}, for what is converted: {e.strerror or e}") from e
+        return path
+
+    chunks = [names[i : i + 256] for i in range(0, len(names), 256)]
+    damaged, orientations, converted = {}, {}, {}
+    # The decoders let other threads run, and so does the disk.
+    with concurrent.futures.ThreadPoolExecutor(min(16, 2 * (os.cpu_count() or 1))) as pool:
+        for found in pool.map(look, chunks):
+            damaged.update((name, why) for name, why, _, _ in found if why)
+            orientations.update((name, orientation) for name, _, orientation, _ in found if orientation != 1)
+            converted.update((name, path) for name, _, _, path in found if path)
+    return damaged, orientations, converted
 
 
-def _orientation(head):
-    start = head.find(b"Exif\0\0", 0, 64) if head.startswith(b"\xff\xd8") else -1
-    if start < 0:
+def _look(encoded):
+    """Decodes one file's bytes.
+
+    Returns:
+        ``(orientation, png)``: EXIF's 1 to 8, and a PNG file's bytes, or None where TensorFlow reads the file as it is.
+
+    Raises:
+        Exception: Of any type; the file is damaged, or of no kind that can be read.
+    """
+    if not encoded:
+        raise ValueError("empty")
+    if encoded.startswith(b"\xff\xd8\xff"):
+        # Pillow and TensorFlow guess what lies behind a damaged place, and say nothing; this takes libjpeg's warnings
+        # for errors. It decodes the whole file, but computes few of the pixels.
+        colours = simplejpeg.decode_jpeg_header(encoded)[2]
+        simplejpeg.decode_jpeg(encoded, "CMYK" if colours in ("CMYK", "YCCK") else "GRAY", min_factor=8)
+        return _orientation(encoded), None
+    with Image.open(io.BytesIO(encoded), formats=("PNG", "BMP", "GIF", "WEBP")) as image:
+        if image.format == "PNG":
+            if _PNG_END not in encoded:
+                raise ValueError("ends early")
+            image.verify()  # the checksums; the pixels need another reader
+            image = Image.open(io.BytesIO(encoded), formats=("PNG",))
+        image.load()
+        if _exact(image, encoded):
+            return _orientation(encoded), None
+        png = io.BytesIO()
+        image.convert("RGBA").save(png, "PNG", compress_level=1)
+        return _orientation(encoded), png.getvalue()
+
+
+def _exact(image, encoded):
+    """Whether TensorFlow reads Pillow's pixels from it.
+
+    It knows no palettes in BMP files, and only 24 and 32 bits; no transparency in GIF files; and no WebP files with
+    transparency or several frames.
+    """
+    if image.format == "BMP":
+        header, bits, compression = (
+            int.from_bytes(encoded[start:end], "little") for start, end in ((14, 18), (28, 30), (30, 34))
+        )
+        return header >= 40 and bits in (24, 32) and compression == 0
+    if image.format == "WEBP":
+        return image.mode == "RGB" and not image.is_animated
+    return image.format == "PNG"
+
+
+def _orientation(encoded):
+    if not any(mark in encoded for mark in (b"Exif\0\0", b"eXIf", b"EXIF")):
         return 1
     try:
-        exif = Image.Exif()
-        exif.load(head[start:])
-        value = exif.get(0x0112, 1)
+        with Image.open(io.BytesIO(encoded)) as image:
+            value = image.getexif().get(0x0112, 1)
     except Exception:  # a damaged note about the image does not make the image unreadable
         return 1
     return value if value in range(1, 9) else 1
-
-
-def _looks_whole(head, tail, size):
-    if head.startswith(b"\xff\xd8\xff"):
-        return b"\xff\xd9" in tail
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return b"IEND" in tail
-    if head.startswith((b"GIF87a", b"GIF89a")):
-        return tail.endswith(b";")
-    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
-        return size >= 8 + int.from_bytes(head[4:8], "little")
-    if head.startswith(b"BM"):
-        return size >= int.from_bytes(head[2:6], "little") > 0
-    return False

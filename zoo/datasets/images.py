@@ -10,12 +10,12 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
 def decode(encoded, size, channels, orientation=None):
     """Decodes one file's bytes.
 
-    Grey, RGB, palette, CMYK and 16-bit images come out alike; transparent PNGs lie on white; of an animation, the first
-    frame. A JPEG more than twice as large as needed is decoded at a half, a quarter or an eighth, at no less than
-    twice the size needed.
+    Grey, RGB, palette, CMYK and 16-bit images come out alike; transparent PNGs lie on white. A JPEG more than twice as
+    large as needed is decoded at a half, a quarter or an eighth, at no less than twice the size needed.
 
     Args:
-        encoded: String scalar, the bytes of a JPEG, PNG, BMP, GIF or WebP file.
+        encoded: String scalar, the bytes of a JPEG or PNG file; of a BMP file of 24 or 32 bits without compression; or
+            of a GIF or WebP file of one opaque image. `zoo.datasets.folder` makes PNG files of the others.
         size: Side in pixels of the square to crop and resize to, or None to leave the image's own size.
         channels: 1 or 3.
         orientation: Integer scalar, EXIF's 1 to 8, by which the image is turned upright; needs `size`. None: as it is.
@@ -24,7 +24,8 @@ def decode(encoded, size, channels, orientation=None):
         uint8 ``[height, width, channels]``.
 
     Raises:
-        tf.errors.InvalidArgumentError: When run, if the bytes are no such file or end early.
+        tf.errors.InvalidArgumentError: When run, if the bytes are no such file or end early. Of damage further inside
+            only some is noticed: libjpeg goes on with what it guesses.
     """
     import tensorflow as tf
 
@@ -33,13 +34,20 @@ def decode(encoded, size, channels, orientation=None):
         return lambda: tf.io.decode_jpeg(encoded, channels=channels, ratio=ratio)
 
     def png():
+        # With four channels asked for, opaque images of 1, 2 and 4 bits get an alpha of 1, 3 and 15 instead of 255.
+        few_bits = tf.io.decode_raw(tf.strings.substr(encoded, 24, 1), tf.uint8)[0] < 8
+        transparent = tf.cond(
+            few_bits, lambda: tf.strings.regex_full_match(encoded, r"(?s)\C*tRNS\C*"), lambda: tf.constant(True)
+        )
+        return colours(tf.cond(transparent, on_white, lambda: tf.io.decode_png(encoded, channels=3)))
+
+    def on_white():
         rgba = tf.cast(tf.io.decode_png(encoded, channels=4), tf.float32)
         alpha = rgba[..., 3:] / 255
-        return colours(tf.cast(tf.round(rgba[..., :3] * alpha + 255 * (1 - alpha)), tf.uint8))
+        return tf.cast(tf.round(rgba[..., :3] * alpha + 255 * (1 - alpha)), tf.uint8)
 
     def bmp():
-        bgr = tf.io.decode_bmp(encoded)[..., :3]  # of a fourth channel, programs disagree what it means
-        return colours(tf.cond(tf.shape(bgr)[-1] == 1, lambda: tf.repeat(bgr, 3, axis=-1), lambda: bgr))
+        return colours(tf.io.decode_bmp(encoded)[..., :3])  # of a fourth channel, programs disagree what it means
 
     def other():
         return colours(tf.io.decode_image(encoded, channels=3, expand_animations=False))
