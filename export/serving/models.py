@@ -103,6 +103,7 @@ class Manager:
         max_load_retries, load_retry_seconds: how often a version that cannot be loaded is tried again before its files
             change, and after how long; each time when versions are looked for. As TensorFlow Serving's
             ``--max_num_load_retries`` and ``--load_retry_interval_micros``.
+        load_threads: versions that are loaded or unloaded at the same time.
     """
 
     def __init__(
@@ -113,14 +114,15 @@ class Manager:
         metrics=None,
         max_load_retries=5,
         load_retry_seconds=60,
+        load_threads=1,
     ):
         self._max_retries, self._retry_seconds = max_load_retries, load_retry_seconds
         self._parameters, self._threads = parameters, threads or os.cpu_count()
         self._runs = self._threads + (parameters.num_batch_threads if parameters else 0)
         self._metrics = metrics or monitoring.Metrics()
         self._allow_labels = allow_labels_for_unavailable
-        # Loads and unloads come one after the other, and never wait behind requests.
-        self._loads = ThreadPoolExecutor(1, "load")
+        # Loads and unloads have threads of their own, and never wait behind requests.
+        self._loads = ThreadPoolExecutor(load_threads, "load")
         self._changing = asyncio.Lock()
         self._unloads = set()
         self._models = {}
@@ -253,26 +255,28 @@ class Manager:
         self._loads.shutdown()
 
     async def _reconcile_all(self):
-        for model in list(self._models.values()):
-            errors = self._metrics.poll_errors.labels(model.name)
-            try:
-                await self._reconcile(model, await self._found(model.config) if model.config else {})
-            except Exception as error:  # whatever a file system may raise: what is served stays, the next poll comes
-                errors.inc()
-                trouble = ServingError.of(error).message
-                if trouble != model.trouble:
-                    logging.error("versions of %s cannot be looked for, trying again: %s", model.name, trouble)
-                model.trouble = trouble
-            else:
-                if model.trouble:
-                    logging.info("versions of %s can be looked for again", model.name)
-                model.trouble = ""
+        await asyncio.gather(*map(self._look, list(self._models.values())))
+
+    async def _look(self, model):
+        """Looks for a model's versions and acts on it. Logs and counts what goes wrong."""
+        errors = self._metrics.poll_errors.labels(model.name)
+        try:
+            await self._reconcile(model, await self._found(model.config) if model.config else {})
+        except Exception as error:  # whatever a file system may raise: what is served stays, the next poll comes
+            errors.inc()
+            trouble = ServingError.of(error).message
+            if trouble != model.trouble:
+                logging.error("versions of %s cannot be looked for, trying again: %s", model.name, trouble)
+            model.trouble = trouble
+        else:
+            if model.trouble:
+                logging.info("versions of %s can be looked for again", model.name)
+            model.trouble = ""
 
     async def _reconcile(self, model, found):
         """Loads and unloads until the versions are those that the config asks for; `found` is what `_versions` gave."""
         aspired = _chosen(model.config, found) if model.config else []
-        for number in sorted(aspired, reverse=True):
-            await self._ensure(model, number, found[number])
+        await asyncio.gather(*(self._ensure(model, number, found[number]) for number in sorted(aspired, reverse=True)))
         if aspired and model.config.model_version_policy.WhichOneof("policy_choice") in (None, "latest"):
             for number in sorted(set(found) - set(aspired), reverse=True):
                 if model.available():

@@ -53,6 +53,7 @@ async def serve(options, config, parameters, monitoring_config, credentials):
         metrics,
         options.max_num_load_retries,
         options.load_retry_interval_micros / 1e6,
+        options.num_load_threads or 1,
     )
     # What is imported stays for good. Left to the garbage collector, each of its full rounds would look through all of
     # it, and the requests of that moment wait for a tenth of a second.

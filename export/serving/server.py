@@ -120,6 +120,7 @@ def run():
     flags.DEFINE_integer(
         "file_system_poll_wait_seconds", 1, "Seconds between looks for versions; 0: once, at the start.", 0
     )
+    flags.DEFINE_integer("num_load_threads", 0, "Versions that are loaded at the same time; 0: one.", 0)
     flags.DEFINE_integer(
         "max_num_load_retries", 5, "How often a version is tried again that cannot be loaded, while its files stay.", 0
     )

@@ -94,6 +94,35 @@ def test_policies(four, policy, numbers):
     run(scenario)
 
 
+@pytest.mark.parametrize(("threads", "together"), [(1, 1), (3, 3)])
+def test_as_many_versions_load_at_the_same_time_as_there_are_threads(four, monkeypatch, threads, together):
+    loading, most = [], []
+
+    def load(*args):
+        loading.append(args)
+        most.append(len(loading))
+        time.sleep(0.1)
+        servable = Servable(*args)
+        loading.pop()
+        return servable
+
+    monkeypatch.setattr(models, "Servable", load)
+
+    async def scenario(manager):
+        # Versions of one model, and versions of another.
+        config = config_of(four, "model_version_policy { specific { versions: 1 versions: 2 } }")
+        config.MergeFrom(config_of(four, name="other"))
+        await manager.reload(config)
+        assert states(manager) == dict.fromkeys([1, 2], State.AVAILABLE)
+        for number in (1, 2):
+            spec = model_pb2.ModelSpec(name="numbered")
+            spec.version.value = number
+            assert await ask(manager, spec) == number
+
+    run(scenario, load_threads=threads)
+    assert max(most) == together and len(most) == 3
+
+
 def test_a_new_version_takes_over_and_the_old_one_ends(base, four):
     async def scenario(manager):
         await manager.reload(single("numbered", str(base)))
