@@ -97,7 +97,7 @@ class Generator:
 
         try:
             model = tf.saved_model.load(os.fspath(path))
-        except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
+        except (OSError, ValueError, LookupError, tf.errors.OpError) as error:
             raise RequestError(f"{where}: {path} cannot be loaded ({str(error).splitlines()[0]})") from error
         if "serving_default" not in model.signatures:
             names = ", ".join(model.signatures) or "none"

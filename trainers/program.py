@@ -1,6 +1,9 @@
 """How every program starts and ends: flags in, one line out when something is wrong. Free of TensorFlow."""
 
+import errno
+import os
 import re
+import signal
 import sys
 
 from absl import app, flags
@@ -48,11 +51,27 @@ def _one_line(error):
     return " ".join(str(error).split())
 
 
+def _disk_full(error):
+    """Whether `error` says that a file had no room: Python's own, or TensorFlow's, which has the system's words."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return any(os.strerror(code) in str(error) for code in (errno.ENOSPC, errno.EDQUOT))
+
+
+def _full_path(error):
+    """The file that had no room, where the error names it."""
+    if isinstance(error, OSError):
+        return error.filename or ""
+    named = re.search(r"(\S+); ", str(error))
+    return named[1] if named else ""
+
+
 def run(main):
     """Runs `main(argv)` with absl flags.
 
     Exit codes: 0 done; 1 the run failed; 2 the request was wrong (a bad flag, config value, path or file), told in one
-    line on standard error; 128 + n stopped by signal n, with the work saved.
+    line on standard error; 128 + n stopped by signal n. A run that trains saves a checkpoint first; what else a program
+    writes appears whole or not at all.
     """
 
     def guarded(argv):
@@ -64,5 +83,15 @@ def run(main):
             _fail(_one_line(error), 2)
         except RunFailed as error:
             _fail(_one_line(error), error.code)
+        except Exception as error:
+            if not _disk_full(error):
+                raise
+            where = f" ({path})" if (path := _full_path(error)) else ""
+            _fail(f"the disk is full{where}; what was finished before is whole. Free some space and start again", 1)
 
-    app.run(guarded, flags_parser=_parse)
+    try:
+        app.run(guarded, flags_parser=_parse)
+    except KeyboardInterrupt:
+        # A second Ctrl-C ends the process at once: there is nothing left to tidy.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        _fail("SIGINT: stopped before the end", 128 + signal.SIGINT)

@@ -21,6 +21,16 @@ def test_a_path_without_a_model_is_refused(point_sampler, tmp_path):
         Generator.load(tmp_path / "broken")
 
 
+@pytest.mark.parametrize("kept", [0, 0.5])
+def test_a_model_whose_variables_were_cut_short_is_refused_in_one_line(kept, point_sampler, tmp_path):
+    version = export_saved_model(point_sampler, 4, (2,), tmp_path, "points")
+    data = version / "variables" / "variables.data-00000-of-00001"
+    data.write_bytes(data.read_bytes()[: int(kept * data.stat().length)])
+    with pytest.raises(RequestError, match=f"--saved_model: {version} cannot be loaded") as caught:
+        Generator.load(version)
+    assert "\n" not in str(caught.value)
+
+
 def _foreign(path, shape, function):
     module = tf.Module()
     module.serve = tf.function(function, input_signature=[tf.TensorSpec(shape, tf.float32, name="z")])

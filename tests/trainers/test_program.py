@@ -1,12 +1,17 @@
-"""Wrong requests to the train program: exit code 2, one line, no TensorFlow, nothing left on disk."""
+"""Wrong requests to the train program: exit code 2, one line, no TensorFlow, nothing left on disk. And how any
+program ends that is stopped or finds the disk full."""
 
+import errno
 import os
 import pathlib
 import resource
+import signal
 import subprocess
 import sys
 
 import pytest
+
+from trainers import program
 
 ROOT = pathlib.Path(__file__).parents[2]
 RING, DIGITS = "--config=configs/ring.py", "--config=configs/digits.py"
@@ -134,3 +139,45 @@ def test_a_wrong_request_is_refused_in_one_line(case, here):
 def test_help_is_no_error(flag):
     done = subprocess.run([sys.executable, "-m", "trainers.train", flag], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0 and "--workdir" in done.stdout and done.stderr == ""
+
+
+def no_room_in_tensorflow():
+    import tensorflow as tf
+
+    where = "{{function_node __wrapped__SaveV2_device_/job:localhost}} /disk/run/weights.index; "
+    raise tf.errors.ResourceExhaustedError(None, None, f"{where}No space left on device [Op:SaveV2]")
+
+
+def no_room_in_python():
+    raise OSError(errno.ENOSPC, "No space left on device", "/disk/run/metrics.jsonl")
+
+
+def press_ctrl_c():
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.parametrize(
+    "happen, code, line",
+    [
+        (no_room_in_tensorflow, 1, "the disk is full (/disk/run/weights.index); what was finished before is whole"),
+        (no_room_in_python, 1, "the disk is full (/disk/run/metrics.jsonl); what was finished before is whole"),
+        (press_ctrl_c, 130, "SIGINT: stopped before the end"),
+    ],
+)
+def test_what_ends_a_program_early_is_told_in_one_line(happen, code, line, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["anything.py"])
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        with pytest.raises(SystemExit) as ended:
+            program.run(lambda argv: happen())
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert ended.value.code == code
+    told = capsys.readouterr().err
+    assert told.startswith(f"anything.py: {line}") and len(told.splitlines()) == 1
+
+
+def test_what_nobody_foresaw_keeps_its_traceback(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["anything.py"])
+    with pytest.raises(ZeroDivisionError):
+        program.run(lambda argv: 1 // 0)
