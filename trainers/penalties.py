@@ -95,16 +95,21 @@ def pull_away(codes):
 
     PT = 1 / (N (N - 1)) Σᵢ Σ_{j≠i} (sᵢᵀsⱼ / ‖sᵢ‖‖sⱼ‖)², over all pairs of the global batch. It is between 0 (orthogonal
     codes) and 1 (all parallel). The sum over pairs is the squared Frobenius norm of Σᵢ sᵢsᵢᵀ, so that replicas exchange
-    a mean of outer products and not their codes.
+    a mean of outer products and not their codes. A code of zero has no direction: its cosines count as zero.
 
     Args:
-        codes: [N, d].
+        codes: [N, d], float32 or float64.
 
     Returns:
         Scalar; 0 for a batch of one.
     """
-    directions = tf.math.l2_normalize(codes, axis=1)
+    epsilon = 1e-12
+    directions = tf.math.l2_normalize(codes, axis=1, epsilon=epsilon)
     here = tf.cast(tf.shape(codes)[0], codes.dtype)
     outer = batch_mean(tf.matmul(directions, directions, transpose_a=True)[None] / here)
     count = here * replica_count()
-    return (count * tf.reduce_sum(tf.square(outer)) - 1.0) / tf.maximum(count - 1.0, 1.0)
+    # Each code's square with itself, which is not among the pairs: 1, but less where it is too short to be normalised.
+    squares = tf.square(tf.reduce_sum(tf.square(directions), axis=1))
+    short = tf.reduce_sum(tf.square(codes), axis=1) < epsilon
+    own = batch_mean(tf.where(short, squares, tf.ones_like(squares)))
+    return (count * tf.reduce_sum(tf.square(outer)) - own) / tf.maximum(count - 1.0, 1.0)

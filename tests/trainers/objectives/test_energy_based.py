@@ -71,6 +71,20 @@ def test_the_pull_away_term_is_between_orthogonal_and_parallel():
     assert float(pull_away(tf.ones([1, 4]))) == 0.0
 
 
+def test_codes_without_a_direction_count_as_orthogonal(value_and_gradient, differences, assert_gradients):
+    (value, (gradient,)) = value_and_gradient(pull_away, [np.zeros((4, 3))])
+    assert value == 0.0 and not gradient.any()
+    codes = np.array([[3.0, 4.0], [0.0, 0.0], [6.0, 8.0], [-4.0, 3.0]])
+    value, (gradient,) = value_and_gradient(pull_away, [codes])
+    # One parallel pair of six; a zero code stays one however the others turn.
+    np.testing.assert_allclose(value, 1.0 / 6.0, rtol=1e-12)
+    assert_gradients([gradient[[0, 2, 3]]], [differences(pull_away, [codes])[0][[0, 2, 3]]])
+    # Too short to be normalised, where cosines are counted less; in float32, where it shows first.
+    for length in (1e-5, 1e-6, 1e-7, 1e-8, 1e-20):
+        codes = length * np.random.default_rng(0).normal(size=(7, 3)).astype(np.float32)
+        assert 0.0 <= float(pull_away(tf.constant(codes))) <= 1.0, length
+
+
 def test_two_replicas_pull_away_over_all_pairs(make, points, assert_replicas_agree):
     real, _ = points(6)
     latents = np.random.default_rng(5).normal(size=(6, 2))
