@@ -18,7 +18,7 @@ class FeatureMatching(Minimax):
     generator_loss = GAN.generator_loss
 
     def compute_generator_loss(self, real, fake, noise):
-        of_real = batch_mean(self.critic.features(real, training=True))
-        of_fake = batch_mean(self.critic.features(fake, training=True))
-        difference = tf.cast(of_real - of_fake, fake.dtype)
-        return tf.reduce_sum(tf.square(difference))
+        # Means that differ by little, of features that may be bfloat16: taken and subtracted in the examples' dtype.
+        of_real = batch_mean(tf.cast(self.critic.features(real, training=True), fake.dtype))
+        of_fake = batch_mean(tf.cast(self.critic.features(fake, training=True), fake.dtype))
+        return tf.reduce_sum(tf.square(of_real - of_fake))

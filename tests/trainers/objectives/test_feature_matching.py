@@ -1,10 +1,13 @@
 """Feature matching: NumPy, differences, TF-GAN's critic loss, and means over the global batch."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+import zoo
 from export.metrics.tfgan import import_tfgan
+from trainers.objectives.feature_matching import FeatureMatching
 
 
 def test_loss_and_gradient_by_the_generated_examples(
@@ -23,6 +26,18 @@ def test_loss_and_gradient_by_the_generated_examples(
     # Oracle: NumPy, float64 rounding; the gradient by central differences.
     np.testing.assert_allclose(value, oracle(fake), rtol=1e-12)
     assert_gradients(found, differences(oracle, [fake]))
+
+
+def test_means_of_bfloat16_features_are_taken_and_subtracted_in_float32(noise_of):
+    keras.utils.set_random_seed(0)
+    critic = zoo.MLPDiscriminator((3,), hidden_units=(16,), dtype="mixed_bfloat16")
+    gan = FeatureMatching(zoo.MLPGenerator((3,), dtype="mixed_bfloat16"), critic)
+    real = np.random.default_rng(0).normal(size=(256, 3)).astype(np.float32)
+    fake = real + np.float32(0.1)
+    features = [tf.cast(critic.features(x, training=True), tf.float64).numpy() for x in (real, fake)]
+    # Oracle: NumPy on the same features, in float64. Sums of 256 in float32; bfloat16 means would be 1e-2 off.
+    expected = ((features[0].mean(0) - features[1].mean(0)) ** 2).sum()
+    np.testing.assert_allclose(gan.compute_generator_loss(real, tf.constant(fake), noise_of(256)), expected, rtol=1e-5)
 
 
 def test_two_replicas_match_the_means_of_the_global_batch(make, points, assert_replicas_agree):
