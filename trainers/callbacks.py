@@ -29,15 +29,16 @@ class NonFinite(RunFailed):
 class StopOnNonFinite(keras.callbacks.Callback):
     """Raises `NonFinite` after the first step with a loss or gradient that is NaN or infinite."""
 
+    #: In the order in which they move: a player that went wrong spoils those after it, and is the one to name.
+    players = ("manifold_critic", "encoder", "critic", "generator")
+
     def on_train_batch_end(self, batch, logs=None):
-        # The critic moves first, so where both are bad it is the one to name.
-        for player in ("critic", "generator"):
+        for player in self.players:
             # The loss before the gradient, which is not finite either where the loss is not.
-            for key, value in sorted(logs.items(), key=lambda item: item[0].endswith("norm")):
-                if key.startswith(player) and not math.isfinite(float(value)):
-                    raise NonFinite(
-                        int(self.model.step.numpy()), player, key.removeprefix(f"{player}_").replace("_", " ")
-                    )
+            for what in ("loss", "gradient_norm"):
+                if not math.isfinite(float(logs.get(f"{player}_{what}", 0.0))):
+                    named = (name.replace("_", " ") for name in (player, what))
+                    raise NonFinite(int(self.model.step.numpy()), *named)
 
 
 class _Every(keras.callbacks.Callback):

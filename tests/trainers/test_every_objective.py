@@ -3,14 +3,17 @@ change nothing, and its generator is exported."""
 
 import dataclasses
 import functools
+import re
 import shutil
+import types
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from export.generators import Generator
 from export.saved_model import export_run
-from trainers import objectives, runs, training
+from trainers import callbacks, objectives, runs, training
 
 STEPS, HALF = 4, 2
 
@@ -78,6 +81,16 @@ class TestEveryObjective:
             assert all(moved[positions[id(variable)]] for variable in kernels)
         assert [row["step"] for row in baseline(objective).metrics] == [1, 2, 3, 4]
         assert all(np.isfinite(list(row.values())).all() for row in baseline(objective).metrics)
+
+    def test_every_log_is_watched(self, objective, baseline):
+        logs = dict(baseline(objective).metrics[0])
+        watch = callbacks.StopOnNonFinite()
+        watch.set_model(types.SimpleNamespace(step=tf.constant(logs.pop("step"))))
+        watch.on_train_batch_end(0, logs)
+        for key in logs:
+            named = re.sub("_(loss|gradient_norm)$", r"'s \1", key).replace("_", " ")
+            with pytest.raises(callbacks.NonFinite, match=f"step 1: the {named} is not finite"):
+                watch.on_train_batch_end(0, {**logs, key: float("nan")})
 
     def test_two_replicas_learn_what_one_learns(
         self, objective, baseline, build, state, assert_same, two_replicas, tmp_path

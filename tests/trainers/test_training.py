@@ -193,6 +193,13 @@ def test_the_generator_is_named_where_it_is_the_one(small_config, build, tmp_pat
         training.train(run)
 
 
+def test_the_first_to_move_is_named_where_it_spoils_the_others(small_config, build, tmp_path):
+    run = build(small_config("manifold_diffusion"), workdir=tmp_path)
+    run.gan.manifold_critic.set_weights([weight * np.nan for weight in run.gan.manifold_critic.get_weights()])
+    with pytest.raises(RunFailed, match="step 1: the manifold critic's loss is not finite"):
+        training.train(run)
+
+
 def test_a_gradient_that_is_not_finite_is_named_too(small_config, build, tmp_path):
     run = build(small_config(), workdir=tmp_path)
     # √|s - s| is zero, its derivative is not.
