@@ -8,9 +8,10 @@ networks see (`zoo.layers`). `GAN.train_step` joins them.
 import keras
 import tensorflow as tf
 
-from trainers import techniques
+from trainers import strategies, techniques
 from trainers.dynamics.alternating import Alternating
 from trainers.penalties import clip_weights
+from zoo.errors import RequestError
 from zoo.noise import Noise
 
 
@@ -174,17 +175,12 @@ class GAN(keras.Model):
 
     def update_critic(self, gradients):
         """One optimizer step of the critic, then its constraint."""
-        self._apply(self.critic_optimizer, gradients, self.critic.trainable_variables)
+        self.critic_optimizer.apply(gradients, self.critic.trainable_variables)
         self.constrain_critic()
 
     def update_generator(self, gradients):
         """One optimizer step of the generator."""
-        self._apply(self.generator_optimizer, gradients, self.generator.trainable_variables)
-
-    def _apply(self, optimizer, gradients, variables):
-        # Keras optimizers sum over replicas; these gradients are means over all of them already.
-        replicas = tf.distribute.get_replica_context().num_replicas_in_sync
-        optimizer.apply([gradient / replicas for gradient in gradients], variables)
+        self.generator_optimizer.apply(gradients, self.generator.trainable_variables)
 
     # The training step and its loop.
 
@@ -225,18 +221,36 @@ class GAN(keras.Model):
         """Sets the optimizers (the objective's own by default) and how steps are executed.
 
         Args:
-            generator_optimizer, critic_optimizer: Keras optimizers.
+            generator_optimizer, critic_optimizer: Keras optimizers, for this GAN alone.
             **kwargs: `jit_compile` (False), `steps_per_execution` (1) and `run_eagerly` as in Keras.
+
+        Raises:
+            RequestError: an option of an optimizer that does not work here, or XLA on several CPUs.
         """
         self.generator_optimizer = generator_optimizer or self.default_optimizer()
         self.critic_optimizer = critic_optimizer or self.default_optimizer()
         kwargs.setdefault("jit_compile", False)
+        if kwargs["jit_compile"]:
+            strategies.check_compiled(self.distribute_strategy)
         super().compile(optimizer=self.generator_optimizer, **kwargs)
+        self.prepare(self.generator_optimizer, self.generator)
+        self.prepare(self.critic_optimizer, self.critic)
+        with self.distribute_strategy.scope():
+            self.dynamics.build(self)
+
+    def prepare(self, optimizer, *players):
+        """Readies `optimizer` to move `players` by gradients that are means over all replicas already.
+
+        Raises:
+            RequestError: an option of the optimizer that does not work here.
+        """
+        _check_optimizer(optimizer, self.distribute_strategy.num_replicas_in_sync)
+        # Keras clips the gradients that it is given, then sums them over the replicas. Here each replica gives the
+        # whole gradient, so that it is clipped as one replica would clip it, and there is nothing to sum.
+        optimizer._all_reduce_sum_gradients = list
         # Built here, not in the first step: MirroredStrategy cannot create variables inside a traced step.
         with self.distribute_strategy.scope():
-            self.generator_optimizer.build(self.generator.trainable_variables)
-            self.critic_optimizer.build(self.critic.trainable_variables)
-            self.dynamics.build(self)
+            optimizer.build([variable for player in players for variable in player.trainable_variables])
 
     def make_train_function(self, force=False):
         """The loop that `fit` and the train program share: `steps_per_execution` steps in one call.
@@ -287,6 +301,17 @@ class GAN(keras.Model):
     def call(self, latents, training=False):
         """Latents [N, z] → examples [N, ...] from the sampler."""
         return self.sampler(latents, training=training)
+
+
+def _check_optimizer(optimizer, replicas):
+    scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer) or optimizer.loss_scale_factor is not None
+    if scaled:
+        raise RequestError(f"{type(optimizer).__name__}: it divides gradients by a loss scale; losses here have none")
+    # Keras updates within a condition for these, where TensorFlow allows no update of several replicas.
+    for option in ("gradient_accumulation_steps", "ema_overwrite_frequency"):
+        value = getattr(optimizer, option)
+        if value and replicas > 1:
+            raise RequestError(f"{type(optimizer).__name__}: {option} is {value}; expected none on {replicas} replicas")
 
 
 def _examples(batch):

@@ -24,6 +24,14 @@ def _workers():
         raise RequestError(f"TF_CONFIG: expected a JSON object that names the workers ({error})") from error
 
 
+def check_compiled(strategy):
+    """Raises RequestError where XLA cannot compile the replicas of `strategy`: several of them on CPUs."""
+    count = strategy.num_replicas_in_sync
+    if count > 1 and any("CPU" in device for device in strategy.extended.worker_devices):
+        # It has no collectives for CPUs, and takes the variables of all CPUs of a process for the first one's.
+        raise RequestError(f"config.train.jit_compile: True; XLA does not compile {count} replicas on CPUs, use False")
+
+
 def make(name="auto", logical_cpus=0):
     """A tf.distribute strategy.
 

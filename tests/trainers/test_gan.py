@@ -13,6 +13,7 @@ from trainers import gan as template
 from trainers import training
 from trainers.dynamics.simultaneous import Simultaneous
 from trainers.objectives.non_saturating import NonSaturating
+from zoo.errors import RequestError
 from zoo.noise import Noise
 
 
@@ -25,6 +26,52 @@ def test_two_replicas_learn_what_one_learns_in_float32(small_config, build, fit,
     fit(alone, 4)
     fit(together, 4)
     assert_same(state(alone.gan), state(together.gan), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("clip", [{"clipnorm": 0.01}, {"global_clipnorm": 0.01}, {"clipvalue": 0.001}])
+def test_two_replicas_clip_the_gradient_that_one_clips(clip, small_config, build, two_replicas):
+    # The objective with the most players, each of an optimizer of its own.
+    config = small_config("manifold_diffusion", {"train.precision": "float64"})
+    for player in ("generator_optimizer", "critic_optimizer"):
+        config[player] = {"name": "sgd", "learning_rate": 0.1, **clip}
+    alone, together = build(config).gan, build(config, strategy=two_replicas).gan
+    players = "generator", "critic", "encoder", "manifold_critic"
+    before = {player: getattr(alone, player).get_weights() for player in players}
+    batch = np.random.default_rng(0).normal(size=(16, 2))
+    halves = two_replicas.experimental_distribute_values_from_function(
+        lambda context: tf.constant(np.split(batch, 2)[context.replica_id_in_sync_group])
+    )
+    alone.train_step((batch,))
+    two_replicas.run(together.train_step, args=((halves,),))
+    for player in players:
+        weights = getattr(alone, player).get_weights()
+        steps = [new - old for new, old in zip(weights, before[player])]
+        # The clip is what sets the length: of a variable's step at most, the generator takes two.
+        assert 0 < max(np.linalg.norm(step) for step in steps) <= 2 * 0.1 * (np.sqrt(steps[0].size) * 0.01)
+        for one, other in zip(getattr(together, player).get_weights(), weights):
+            # Float64 sums in another order; a step twice as long would be 1e-4 off.
+            np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-11)
+
+
+def test_options_of_optimizers_that_do_not_work_here_are_refused(small_config, build, two_replicas):
+    def compiled(gan, **options):
+        with gan.distribute_strategy.scope():
+            gan.compile(keras.optimizers.Adam(0.1), keras.optimizers.SGD(0.1, **options))
+
+    gan = build(small_config()).gan
+    for options in ({"gradient_accumulation_steps": 2}, {"use_ema": True, "ema_overwrite_frequency": 2}):
+        compiled(gan, **options)
+    with pytest.raises(RequestError, match="SGD: it divides gradients by a loss scale"):
+        compiled(gan, loss_scale_factor=8.0)
+    with pytest.raises(RequestError, match="it divides gradients by a loss scale"):
+        gan.compile(keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1)))
+    gan = build(small_config(), strategy=two_replicas).gan
+    with pytest.raises(RequestError, match="SGD: gradient_accumulation_steps is 2; expected none on 2 replicas"):
+        compiled(gan, gradient_accumulation_steps=2)
+    with pytest.raises(RequestError, match="SGD: ema_overwrite_frequency is 3; expected none on 2 replicas"):
+        compiled(gan, use_ema=True, ema_overwrite_frequency=3)
+    with pytest.raises(RequestError, match=r"jit_compile: True; XLA does not compile 2 replicas on CPUs"):
+        gan.compile(jit_compile=True)
 
 
 def test_fit_by_hand_gives_the_weights_of_the_train_program(small_config, build, state, assert_same, tmp_path):

@@ -45,13 +45,13 @@ class ModeRegularized(NonSaturating):
         """An optimizer with the settings of `optimizer` and a state of its own, ready to move `players`."""
         with self.distribute_strategy.scope():
             made = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
-            made.build([variable for player in players for variable in player.trainable_variables])
+        self.prepare(made, *players)
         return made
 
     def _move(self, optimizer, tape, loss, *players):
         """One step of `optimizer` for `players` down `loss`."""
         variables = [variable for player in players for variable in player.trainable_variables]
-        self._apply(optimizer, self.gradients(tape, loss, *players), variables)
+        optimizer.apply(self.gradients(tape, loss, *players), variables)
 
     def moved_with_encoder(self):
         """The networks that the encoder's optimizer moves."""
