@@ -12,6 +12,7 @@ from trainers import strategies, techniques
 from trainers.dynamics.alternating import Alternating
 from trainers.penalties import clip_weights
 from zoo.errors import RequestError
+from zoo.layers import check_reference
 from zoo.noise import Noise
 
 
@@ -126,10 +127,16 @@ class GAN(keras.Model):
         """
         return self.dynamics.step(self, batches)
 
-    def constrain_critic(self):
-        """Projects the critic's weights after each of its updates: to [-weight_clip, weight_clip]."""
+    @property
+    def critics(self):
+        """The networks that tell real examples from generated ones, a tuple."""
+        return (self.critic,)
+
+    def constrain_critic(self, critic=None):
+        """Projects the weights of `critic` (`self.critic` if None) to [-weight_clip, weight_clip] after its updates."""
         if self.weight_clip:
-            bounded = [variable for variable in self.critic.trainable_variables if self.clips(variable)]
+            variables = (critic or self.critic).trainable_variables
+            bounded = [variable for variable in variables if self.clips(variable)]
             clip_weights(bounded, self.weight_clip, self.distribute_strategy)
 
     def clips(self, variable):
@@ -140,7 +147,7 @@ class GAN(keras.Model):
 
     def critic_total_loss(self, real, fake, noise):
         """What a dynamics lets the critic descend: the objective's loss on what the critic sees, and the penalties."""
-        real, fake = self._seen(real, fake, noise)
+        real, fake = self.seen(real, "real", noise), self.seen(fake, "fake", noise)
         loss = self.compute_critic_loss(real, fake, noise)
         for penalty in self.penalties:
             loss += penalty(self.critic, real, fake, noise)
@@ -148,13 +155,12 @@ class GAN(keras.Model):
 
     def generator_total_loss(self, real, fake, noise):
         """What a dynamics lets the generator descend: the objective's loss on what the critic sees."""
-        return self.compute_generator_loss(*self._seen(real, fake, noise), noise)
+        real, fake = self.seen(real, "real", noise), self.seen(fake, "fake", noise)
+        return self.compute_generator_loss(real, fake, noise)
 
-    def _seen(self, real, fake, noise):
-        """Real and generated examples as the critic sees them: under the instance noise of this draw."""
-        if self.instance_noise is None:
-            return real, fake
-        return self.instance_noise(real, "real", noise, self.step), self.instance_noise(fake, "fake", noise, self.step)
+    def seen(self, x, kind, noise):
+        """Examples [N, ...] as a critic sees them: under this draw's instance noise, independent for each `kind`."""
+        return x if self.instance_noise is None else self.instance_noise(x, kind, noise, self.step)
 
     def noise(self, batch_size, draw=0):
         """The noise of this step's `draw`-th batch, one row an example of the global batch."""
@@ -260,6 +266,8 @@ class GAN(keras.Model):
         """
         if self.train_function is not None and not force:
             return self.train_function
+        for critic in self.critics:
+            check_reference(critic)
         strategy = self.distribute_strategy
         step_on_replica = self.train_step
         if not self.run_eagerly:

@@ -154,16 +154,17 @@ class _WithReference(keras.Sequential):
     """A stack whose calls run its reference batch in front of the inputs, for its virtual batch normalisations.
 
     `reference` [R, *input_shape] is drawn from N(0, 1), what a generator's latents are, and is part of the weights, not
-    trained. A critic's should be real examples: see `set_reference`.
+    trained. A critic's must be real examples, see `set_reference`: training refuses others.
     """
 
     def __init__(self, input_shape, layers, policy):
         super().__init__()
         self.dtype_policy = policy
+        self._initializer = keras.initializers.RandomNormal(0.0, 1.0)
         self.reference = self.add_weight(
             shape=(REFERENCE_SIZE, *input_shape),
             dtype=policy.variable_dtype,
-            initializer=keras.initializers.RandomNormal(0.0, 1.0),
+            initializer=self._initializer,
             trainable=False,
             name="reference",
         )
@@ -174,10 +175,29 @@ class _WithReference(keras.Sequential):
         rows = tf.concat([tf.cast(tf.convert_to_tensor(self.reference), inputs.dtype), inputs], 0)
         return super().call(rows, training=training, mask=mask)[REFERENCE_SIZE:]
 
+    def has_initial_reference(self):
+        """Whether the reference is still the one drawn from N(0, 1): neither set, nor restored from a run's."""
+        # An initializer draws the same numbers each time.
+        initial = self._initializer(self.reference.shape, dtype=self.reference.dtype)
+        return np.array_equal(keras.ops.convert_to_numpy(self.reference), keras.ops.convert_to_numpy(initial))
+
+
+def _with_reference(network):
+    return [layer for layer in network._flatten_layers() if isinstance(layer, _WithReference)]
+
 
 def needs_reference(network):
     """Whether a network has virtual batch normalisation, and so a reference batch."""
-    return any(isinstance(layer, _WithReference) for layer in network._flatten_layers())
+    return bool(_with_reference(network))
+
+
+def check_reference(critic):
+    """Raises RequestError for a critic with virtual batch normalisation whose reference batch nobody set."""
+    if any(layer.has_initial_reference() for layer in _with_reference(critic)):
+        raise RequestError(
+            f"{critic.name}: its virtual batch normalisation has no reference batch; expected real examples, set by "
+            "zoo.layers.set_reference(critic, examples) before the GAN is made of it"
+        )
 
 
 def set_reference(network, examples):
@@ -187,9 +207,15 @@ def set_reference(network, examples):
         network: a critic.
         examples: [M, *data_shape] in [-1, 1], M ≥ 1; the first REFERENCE_SIZE are taken, in turn where there are fewer.
     """
-    for layer in network._flatten_layers():
-        if isinstance(layer, _WithReference) and tuple(layer.reference.shape[1:]) == tuple(examples.shape[1:]):
+    for layer in _with_reference(network):
+        if tuple(layer.reference.shape[1:]) == tuple(examples.shape[1:]):
             layer.reference.assign(np.resize(examples, layer.reference.shape))
+
+
+def copy_reference(source, target):
+    """Gives `target`, a critic of the same config as `source`, the same reference batch, where they have one."""
+    for one, other in zip(_with_reference(source), _with_reference(target)):
+        other.reference.assign(keras.ops.convert_to_numpy(one.reference))
 
 
 @keras.saving.register_keras_serializable("zoo")

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from trainers.gan import GAN
 from trainers.objectives.mode_regularized import ModeRegularized
+from zoo.layers import copy_reference
 
 
 class ManifoldDiffusion(ModeRegularized):
@@ -17,6 +18,10 @@ class ManifoldDiffusion(ModeRegularized):
 
     `critic` is D₂ and the dynamics plays the diffusion step; D₁ has the same layers. The manifold step comes first, on
     the step's last batch. The paper scales the second term of it (its λ is λ₂ here, with λ₁ = 1).
+
+    Techniques act on both games alike: instance noise is on all that D₁ and D₂ see, with draws of its own for each,
+    penalties are taken between x and G(E(x)) for D₁ and between G(E(x)) and G(z) for D₂ ("real" and "fake" in their
+    options), `weight_clip` bounds the weights of both, and D₁ has the reference batch of D₂.
 
     Args:
         reconstruction_weight: λ₁ ≥ 0.
@@ -36,29 +41,44 @@ class ManifoldDiffusion(ModeRegularized):
         weights = {"reconstruction_weight": reconstruction_weight, "mode_weight": mode_weight}
         super().__init__(generator, critic, **weights, real_label=real_label, **kwargs)
         self.manifold_critic = type(critic).from_config(critic.get_config())
+        copy_reference(critic, self.manifold_critic)
 
     def compile(self, generator_optimizer=None, critic_optimizer=None, **kwargs):
         super().compile(generator_optimizer, critic_optimizer, **kwargs)
         self.manifold_optimizer = self._another(self.critic_optimizer, self.manifold_critic)
+
+    @property
+    def critics(self):
+        return self.critic, self.manifold_critic
 
     def moved_with_encoder(self):
         # Both by one optimizer of the manifold step: the generator's own then moves once a step, like all others, and a
         # learning rate that falls counts the same steps for each.
         return self.encoder, self.generator
 
-    def compute_critic_loss(self, real, fake, noise):
-        return super().compute_critic_loss(tf.stop_gradient(self.reconstruct(real)), fake, noise)
+    def manifold_critic_loss(self, real, noise):
+        """What D₁ descends at real examples [N, ...]: `minimax` against their reconstructions, and the penalties."""
+        reconstructed = self.seen(tf.stop_gradient(self.reconstruct(real)), "reconstructed", noise)
+        real = self.seen(real, "real", noise)
+        loss = self.critic_loss(*(self.manifold_critic(x, training=True) for x in (real, reconstructed)))
+        for penalty in self.penalties:
+            loss += penalty(self.manifold_critic, real, reconstructed, noise)
+        return loss
 
-    def compute_generator_loss(self, real, fake, noise):
-        return GAN.compute_generator_loss(self, real, fake, noise)
+    def critic_total_loss(self, real, fake, noise):
+        return super().critic_total_loss(tf.stop_gradient(self.reconstruct(real)), fake, noise)
+
+    def generator_total_loss(self, real, fake, noise):
+        return GAN.generator_total_loss(self, real, fake, noise)
 
     def play(self, batches):
-        real = batches[-1]
+        real, noise = batches[-1], self.encoder_noise(batches)
         with tf.GradientTape() as tape:
-            scores = [self.manifold_critic(x, training=True) for x in (real, tf.stop_gradient(self.reconstruct(real)))]
-            critic_loss = self.critic_loss(*scores)
-        self._move(self.manifold_optimizer, tape, critic_loss, self.manifold_critic)
+            critic_loss = self.manifold_critic_loss(real, noise)
+        critic_norm = self._move(self.manifold_optimizer, tape, critic_loss, self.manifold_critic)
+        self.constrain_critic(self.manifold_critic)
         with tf.GradientTape() as tape:
-            loss = self.encoder_loss(real, self.manifold_critic)
-        self._move(self.encoder_optimizer, tape, loss, *self.moved_with_encoder())
-        return {**GAN.play(self, batches), "encoder_loss": loss, "manifold_critic_loss": critic_loss}
+            loss = self.encoder_loss(real, self.manifold_critic, noise)
+        norm = self._move(self.encoder_optimizer, tape, loss, *self.moved_with_encoder())
+        logs = {"manifold_critic_loss": critic_loss, "manifold_critic_gradient_norm": critic_norm}
+        return {**GAN.play(self, batches), **logs, "encoder_loss": loss, "encoder_gradient_norm": norm}

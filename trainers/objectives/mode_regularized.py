@@ -49,9 +49,11 @@ class ModeRegularized(NonSaturating):
         return made
 
     def _move(self, optimizer, tape, loss, *players):
-        """One step of `optimizer` for `players` down `loss`."""
+        """One step of `optimizer` for `players` down `loss`. Returns the norm of the gradient."""
         variables = [variable for player in players for variable in player.trainable_variables]
-        optimizer.apply(self.gradients(tape, loss, *players), variables)
+        gradients = self.gradients(tape, loss, *players)
+        optimizer.apply(gradients, variables)
+        return tf.linalg.global_norm(gradients)
 
     def moved_with_encoder(self):
         """The networks that the encoder's optimizer moves."""
@@ -71,18 +73,23 @@ class ModeRegularized(NonSaturating):
             variable.assign(value)
         return reconstructed
 
-    def encoder_loss(self, real, critic):
-        """λ₁E d(x, G(E(x))) - λ₂E log σ(critic(G(E(x)))), a scalar."""
+    def encoder_loss(self, real, critic, noise):
+        """λ₁E d(x, G(E(x))) - λ₂E log σ(critic(G(E(x)))), a scalar. Instance noise is on what the critic sees alone."""
         reconstructed = self.reconstruct(real)
         distance = tf.reduce_mean(tf.square(real - reconstructed))
-        found_real = tf.reduce_mean(tf.nn.softplus(-critic(reconstructed, training=True)))
+        scores = critic(self.seen(reconstructed, "reconstructed", noise), training=True)
+        found_real = tf.reduce_mean(tf.nn.softplus(-scores))
         return self.reconstruction_weight * distance + self.mode_weight * found_real
 
-    def compute_generator_loss(self, real, fake, noise):
-        return super().compute_generator_loss(real, fake, noise) + self.encoder_loss(real, self.critic)
+    def generator_total_loss(self, real, fake, noise):
+        return super().generator_total_loss(real, fake, noise) + self.encoder_loss(real, self.critic, noise)
+
+    def encoder_noise(self, batches):
+        """The noise of the encoder's move, on the last batch: a draw of its own, behind those of the dynamics."""
+        return self.noise(tf.shape(batches[-1])[0], len(batches))
 
     def play(self, batches):
         with tf.GradientTape() as tape:
-            loss = self.encoder_loss(batches[-1], self.critic)
-        self._move(self.encoder_optimizer, tape, loss, *self.moved_with_encoder())
-        return {**super().play(batches), "encoder_loss": loss}
+            loss = self.encoder_loss(batches[-1], self.critic, self.encoder_noise(batches))
+        norm = self._move(self.encoder_optimizer, tape, loss, *self.moved_with_encoder())
+        return {**super().play(batches), "encoder_loss": loss, "encoder_gradient_norm": norm}

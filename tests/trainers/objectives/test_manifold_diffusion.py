@@ -5,8 +5,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import zoo
+from trainers import objectives
 from trainers.dynamics.simultaneous import Simultaneous
+from trainers.techniques import InstanceNoise
 from zoo.errors import RequestError
+from zoo.layers import set_reference
 from zoo.noise import Noise
 
 RATE = 0.125
@@ -20,36 +24,58 @@ def minimax(critic, real, fake):
     return np.logaddexp(0, -apply(critic, real)).mean() + np.logaddexp(0, apply(critic, fake)).mean()
 
 
-def test_a_step_is_the_manifold_step_then_the_diffusion_step(make, points, differences):
-    gan, (real, _) = make("manifold_diffusion", hidden=(), generator_hidden=(), mode_weight=0.3), points(6)
+def squared_scores(critic, real, fake, noise):
+    """As a penalty: one by which the weights can tell on what examples it was taken."""
+    return 0.25 * tf.reduce_mean(critic(real) ** 2) + 0.5 * tf.reduce_mean(critic(fake) ** 2)
+
+
+#: Every technique of the critic's, and the bound that it holds weights to.
+TECHNIQUES = {"instance_noise": InstanceNoise(0.5, 10), "penalties": (squared_scores,), "weight_clip": 0.6}
+
+
+@pytest.mark.parametrize("techniques", [{}, TECHNIQUES], ids=["plain", "with techniques"])
+def test_a_step_is_the_manifold_step_then_the_diffusion_step(techniques, make, points, differences):
+    options = {"hidden": (), "generator_hidden": (), "mode_weight": 0.3, **techniques}
+    gan, (real, _) = make("manifold_diffusion", **options), points(6)
     gan.compile(keras.optimizers.SGD(RATE), keras.optimizers.SGD(RATE))
     players = gan.manifold_critic, gan.encoder, gan.generator, gan.critic
     first, encoder, generator, second = (player.get_weights() for player in players)
     logs = gan.fit(tf.data.Dataset.from_tensors(real), verbose=0, shuffle=False).history
 
-    noise = Noise.of_step(0, tf.constant(0, tf.int64), 6).fold_in(0).fold_in(0)
-    latents = noise.normal("latents", [2]).numpy().astype(np.float64)
+    # The diffusion step has the dynamics' draw, the manifold step the next.
+    diffused, drawn = (Noise.of_step(0, tf.constant(0, tf.int64), 6).fold_in(0).fold_in(draw) for draw in (0, 1))
+    latents = diffused.normal("latents", [2]).numpy().astype(np.float64)
 
-    def moved(loss, weights):
-        return [w - RATE * g for w, g in zip(weights, differences(loss, weights))]
+    def seen(x, kind, noise):
+        return x + 0.5 * noise.normal(f"instance noise {kind}", [3]).numpy().astype(np.float64) if techniques else x
+
+    def game(critic, real, fake):
+        penalty = 0.25 * (apply(critic, real) ** 2).mean() + 0.5 * (apply(critic, fake) ** 2).mean()
+        return minimax(critic, real, fake) + (penalty if techniques else 0.0)
+
+    def moved(loss, weights, bound=np.inf):
+        return [np.clip(w - RATE * g, -bound, bound) for w, g in zip(weights, differences(loss, weights))]
 
     def manifold(*weights):  # encoder and generator
         made = apply(weights[2:], apply(weights[:2], real))
-        return ((real - made) ** 2).mean() + 0.3 * np.logaddexp(0, -apply(first, made)).mean()
+        scores = apply(first, seen(made, "reconstructed", drawn))
+        return ((real - made) ** 2).mean() + 0.3 * np.logaddexp(0, -scores).mean()
 
     # Oracle: Che et al. 2016, algorithm 1, in NumPy by central differences, each move at what the last one left.
-    made = apply(generator, apply(encoder, real))
-    losses = [minimax(first, real, made)]
-    first = moved(lambda *critic: minimax(critic, real, made), first)
+    bound = techniques.get("weight_clip", np.inf)
+    sides = seen(real, "real", drawn), seen(apply(generator, apply(encoder, real)), "reconstructed", drawn)
+    losses = [game(first, *sides)]
+    first = moved(lambda *critic: game(critic, *sides), first, bound)
     losses.append(manifold(*encoder, *generator))
     both = moved(manifold, [*encoder, *generator])
     encoder, generator = both[:2], both[2:]
     made, fake = apply(generator, apply(encoder, real)), apply(generator, latents)
-    losses.append(minimax(second, made, fake))
-    second = moved(lambda *critic: minimax(critic, made, fake), second)
+    diffusion_sides = seen(made, "real", diffused), seen(fake, "fake", diffused)
+    losses.append(game(second, *diffusion_sides))
+    second = moved(lambda *critic: game(critic, *diffusion_sides), second, bound)
 
     def diffusion(*weights):
-        return np.logaddexp(0, -apply(second, apply(weights, latents))).mean()
+        return np.logaddexp(0, -apply(second, seen(apply(weights, latents), "fake", diffused))).mean()
 
     losses.append(diffusion(*generator))
     generator = moved(diffusion, generator)
@@ -58,6 +84,13 @@ def test_a_step_is_the_manifold_step_then_the_diffusion_step(make, points, diffe
             np.testing.assert_allclose(one, other, rtol=1e-7, atol=1e-8)
     found = [logs[key][0] for key in ("manifold_critic_loss", "encoder_loss", "critic_loss", "generator_loss")]
     np.testing.assert_allclose(found, losses, rtol=1e-7)
+
+
+def test_both_critics_are_normalised_by_the_same_real_examples(make, points):
+    critic = zoo.MLPDiscriminator((3,), hidden_units=(5,), normalization="virtual_batch", dtype="float64")
+    set_reference(critic, points(64)[0])
+    gan = objectives.METHODS.load("manifold_diffusion")(zoo.MLPGenerator((3,), dtype="float64"), critic)
+    np.testing.assert_array_equal(gan.manifold_critic.trunk.reference, points(64)[0])
 
 
 def test_every_optimizer_moves_once_a_step_and_is_checkpointed(make):

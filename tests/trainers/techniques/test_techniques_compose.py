@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainers import dynamics, objectives, techniques
+import zoo
+from trainers import dynamics, objectives, runs, techniques
+from trainers.checkpoints import Checkpoints
 from trainers.mixture import Mixture
 from trainers.objectives.minimax import Minimax
 from trainers.objectives.noise_contrastive import NoiseContrastive
+from trainers.objectives.non_saturating import NonSaturating
 from zoo.errors import RequestError
-from zoo.layers import REFERENCE_SIZE
+from zoo.layers import REFERENCE_SIZE, check_reference, set_reference
 
 PENALTIES = ({"name": "gradient_norm"}, {"name": "zero_centred", "weight": 0.1, "at": "fake"})
 SETTINGS = {
@@ -225,10 +228,33 @@ def test_of_two_weight_bounds_the_tighter_holds(bounds, expected, small_config, 
     assert max(np.abs(weight.numpy()).max() for weight in gan.generator.trainable_variables) > 0.1
 
 
-def test_a_critics_reference_batch_is_the_datas_and_is_in_the_checkpoint(small_config, build, tmp_path):
-    from trainers import runs
-    from trainers.checkpoints import Checkpoints
+def test_a_critic_whose_reference_batch_nobody_set_is_not_trained(tmp_path):
+    data = tf.data.Dataset.from_tensors(np.random.default_rng(0).normal(size=(8, 2)).astype(np.float32))
 
+    def by_hand(reference):
+        critic = zoo.MLPDiscriminator((2,), hidden_units=(4,), normalization="virtual_batch")
+        if reference is not None:
+            set_reference(critic, reference)
+        # A generator's reference is latents, as it was drawn.
+        gan = NonSaturating(zoo.MLPGenerator((2,), hidden_units=(4,), normalization="virtual_batch"), critic)
+        gan.compile(run_eagerly=True)
+        return gan
+
+    with pytest.raises(RequestError, match="no reference batch; expected real examples"):
+        by_hand(None).fit(data, verbose=0)
+    trained, restored = by_hand(np.ones((8, 2))), by_hand(None)
+    trained.fit(data, verbose=0)
+    Checkpoints(tmp_path).save(trained)
+    Checkpoints(tmp_path).restore_newest(restored)
+    restored.fit(data, verbose=0)
+    mixed = zoo.MixtureDiscriminator((2,), 2, network={"hidden_units": (4,), "normalization": "virtual_batch"})
+    with pytest.raises(RequestError, match="mixture_discriminator: its virtual batch normalisation has no reference"):
+        check_reference(mixed)
+    set_reference(mixed, np.ones((8, 2)))
+    check_reference(mixed)
+
+
+def test_a_critics_reference_batch_is_the_datas_and_is_in_the_checkpoint(small_config, build, tmp_path):
     config = config_for(small_config, SETTINGS["virtual batch normalisation"])
     run = build(config)
     examples = run.data.arrays("train", REFERENCE_SIZE)[0]
