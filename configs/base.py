@@ -104,7 +104,7 @@ def base_config(source):
         "decay_from": 1.0,  # share of the run after which both learning rates fall linearly to zero; 1: never
         "ema_decay": 0.999,  # of the generator that samples are drawn from; 0: the raw generator
         "precision": "float32",  # or mixed_bfloat16, float64
-        "jit_compile": False,  # compile each step with XLA
+        "jit_compile": False,  # compile each step with XLA; not for several replicas on CPUs
         "steps_per_execution": 1,  # steps between looks at the logs and signals; raise it where a step takes < 10 ms
         "checkpoint_every": 500,  # steps
         "keep_checkpoints": 3,
