@@ -3,19 +3,20 @@
 import json
 import math
 import signal
-import sys
 import time
 
 import keras
 import tensorflow as tf
-from absl import logging
 from etils import epath
-from tqdm import tqdm
 
 from trainers import runs
 from trainers.program import Interrupted, RunFailed
 from zoo import grids
 from zoo.files import write_whole
+from zoo.progress import Progress
+
+#: Steps, after the first look, from which the time that a run takes is told.
+_STEPS_TO_JUDGE = 10
 
 
 class NonFinite(RunFailed):
@@ -175,6 +176,8 @@ class DrawSamples(_Every):
 class ShowProgress(keras.callbacks.Callback):
     """Step, losses, images/s and time left: a bar on a terminal, a line every ten seconds in a log.
 
+    Where more than an hour is left after the first ten steps, a line says so: the moment to choose a smaller run.
+
     Args:
         total_steps: step at which the run ends.
         images_per_step: real examples that one step consumes.
@@ -184,41 +187,36 @@ class ShowProgress(keras.callbacks.Callback):
         super().__init__()
         self.total_steps, self.images_per_step = total_steps, images_per_step
         self.seconds_between_lines = seconds_between_lines
+        self._progress = None
 
     def on_train_begin(self, logs=None):
-        self._start = self._shown = int(self.model.step.numpy())
-        self._began = self._told = time.monotonic()
-        self._bar = None
-        if sys.stderr.isatty():
-            self._bar = tqdm(total=self.total_steps, initial=self._start, unit="step", dynamic_ncols=True)
+        step = int(self.model.step.numpy())
+        self._progress = Progress(self.total_steps, "training", "step", step, self.seconds_between_lines)
+        self._start, self._began = step, time.monotonic()
+        # Step and time of the first look: the steps before it took the time to trace and compile as well.
+        self._first = None
 
     def on_train_batch_end(self, batch, logs=None):
         step, now = int(self.model.step.numpy()), time.monotonic()
-        last = step >= self.total_steps
-        if self._bar is not None:
-            if now - self._told > 0.5 or last:
-                speed = (step - self._start) * self.images_per_step / (now - self._began)
-                losses = f"critic {float(logs['critic_loss']):.3f} generator {float(logs['generator_loss']):.3f}"
-                self._bar.set_postfix_str(f"{losses} {speed:,.0f} images/s", refresh=False)
-                self._bar.update(step - self._shown)
-                self._shown, self._told = step, now
-            return
-        if now - self._told > self.seconds_between_lines or last:
-            steps_per_second = (step - self._start) / (now - self._began)
-            left = tqdm.format_interval((self.total_steps - step) / steps_per_second)
-            self._told = now
-            logging.info(
-                "step %d/%d  critic loss %.4f  generator loss %.4f  %.1f steps/s  %.0f images/s  %s left",
-                step,
-                self.total_steps,
-                float(logs["critic_loss"]),
-                float(logs["generator_loss"]),
-                steps_per_second,
-                steps_per_second * self.images_per_step,
-                left,
-            )
+        self._progress.update(step, lambda: self._note(step, now, logs))
+        if self._first is None:
+            self._first = (step, now)
+        elif self._first and step - self._first[0] >= _STEPS_TO_JUDGE:
+            seconds = (now - self._first[1]) / (step - self._first[0])
+            left = seconds * (self.total_steps - step)
+            if left > 3600:
+                self._progress.say(
+                    f"a step takes {seconds:.3g} s: about {left / 3600:,.1f} hours left for the other "
+                    f"{self.total_steps - step:,}"
+                )
+            self._first = ()
+
+    def _note(self, step, now, logs):
+        speed = (step - self._start) * self.images_per_step / (now - self._began)
+        losses = f"critic {float(logs['critic_loss']):.3f}, generator {float(logs['generator_loss']):.3f}"
+        return f"losses: {losses}; {speed:,.0f} images/s"
 
     def close(self):
         """Ends the bar."""
-        if getattr(self, "_bar", None) is not None:
-            self._bar.close()
+        if self._progress is not None:
+            self._progress.close()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import keras
 import numpy as np
 
+from zoo.progress import Progress
+
 
 class SmallCNN(keras.Model):
     """Convolution-pool blocks, a dense feature layer, a dense head: LeNet's plan with rectifiers.
@@ -117,7 +119,18 @@ def images_to_uint8(images):
     return np.clip(np.rint((np.asarray(images, np.float32) + 1.0) * 127.5), 0, 255).astype(np.uint8)
 
 
-def fit(images, labels, num_classes, epochs=8, batch_size=256, learning_rate=1e-3, seed=0, verbose=0, **network):
+class _ShowProgress(keras.callbacks.Callback):
+    """Steps taken of all, with accuracy on the training images and the time left."""
+
+    def __init__(self, progress):
+        super().__init__()
+        self.progress = progress
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.progress.update(self.progress.done + 1, lambda: f"accuracy {logs['accuracy']:.3f}")
+
+
+def fit(images, labels, num_classes, epochs=8, batch_size=256, learning_rate=1e-3, seed=0, **network):
     """Trains a `SmallCNN` by Adam with a cosine decay to zero and cross-entropy.
 
     Args:
@@ -128,7 +141,6 @@ def fit(images, labels, num_classes, epochs=8, batch_size=256, learning_rate=1e-
       batch_size: images a step; at most N are used.
       learning_rate: its value at the first step.
       seed: seeds weights, dropout and order. The same seed gives the same weights on the same machine.
-      verbose: as in `keras.Model.fit`.
       **network: further arguments of `SmallCNN`.
 
     Returns:
@@ -142,5 +154,6 @@ def fit(images, labels, num_classes, epochs=8, batch_size=256, learning_rate=1e-
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
-    model.fit(batches, epochs=epochs, verbose=verbose, shuffle=False)
+    with Progress(epochs * len(batches), "training the classifier", "step") as progress:
+        model.fit(batches, epochs=epochs, verbose=0, shuffle=False, callbacks=[_ShowProgress(progress)])
     return model

@@ -5,7 +5,6 @@ import dataclasses
 import numpy as np
 from absl import logging
 from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
 from export.metrics.bootstrap import bootstrap_interval, mean_interval
 from export.metrics.classifier_score import class_histogram, histogram_kl, mutual_information
@@ -17,6 +16,7 @@ from export.report.metric import metric
 from export.report.sections import mode_collapse_of_images
 from zoo.errors import RequestError
 from zoo.grids import to_uint8
+from zoo.progress import Progress
 
 _BATCH = 256
 _SHOWN = 64
@@ -154,14 +154,14 @@ def _samples(generator, first_seed, count):
 
 def _see(batches, extractor, count, what):
     features, logits, shown = [], [], []
-    with tqdm(total=count, desc=what, unit="image", disable=None) as bar:
+    with Progress(count, what, "image") as progress:
         for batch in batches:
             seen = extractor(batch)
             features.append(seen[0])
             logits.append(seen[1])
             if sum(map(len, shown)) < _SHOWN:
                 shown.append(batch[:_SHOWN])
-            bar.update(len(batch))
+            progress.update(progress.done + len(batch))
     return _Seen(np.concatenate(features), np.concatenate(logits), np.concatenate(shown)[:_SHOWN])
 
 

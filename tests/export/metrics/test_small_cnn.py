@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from export.metrics import small_cnn
+from zoo.progress import Progress
 
 
 @pytest.mark.parametrize("shape, convolutions", [((8, 8, 1), 2), ((28, 28, 1), 2), ((20, 30, 3), 3), ((64, 64, 3), 3)])
@@ -28,6 +29,17 @@ def test_training_repeats_whatever_the_global_seed():
     for one, other in zip(*runs):
         # Threads may add in another order.
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
+
+
+def test_training_shows_how_far_it_is(monkeypatch):
+    shown = []
+    monkeypatch.setattr(Progress, "update", lambda self, done, note: shown.append((done, self.total, note())))
+    monkeypatch.setattr(Progress, "done", property(lambda self: len(shown), lambda self, done: None), raising=False)
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 256, (64, 8, 8, 1), np.uint8), rng.integers(0, 3, 64)
+    small_cnn.fit(images, labels, 3, epochs=2, batch_size=32, feature_dim=8)
+    assert [done for done, _, _ in shown] == [1, 2, 3, 4]
+    assert all(total == 4 and note.startswith("accuracy 0.") for _, total, note in shown)
 
 
 def test_bytes_survive_the_conversion():
