@@ -7,6 +7,7 @@ with Client("localhost:8500", "digits") as client:
 
 import collections
 import json
+import socket
 
 import grpc
 
@@ -23,6 +24,8 @@ _WRONG_REQUEST = {
     grpc.StatusCode.UNIMPLEMENTED,
     grpc.StatusCode.OUT_OF_RANGE,
 }
+#: What a server that is not there looks like.
+_NO_ANSWER = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
 
 
 class Client:
@@ -47,9 +50,7 @@ class Client:
     """
 
     def __init__(self, server, model, *, version=None, label=None, timeout=60.0, attempts=5, credentials=None):
-        host, _, port = server.rpartition(":")
-        if not host or not port.isdecimal():
-            raise RequestError(f"--server: {server!r}; expected HOST:PORT of the gRPC API, as localhost:8500")
+        check_address(server)
         if version is not None and label is not None:
             raise RequestError(f"--version, --label: both given ({version}, {label!r}); expected one of them")
         from tensorflow_serving.apis import model_pb2, prediction_service_pb2_grpc
@@ -158,15 +159,36 @@ class Client:
             response = call.result()
         except grpc.RpcError as error:
             code, told = error.code(), error.details() or "no reason given"
+            if code in _NO_ANSWER and (reason := self._unreachable()):
+                raise program.RunFailed(f"{self._server}: no connection ({reason})") from error
             message = f"{self._server}: model {self._spec.name!r}: {told} ({code.name})"
             if code in _WRONG_REQUEST:
                 raise RequestError(message) from error
             raise program.RunFailed(message) from error
         return {name: tf.make_ndarray(value) for name, value in response.outputs.items()}
 
+    def _unreachable(self):
+        """Why no connection to the server can be made; None where one can.
+
+        Where all attempts failed, gRPC tells of the last one; where the deadline came between them, of that alone.
+        """
+        host, _, port = self._server.rpartition(":")
+        try:
+            with socket.create_connection((host.strip("[]"), int(port)), timeout=1.0):
+                return None
+        except OSError as error:
+            return (error.strerror or str(error)).lower()
+
     def _only(self, call):
         (output,) = self._outputs(call).values()
         return output
+
+
+def check_address(server):
+    """Raises RequestError unless `server` is HOST:PORT. Free of TensorFlow."""
+    host, _, port = server.rpartition(":")
+    if not host or not port.isdecimal():
+        raise RequestError(f"--server: {server!r}; expected HOST:PORT of the gRPC API, as localhost:8500")
 
 
 def _int64(seeds):

@@ -85,6 +85,21 @@ def test_a_server_that_stays_away_is_given_up(service):
         client.predict("sample", seeds=np.array([1]))
 
 
+@pytest.mark.parametrize(
+    "host, timeout, reason",
+    [
+        ("127.0.0.1", 0.1, "connection refused"),
+        ("localhost", 10.0, "connection refused"),
+        ("no.invalid", 0.1, ".*name"),
+    ],
+)
+def test_a_server_that_is_not_there_is_told_by_the_reason(host, timeout, reason):
+    server = f"{host}:{free_port()}"
+    told = pytest.raises(RunFailed, match=rf"^{server}: no connection \({reason}")
+    with Client(server, "faces", timeout=timeout, attempts=2) as client, told:
+        client.predict("sample", seeds=np.array([1]))
+
+
 def test_what_is_no_address_or_two_versions_is_refused():
     with pytest.raises(RequestError, match="expected HOST:PORT"):
         Client("localhost", "faces")
