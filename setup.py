@@ -48,6 +48,7 @@ setup(
         "pillow>=10",
         # Tells of damaged JPEGs, which other readers pass over.
         "simplejpeg>=1.8,<2",
+        "psutil>=5.9",
         "jinja2>=3.1,<4",
         "tqdm>=4.66,<5",
         # Google's protocol definitions and nothing else; beside TensorFlow it installs no further package.

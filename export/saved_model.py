@@ -333,7 +333,7 @@ def main(argv):
     if flags.FLAGS.model_name is not None:
         check_name(flags.FLAGS.model_name)
     check_writable(base_path, "--model_base_path")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    program.start_tensorflow()
     logging.set_verbosity(logging.WARNING)
     print(export_run(workdir, base_path, flags.FLAGS.model_name, flags.FLAGS.precision))
 

@@ -2,13 +2,33 @@
 
 import errno
 import os
+import pathlib
 import re
 import signal
+import subprocess
 import sys
 
-from absl import app, flags
+from absl import app, flags, logging
 
 from zoo.errors import RequestError
+
+#: Lines of TensorFlow's C++ log that nobody can act on, printed before a level can be set.
+_HARMLESS = [
+    "All log messages before absl::InitializeLog",
+    r"^I0000 00:00:",
+    "already registered",
+    "already been registered",
+]
+#: Said on every machine without a graphics processor.
+_NO_GPU = "failed call to cuInit"
+#: Where this package's own lines come from.
+_OURS = tuple(f"{pathlib.Path(__file__).parents[1] / name}{os.sep}" for name in ("zoo", "trainers", "export"))
+_FILTER = """
+import re, sys
+for line in sys.stdin:
+    if not re.search(sys.argv[1], line):
+        print(line, end="", file=sys.stderr, flush=True)
+"""
 
 
 class RunFailed(Exception):
@@ -23,6 +43,40 @@ class Interrupted(RunFailed):
     def __init__(self, signum, message):
         super().__init__(message)
         self.code = 128 + signum
+
+
+def start_tensorflow():
+    """Imports TensorFlow and has it look for devices, without the lines of its log that nobody can act on.
+
+    Its C++ libraries write them to standard error while they load, whatever the log's level. They pass through another
+    process, so that the last words of a crash are not lost. A TF_CPP_MIN_LOG_LEVEL of 0 or 1 in the environment shows
+    them all; unset, it becomes 2, warnings left out.
+    """
+    if "tensorflow" in sys.modules or os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2") in ("0", "1"):
+        return
+    command = [sys.executable, "-ISc", _FILTER, "|".join(hidden_lines(_sees_gpu()))]
+    # A session of its own, so that Ctrl-C ends this process and not the filter before it.
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as through:
+        standard_error = os.dup(2)
+        os.dup2(through.stdin.fileno(), 2)
+        try:
+            import tensorflow as tf
+
+            tf.config.list_physical_devices()
+        finally:
+            os.dup2(standard_error, 2)
+            os.close(standard_error)
+
+
+def hidden_lines(gpu):
+    """Regular expressions of the lines that `start_tensorflow` hides, with or without a graphics processor."""
+    return _HARMLESS if gpu else [*_HARMLESS, _NO_GPU]
+
+
+def _sees_gpu():
+    """Whether this process is given a graphics processor that CUDA could fail to open: Linux, and its guests."""
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
+    return not hidden and any(any(pathlib.Path("/dev").glob(name)) for name in ("nvidia[0-9]*", "dxg"))
 
 
 def _fail(message, code):
@@ -47,6 +101,12 @@ def _parse(argv):
         _fail(_one_line(error), 2)
 
 
+def _is_worth_a_line(record):
+    """Whether a log record is a warning, or tells of this package's work: other libraries tell of theirs, as of every
+    shard of a checkpoint and every cache of fonts."""
+    return record.levelno > logging.converter.absl_to_standard(logging.INFO) or record.pathname.startswith(_OURS)
+
+
 def _one_line(error):
     return " ".join(str(error).split())
 
@@ -64,6 +124,14 @@ def _full_path(error):
         return error.filename or ""
     named = re.search(r"(\S+); ", str(error))
     return named[1] if named else ""
+
+
+def _out_of_memory(error):
+    """What was asked of the memory where `error` says that there was not enough, Python's own or TensorFlow's."""
+    if isinstance(error, MemoryError):
+        return str(error) or "MemoryError"
+    asked = re.search(r"OOM when allocating tensor with shape\[.*?\] and type \w+", str(error))
+    return asked[0] if asked else ""
 
 
 def run(main):
@@ -84,11 +152,14 @@ def run(main):
         except RunFailed as error:
             _fail(_one_line(error), error.code)
         except Exception as error:
-            if not _disk_full(error):
-                raise
-            where = f" ({path})" if (path := _full_path(error)) else ""
-            _fail(f"the disk is full{where}; what was finished before is whole. Free some space and start again", 1)
+            if _disk_full(error):
+                where = f" ({path})" if (path := _full_path(error)) else ""
+                _fail(f"the disk is full{where}; what was finished before is whole. Free some space and start again", 1)
+            if asked := _out_of_memory(error):
+                _fail(f"out of memory; smaller networks and batches take less ({asked})", 1)
+            raise
 
+    logging.get_absl_handler().addFilter(_is_worth_a_line)
     try:
         app.run(guarded, flags_parser=_parse)
     except KeyboardInterrupt:

@@ -74,7 +74,7 @@ def build(config, data=None, *, strategy=None, workdir=None, data_shape=None):
     config_checks.check_objective_options(config)
     keras.utils.set_random_seed(config.seed)
     with strategy.scope() if strategy else contextlib.nullcontext():
-        generator, critic = (_network(config, player, data_shape, objective) for player in ("generator", "critic"))
+        generator, critic = (network(config, player, data_shape, objective) for player in ("generator", "critic"))
         if data is not None and layers.needs_reference(critic):
             # Real examples, the same ones whenever the run is built; a resumed run has them in its checkpoint too.
             layers.set_reference(critic, data.arrays("train", layers.REFERENCE_SIZE)[0])
@@ -96,6 +96,30 @@ def build(config, data=None, *, strategy=None, workdir=None, data_shape=None):
     return Run(config, data_shape, gan, epath.Path(workdir) if workdir else None, data)
 
 
+def summary(run):
+    """What a run trains on what, how large it is, and where: lines of text."""
+    config, data = run.config, run.data
+    shape = "×".join(map(str, run.data_shape))
+    if len(run.data_shape) == 3:
+        examples = f"{data.num_examples('train'):,} images of {shape}"
+    else:
+        examples = f"points of {shape} coordinates, drawn as they are needed"
+    sizes = (
+        f"{player} {config[player].family} of {getattr(run.gan, player).count_params():,} parameters"
+        for player in ("generator", "critic")
+    )
+    strategy = run.gan.distribute_strategy
+    # Where the weights lie: each replica on this host has its copy.
+    copies = strategy.experimental_local_results(run.gan.step.value)
+    names = ", ".join(copy.device.rpartition("device:")[2] for copy in copies)
+    replicas = strategy.num_replicas_in_sync
+    return [
+        f"{config.objective}, {config.dynamics}, on {data.name}: {examples}",
+        f"{', '.join(sizes)}; {config.train.steps:,} steps, batches of {config.train.batch_size}",
+        f"{replicas} replica{'s' * (replicas > 1)} on {names}; the run's directory is {run.workdir}",
+    ]
+
+
 def _techniques(config):
     """The parts of the GAN that `trainers.techniques` makes of a config. A run from before there were any has none."""
     noise = config.get("instance_noise", {"std": 0.0, "until": 1.0})
@@ -112,11 +136,22 @@ def _components(config):
     return config.mixture.components if "mixture" in config else 1
 
 
-def _network(config, player, data_shape, objective):
+def network(config, player, data_shape, objective):
+    """A fresh network of the config's.
+
+    Args:
+        config: as of `build`.
+        player: "generator" or "critic".
+        data_shape: shape of one example.
+        objective: the objective's class.
+
+    Raises:
+        RequestError: as of `build`.
+    """
     options = dict(config[player])
     name = options.pop("family")
     family = families.FAMILIES[name]
-    network = family.generator_class() if player == "generator" else family.critic_class()
+    made = family.generator_class() if player == "generator" else family.critic_class()
     if player == "critic" and objective.critic_families and name not in objective.critic_families:
         use = " or ".join(objective.critic_families)
         raise RequestError(f"config.critic.family: {name!r}; {config.objective} needs {use}")
@@ -128,15 +163,15 @@ def _network(config, player, data_shape, objective):
     if _components(config) > 1:
         from zoo import mixture
 
-        network = mixture.MixtureGenerator if player == "generator" else mixture.MixtureDiscriminator
+        made = mixture.MixtureGenerator if player == "generator" else mixture.MixtureDiscriminator
         options = {"family": name, "network": options}
         options.update(components=config.mixture.components, shared_layers=config.mixture.shared_layers)
     try:
-        return network(data_shape, dtype=config.train.precision, **options)
+        return made(data_shape, dtype=config.train.precision, **options)
     except RequestError:
         raise
     except (TypeError, ValueError) as error:
-        raise RequestError(f"config.{player}: {network.__name__} does not take {options}: {error}") from error
+        raise RequestError(f"config.{player}: {made.__name__} does not take {options}: {error}") from error
 
 
 def _optimizer(config, player, updates):
@@ -204,12 +239,14 @@ def _read_config(workdir):
 
 
 def check_run(workdir):
-    """Raises RequestError unless `workdir` holds a run with a checkpoint. Free of TensorFlow."""
+    """Raises RequestError unless `workdir` holds a run with a checkpoint; returns the shape of one example. Free of
+    TensorFlow."""
     workdir = epath.Path(workdir)
-    _read_config(workdir)
+    data_shape = _read_config(workdir)["data_shape"]
     checkpoints = workdir / "checkpoints"
     if not checkpoints.is_dir() or not any(entry.name.startswith("step_") for entry in checkpoints.iterdir()):
         raise RequestError(f"--workdir: {workdir} holds no checkpoint yet")
+    return data_shape
 
 
 def open_run(workdir):

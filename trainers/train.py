@@ -3,8 +3,6 @@
 python -m trainers.train --config=configs/fashion_mnist.py:wasserstein_gp --workdir=runs/fashion
 """
 
-import os
-
 from absl import flags, logging
 from ml_collections import config_flags
 
@@ -50,15 +48,17 @@ def main(argv):
     data = config_checks.check(config, replicas=max(1, _LOGICAL_CPUS.value))
     runs.check_workdir(_WORKDIR.value, config)
 
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    program.start_tensorflow()
     logging.set_verbosity(logging.INFO)
-    # TensorFlow logs through absl too, and tells of every checkpoint's shards.
-    logging.get_absl_handler().addFilter(lambda record: record.levelno > 20 or "tensorflow" not in record.pathname)
-    from trainers import training
+    from trainers import memory, training
 
     strategy = strategies.make(_STRATEGY.value, _LOGICAL_CPUS.value)
     config_checks.check_batch_size(config.train.batch_size, strategy.num_replicas_in_sync)
-    training.train(runs.build(config, data, strategy=strategy, workdir=_WORKDIR.value))
+    memory.check(config, data.data_shape, strategy.num_replicas_in_sync)
+    run = runs.build(config, data, strategy=strategy, workdir=_WORKDIR.value)
+    for line in runs.summary(run):
+        logging.info(line)
+    training.train(run)
     logging.info("Done: %s", _WORKDIR.value)
 
 

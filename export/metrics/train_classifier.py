@@ -12,11 +12,11 @@ from __future__ import annotations
 import shlex
 import sys
 
-from absl import app, flags, logging
+from absl import flags, logging
 
 from export.metrics import features
+from trainers import program
 from zoo import datasets
-from zoo.errors import RequestError
 
 _DATA = flags.DEFINE_string("data", None, "Labelled image source, as zoo.datasets.load takes.", required=True)
 _NAME = flags.DEFINE_string("name", None, "Name of the extractor; from the data where not given.")
@@ -27,23 +27,20 @@ _SEED = flags.DEFINE_integer("seed", 0, "Seeds weights, dropout and order.", low
 
 
 def main(argv):
-    if len(argv) > 1:
-        raise app.UsageError(f"unexpected arguments: {argv[1:]}")
+    del argv
     logging.set_verbosity(logging.INFO)
     recipe = "python -m export.metrics.train_classifier " + shlex.join(sys.argv[1:])
-    try:
-        dataset = datasets.load(_DATA.value, image_size=_IMAGE_SIZE.value)
-        extractor = features.train_classifier(
-            dataset, _NAME.value, _OUT.value, steps=_STEPS.value, seed=_SEED.value, recipe=recipe
-        )
-    except RequestError as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
+    dataset = datasets.load(_DATA.value, image_size=_IMAGE_SIZE.value)
+    program.start_tensorflow()
+    extractor = features.train_classifier(
+        dataset, _NAME.value, _OUT.value, steps=_STEPS.value, seed=_SEED.value, recipe=recipe
+    )
     print(f"{extractor.name}: test accuracy {extractor.test_accuracy:.4f}, SHA-256 {extractor.checksum}")
 
 
 def run():
-    app.run(main)
+    """Console entry point."""
+    program.run(main)
 
 
 if __name__ == "__main__":

@@ -112,7 +112,7 @@ def main(argv):
             raise RequestError(f"--{name}: missing; see --help")
     model = find_model(given.model_base_path, given.model_name)
     check_writable(given.out, "--out")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    program.start_tensorflow()
     files = write(
         model,
         given.model_name,

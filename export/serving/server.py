@@ -30,7 +30,7 @@ def main(argv):
         logging.set_verbosity(logging.INFO)  # one line a request; --verbosity=-1 leaves warnings and errors
     model_server_flags.check(values)
     check(values)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    program.start_tensorflow()
     configs = read_configs(values)
     from export.serving import running
 

@@ -2,8 +2,10 @@
 program ends that is stopped or finds the disk full."""
 
 import errno
+import logging
 import os
 import pathlib
+import re
 import resource
 import signal
 import subprocess
@@ -152,6 +154,18 @@ def no_room_in_python():
     raise OSError(errno.ENOSPC, "No space left on device", "/disk/run/metrics.jsonl")
 
 
+def no_memory_in_tensorflow():
+    import tensorflow as tf
+
+    where = "{{function_node __wrapped__Mul_device_/job:localhost}} "
+    asked = "OOM when allocating tensor with shape[9,128] and type float on /job:localhost by allocator cpu [Op:Mul]"
+    raise tf.errors.ResourceExhaustedError(None, None, where + asked)
+
+
+def no_memory_in_python():
+    raise MemoryError("Unable to allocate 8.00 GiB for an array")
+
+
 def press_ctrl_c():
     os.kill(os.getpid(), signal.SIGINT)
 
@@ -161,6 +175,8 @@ def press_ctrl_c():
     [
         (no_room_in_tensorflow, 1, "the disk is full (/disk/run/weights.index); what was finished before is whole"),
         (no_room_in_python, 1, "the disk is full (/disk/run/metrics.jsonl); what was finished before is whole"),
+        (no_memory_in_tensorflow, 1, "out of memory; smaller networks and batches take less (OOM when allocating"),
+        (no_memory_in_python, 1, "out of memory; smaller networks and batches take less (Unable to allocate"),
         (press_ctrl_c, 130, "SIGINT: stopped before the end"),
     ],
 )
@@ -181,3 +197,44 @@ def test_what_nobody_foresaw_keeps_its_traceback(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["anything.py"])
     with pytest.raises(ZeroDivisionError):
         program.run(lambda argv: 1 // 0)
+
+
+@pytest.mark.parametrize(
+    "line, gpu, kept",
+    [
+        ("WARNING: All log messages before absl::InitializeLog() is called are written to STDERR", True, False),
+        ("I0000 00:00:1795416961.907554    9108 port.cc:153] oneDNN custom operations are on.", True, False),
+        ("E0000 00:00:1795416962.757724    9108 cuda_platform.cc:52] failed call to cuInit: INTERNAL", False, False),
+        ("E0000 00:00:1795416962.757724    9108 cuda_platform.cc:52] failed call to cuInit: INTERNAL", True, True),
+        ("W0000 00:00:1795416962.757724    9108 gpu_device.cc:2365] Cannot dlopen some GPU libraries.", True, True),
+        ("F0000 00:00:1795416962.757724    9108 cpu_feature_guard.cc:38] compiled to use AVX512F", False, True),
+        ("Traceback (most recent call last):", False, True),
+    ],
+)
+def test_lines_of_tensorflows_log_that_nobody_can_act_on_are_hidden(line, gpu, kept):
+    hidden = re.compile("|".join(program.hidden_lines(gpu)))
+    assert (hidden.search(line) is None) == kept
+
+
+def test_what_is_written_while_tensorflow_loads_passes_through_even_if_that_crashes(tmp_path):
+    (tmp_path / "tensorflow.py").write_text(
+        "import os\n"
+        "os.write(2, b'I0000 00:00:1.2 port.cc:1] hidden\\nF0000 00:00:1.2 guard.cc:1] the last words\\n')\n"
+        "os.abort()\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}", "TF_CPP_MIN_LOG_LEVEL": "2"}
+    code = "from trainers import program; program.start_tensorflow()"
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == -signal.SIGABRT and done.stderr == "F0000 00:00:1.2 guard.cc:1] the last words\n"
+
+
+@pytest.mark.parametrize(
+    "path, level, kept",
+    [
+        (program.__file__, logging.INFO, True),
+        ("/site-packages/matplotlib/font_manager.py", logging.INFO, False),
+        ("/site-packages/matplotlib/font_manager.py", logging.WARNING, True),
+    ],
+)
+def test_other_libraries_are_heard_from_warnings_on(path, level, kept):
+    assert program._is_worth_a_line(logging.LogRecord("any", level, path, 1, "", (), None)) == kept

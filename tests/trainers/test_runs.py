@@ -56,6 +56,22 @@ def test_an_objective_that_needs_an_autoencoder_says_which(small_config, build):
         build(config)
 
 
+def test_a_summary_tells_what_is_trained_on_what_and_where(small_config, build, tmp_path):
+    points = runs.summary(build(small_config(changes={"train.steps": 1234}), workdir=tmp_path))
+    assert points == [
+        "non_saturating, alternating, on ring: points of 2 coordinates, drawn as they are needed",
+        "generator mlp of 58 parameters, critic mlp of 33 parameters; 1,234 steps, batches of 16",
+        f"1 replica on CPU:0; the run's directory is {tmp_path}",
+    ]
+    images = runs.summary(build(small_config(changes={"data.source": "digits"}), workdir=tmp_path))
+    assert images[0] == "non_saturating, alternating, on digits: 1,493 images of 8×8×1"
+
+
+def test_a_summary_counts_the_replicas(small_config, build, two_replicas, tmp_path):
+    last = runs.summary(build(small_config(), strategy=two_replicas, workdir=tmp_path))[-1]
+    assert last.startswith("2 replicas on CPU:0, CPU:1; ")
+
+
 def test_weights_are_a_function_of_the_seed(small_config, build, state, assert_same):
     one, two, other = (build(small_config(changes={"seed": seed})) for seed in (3, 3, 4))
     assert_same(state(one.gan), state(two.gan))

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -256,6 +257,10 @@ def test_the_program_trains_and_records_how(tmp_path):
     metadata = json.loads((tmp_path / "out" / "some_v1.json").read_text())
     assert metadata["recipe"] == "python -m export.metrics.train_classifier " + " ".join(arguments)
     assert f"test accuracy {metadata['test_accuracy']:.4f}" in result.stdout
+    # Nothing of TensorFlow's own log, which its libraries print as they load; only lines of this package.
+    assert result.stderr and all(
+        re.match(r"I\d{4} \S+ \d+ (features|progress)\.py:", line) for line in result.stderr.splitlines()
+    )
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["some_v1.json", "some_v1.npz"]
 
 

@@ -1,0 +1,65 @@
+"""What a run needs at the least, against the networks themselves."""
+
+import math
+
+import pytest
+import tensorflow as tf
+
+import configs.digits
+import configs.ring
+from trainers import config as config_checks
+from trainers import memory, objectives, runs
+from zoo.errors import RequestError
+
+
+@pytest.mark.parametrize(
+    "file, variant, changes",
+    [
+        ("ring", "minimax", {}),
+        ("ring", "noise_contrastive", {}),
+        ("ring", "mixture", {}),
+        ("digits", "minimax", {"critic.normalization": "virtual_batch", "train.precision": "mixed_bfloat16"}),
+        ("digits", "energy_based", {"train.precision": "float64"}),
+    ],
+)
+def test_the_weights_counted_are_those_of_the_networks(file, variant, changes):
+    config = getattr(configs, file).get_config(variant)
+    config.update_from_flattened_dict(changes)
+    shape = config_checks.check(config).data_shape
+    weights, batch = memory._least(config, shape, 64)
+    objective = objectives.METHODS.load(config.objective)
+    made = [runs.network(config, player, shape, objective) for player in ("generator", "critic")]
+    sizes = [
+        sum(math.prod(variable.shape) * tf.as_dtype(variable.dtype).size for variable in network.variables)
+        for network in made
+    ]
+    assert weights == 2 * sizes[0] + sizes[1]
+    assert batch > 0 or variant == "noise_contrastive"
+
+
+def test_the_batch_counted_is_the_outputs_of_the_linear_layers():
+    config = configs.ring.get_config()
+    # Two hidden layers of 128 and a point; one hidden layer of 128 and a score; four bytes each.
+    assert memory._least(config, (2,), 10)[1] == 10 * (128 + 128 + 2 + 128 + 1) * 4
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"train.batch_size": 10**8}, r"and 144.2 GiB for a batch of 100000000; expected less than the 8.0 GiB"),
+        ({"generator.latent_dim": 10**9}, r"at least 953.7 GiB of weights"),
+    ],
+)
+def test_what_memory_cannot_hold_is_refused_before_it_is_taken(changes, message):
+    config = configs.ring.get_config()
+    config.update_from_flattened_dict(changes)
+    with pytest.raises(RequestError, match=message):
+        memory.check(config, (2,), available=8 * 2**30)
+
+
+def test_replicas_share_a_batch_and_what_fits_passes():
+    config = configs.ring.get_config()
+    config.train.batch_size = 8_000_000
+    with pytest.raises(RequestError, match=r"11\.5 GiB for a batch of 8000000"):
+        memory.check(config, (2,), available=8 * 2**30)
+    memory.check(config, (2,), replicas=2, available=8 * 2**30)

@@ -1,0 +1,59 @@
+"""What a run needs of memory at the least, before any of it is taken."""
+
+import math
+
+import psutil
+import tensorflow as tf
+
+from trainers import objectives, runs
+from zoo.errors import RequestError
+
+_GIB = 2**30
+#: Operations whose results a step keeps until it has gone back through them.
+_KEPT = ("MatMul", "Conv2D", "Conv2DBackpropInput")
+
+
+def check(config, data_shape, replicas=1, available=None):
+    """Raises RequestError for networks or a batch that this machine's memory cannot hold.
+
+    Counted are the weights, the generator's a second time for their average, and the outputs of the linear layers on
+    one replica's generated batch. A step takes several times as much, so that what passes may still run out of memory.
+
+    Args:
+        config: checked by `trainers.config.check`.
+        data_shape: shape of one example.
+        replicas: number of replicas that share a batch.
+        available: bytes; what the machine has free if None. Where there is a GPU or TPU its memory counts, which
+            TensorFlow manages: nothing is checked then.
+    """
+    if available is None:
+        if any(device.device_type != "CPU" for device in tf.config.list_physical_devices()):
+            return
+        available = psutil.virtual_memory().available
+    weights, batch = _least(config, data_shape, config.train.batch_size // replicas)
+    if weights + batch > available:
+        weights, batch, available = (f"{size / _GIB:,.1f} GiB" for size in (weights, batch, available))
+        raise RequestError(
+            f"config.generator, config.critic, config.train.batch_size: at least {weights} of weights and {batch} for "
+            f"a batch of {config.train.batch_size // replicas}; expected less than the {available} of memory that are "
+            "free here"
+        )
+
+
+def _least(config, data_shape, batch_size):
+    """Bytes that `check` counts: (of weights, of a batch). The networks are laid out in a graph that is never run."""
+    # The scope, because some layers' names start with an underscore, and a graph takes none such at its root.
+    with tf.Graph().as_default() as graph, tf.name_scope("least"):
+        objective = objectives.METHODS.load(config.objective)
+        generator, critic = (runs.network(config, player, data_shape, objective) for player in ("generator", "critic"))
+        weights = sum(
+            math.prod(variable.shape) * tf.as_dtype(variable.dtype).size
+            for variable in [*generator.variables, *generator.variables, *critic.variables]
+        )
+        before = len(graph.get_operations())
+        dtype = tf.as_dtype(generator.variable_dtype)
+        latents = tf.compat.v1.placeholder(dtype, [batch_size, generator.latent_dim])
+        critic(generator(latents, training=True), training=True)
+        kept = [op for op in graph.get_operations()[before:] if op.type in _KEPT]
+        batch = sum(output.shape.num_elements() * output.dtype.size for op in kept for output in op.outputs)
+    return weights, batch
