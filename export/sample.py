@@ -13,21 +13,24 @@ one wherever and whenever it is drawn. What --out names decides what is written:
 """
 
 import io
-import os
 
 import numpy as np
 from absl import flags
 from etils import epath
-from tqdm import tqdm
 
 from export import generators
 from trainers import program
 from zoo import grids
 from zoo.errors import RequestError
 from zoo.files import check_writable, write_whole
+from zoo.progress import Progress
 
 _SUFFIXES = (".png", ".npy", ".csv")
 _BATCH = 64
+#: Most samples that one picture shows, and bytes that one file of all of them takes; both are made in memory.
+_MOST_DRAWN, _MOST_BYTES = 10_000, 4 * 2**30
+#: Characters of a number with nine digits, its exponent and the comma behind it.
+_CSV_BYTES = 16
 
 
 def draw(generator, seeds):
@@ -45,23 +48,39 @@ def draw(generator, seeds):
 
 
 def write_all(batches, num, out, first_seed=0):
-    """Writes `num` samples that come in batches, as `write` would, showing progress on a terminal.
+    """Writes `num` samples that come in batches, as `write` would, showing progress.
 
     One file an image is written as it comes, so that memory does not grow and what has come is kept.
+
+    Raises:
+        RequestError: as of `write`; or one file cannot hold so many.
     """
-    folder, held = _names_folder(out), []
-    # disable=None: a bar on a terminal, nothing in a log.
-    with tqdm(total=num, desc="sampling", unit="sample", disable=None) as bar:
+    folder, held = _names_folder(out), None
+    with Progress(num, "sampling", "sample") as progress:
         for batch in batches:
             if folder:
-                write(batch, out, first_seed + bar.n)
+                write(batch, out, first_seed + progress.done)
             else:
-                held.append(batch)
-            # Counted by hand where there is no bar.
-            bar.n += len(batch)
-            bar.refresh()
+                if held is None:
+                    check_num(num, out, batch[0].size * (_CSV_BYTES if _suffix(out) == ".csv" else batch.itemsize))
+                    held = np.empty((num, *batch.shape[1:]), batch.dtype)
+                held[progress.done : progress.done + len(batch)] = batch
+            progress.update(progress.done + len(batch))
     if not folder:
-        write(np.concatenate(held), out, first_seed)
+        write(held, out, first_seed)
+
+
+def check_num(num, out, bytes_each=1):
+    """Raises RequestError where `out` is one file, and cannot hold `num` samples of `bytes_each` bytes."""
+    if _names_folder(out):
+        return
+    drawn = _suffix(out) == ".png"
+    most = min(_MOST_BYTES // bytes_each, _MOST_DRAWN if drawn else num)
+    if num > most:
+        others = (
+            "FOLDER/ (of images), FILE.npy and FILE.csv take more" if drawn else "FOLDER/ takes any number of images"
+        )
+        raise RequestError(f"--num: {num}; {out!r} takes up to {most:,} samples; {others}")
 
 
 def write(samples, out, first_seed=0):
@@ -104,6 +123,10 @@ def write(samples, out, first_seed=0):
         raise RequestError(f"--out: {out!r} cannot be written ({error.strerror or error})") from error
 
 
+def _suffix(out):
+    return epath.Path(out).suffix
+
+
 def _names_folder(out):
     return str(out).endswith("/") or epath.Path(out).expanduser().is_dir()
 
@@ -112,7 +135,7 @@ def check_out(out):
     """Raises RequestError unless `out` is a path that `write` knows what to do with."""
     if not out:
         raise RequestError("--out: missing; expected FILE.png, FOLDER/, FILE.npy or FILE.csv")
-    if not _names_folder(out) and epath.Path(out).suffix not in _SUFFIXES:
+    if not _names_folder(out) and _suffix(out) not in _SUFFIXES:
         raise RequestError(f"--out: {out!r}; expected FILE.png, FOLDER/ (with the slash), FILE.npy or FILE.csv")
 
 
@@ -128,17 +151,20 @@ def main(argv):
     if given.server and not given.model:
         raise RequestError("--model: missing; --server needs the name of a model")
     check_out(given.out)
+    check_num(given.num, given.out)
     if given.saved_model:
         generators.find_saved_model(given.saved_model)
     target = epath.Path(given.out).expanduser()
     check_writable(target if _names_folder(given.out) else target.parent, "--out")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     seeds = range(given.seed, given.seed + given.num)
     if given.saved_model:
+        program.start_tensorflow()
         write_all(draw(generators.Generator.load(given.saved_model), seeds), given.num, given.out, given.seed)
     else:
-        from export.serving.client import Client
+        from export.serving.client import Client, check_address
 
+        check_address(given.server)
+        program.start_tensorflow()
         with Client(
             given.server, given.model, version=given.version, label=given.label, timeout=given.timeout
         ) as client:
@@ -154,7 +180,7 @@ def run():
     flags.DEFINE_integer("version", None, "With --server: the model's version; the newest if not given.", 0)
     flags.DEFINE_string("label", None, "With --server: a label of a version.")
     flags.DEFINE_float("timeout", 60.0, "With --server: seconds for one batch, its retries included.", 0.001)
-    flags.DEFINE_integer("num", 64, "Number of samples.", lower_bound=1)
+    flags.DEFINE_integer("num", 64, "Number of samples; FILE.png takes up to 10,000.", lower_bound=1)
     flags.DEFINE_integer("seed", 0, "Seed of the first sample; the following ones count up.", 0, 2**62)
     flags.DEFINE_string("out", None, "FILE.png: grid or plot; FOLDER/: one file an image; FILE.npy; FILE.csv: points.")
     program.run(main)

@@ -57,6 +57,30 @@ def test_what_does_not_fit_is_refused(images, tmp_path):
 
 
 @pytest.mark.parametrize(
+    "num, out, most",
+    [
+        (10**12, "x.npy", "4,294,967,296"),
+        (10_001, "x.png", "10,000"),
+        # 64 bytes an image; two numbers of 16 characters a point.
+        (2**26 + 1, "x.npy", "67,108,864"),
+        (2**27 + 1, "x.csv", "134,217,728"),
+    ],
+)
+def test_more_samples_than_one_file_takes_are_refused(num, out, most, images, tmp_path):
+    batches = iter([images] if out != "x.csv" else [np.zeros([3, 2], np.float32)])
+    with pytest.raises(RequestError, match=rf"--num: {num}; '.*{out}' takes up to {most} samples"):
+        sample.check_num(num, f"{tmp_path}/{out}")
+        sample.write_all(batches, num, f"{tmp_path}/{out}")
+    assert not list(tmp_path.iterdir())
+    sample.check_num(num, f"{tmp_path}/folder/")
+
+
+def test_samples_that_come_in_batches_are_written_as_one(images, tmp_path):
+    sample.write_all(iter([images[:2], images[2:]]), 5, tmp_path / "x.npy")
+    np.testing.assert_array_equal(np.load(tmp_path / "x.npy"), images)
+
+
+@pytest.mark.parametrize(
     ("flags", "message"),
     [
         (["--out=x.png"], "--saved_model, --server: neither given"),
