@@ -9,6 +9,7 @@ maps latents to images in [-1, 1]. A model that this house exported is sampled b
 function as its workdir, so that both give the same numbers.
 """
 
+import json
 import os
 
 import numpy as np
@@ -24,6 +25,15 @@ from zoo.errors import RequestError
 from zoo.files import check_writable
 
 _AUTO = "auto"
+#: Most samples of points. Their exact distances take a third of a second a thousand, three times over.
+_MOST_POINTS = 100_000
+
+
+def check_num_samples(num_samples, data_shape):
+    """Raises RequestError for more samples of points than can be measured. Of images as many as wanted are asked for:
+    there are never more than test images."""
+    if len(data_shape) == 1 and num_samples > _MOST_POINTS:
+        raise RequestError(f"--num_samples: {num_samples}; points are measured on up to {_MOST_POINTS:,}")
 
 
 def evaluate(
@@ -36,7 +46,7 @@ def evaluate(
         data: `zoo.datasets.Dataset` of the same shape.
         features: name of a feature extractor, "auto" for the one that fits the data, or a
             `export.metrics.features.FeatureExtractor`. Points need none.
-        num_samples: how many samples; no more than there are test images.
+        num_samples: how many samples; of images no more than there are test images, of points up to 100,000.
         first_seed: seed of the first sample.
         untrained: the same generator before its first step, or None.
         where: what a message calls the generator.
@@ -46,8 +56,9 @@ def evaluate(
 
     Raises:
         RequestError: the generator makes something else than the data, or values that are not finite; or there is no
-            such extractor.
+            such extractor; or `num_samples` is too large.
     """
+    check_num_samples(num_samples, data.data_shape)
     if tuple(generator.data_shape) != tuple(data.data_shape):
         made, expected = ("×".join(map(str, shape)) for shape in (generator.data_shape, data.data_shape))
         raise RequestError(f"{where}: the generator makes {made}, and {data.name!r} has {expected}")
@@ -84,6 +95,7 @@ def evaluate_run(workdir, *, features=_AUTO, num_samples=10_000, first_seed=0):
     from trainers import runs
 
     rows = runs.read_metrics(workdir)
+    program.start_tensorflow()
     run = runs.open_run(workdir)
     data = run.data
     gan, shape = run.gan, run.data_shape
@@ -125,6 +137,7 @@ def evaluate_saved_model(
     path = find_saved_model(path)
     card = read_card(path)
     data = _open_data(source, image_size, card)
+    program.start_tensorflow()
     generator = Generator.load(path)
     if data.data_shape != tuple(generator.data_shape) and image_size is None and len(generator.data_shape) == 3:
         height, _, channels = generator.data_shape
@@ -221,18 +234,19 @@ def main(argv):
         if given.features not in features.available():
             features.load_features(given.features)
     options = {"features": given.features, "num_samples": given.num_samples, "first_seed": given.seed}
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.set_verbosity(logging.INFO)
     if given.workdir:
         from trainers import runs
 
-        runs.check_run(given.workdir)
+        check_num_samples(given.num_samples, runs.check_run(given.workdir))
         check_writable(epath.Path(given.workdir) / "report", "--workdir")
         page = evaluate_run(given.workdir, **options)
     else:
         out = given.out or "report"
         check_writable(out, "--out")
+        check_num_samples(given.num_samples, read_card(find_saved_model(given.saved_model)).get("data_shape", ()))
         page = evaluate_saved_model(given.saved_model, given.data, out, image_size=given.image_size, **options)
+    print(pages.headlines(json.loads((page.parent / "report.json").read_text())))
     print(page)
 
 
@@ -243,7 +257,8 @@ def run():
     flags.DEFINE_string("data", None, "With --saved_model: data to measure against; its model card's if not given.")
     flags.DEFINE_integer("image_size", None, "With --saved_model: side of the images; the generator's if not given.", 1)
     flags.DEFINE_string("out", None, "With --saved_model: directory for the report; ./report if not given.")
-    flags.DEFINE_integer("num_samples", 10_000, "Samples; never more than there are test images.", 20)
+    about = "Samples; of images never more than there are test images, of points up to 100,000."
+    flags.DEFINE_integer("num_samples", 10_000, about, 20)
     flags.DEFINE_string("features", _AUTO, "Feature extractor for images; auto takes what fits the data.")
     flags.DEFINE_integer("seed", 0, "Seed of the first sample; the following ones count up.", 0, 2**62)
     program.run(main)

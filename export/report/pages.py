@@ -104,7 +104,7 @@ def write(report, measured, rows, directory):
     context = {
         "report": report,
         "title": _title(report),
-        "headlines": [name for name in _HEADLINES if name in report["metrics"]][:4],
+        "headlines": _headlines(report),
         "sections": {key: _SECTIONS.get(key, _label(key)) for key in report["sections"]},
         "facts": _facts(report),
         "what": measured.classes_of,
@@ -116,6 +116,25 @@ def write(report, measured, rows, directory):
     text = json.dumps(report, indent=2, allow_nan=False, default=_plain) + "\n"
     write_whole(directory / "report.json", text.encode())
     return directory / "report.html"
+
+
+def headlines(report):
+    """The first numbers of a report and its verdicts, lines of text for a terminal."""
+    lines = []
+    for name in _headlines(report):
+        metric = report["metrics"][name]
+        line = f"{_label(name)}: {_value(metric)}"
+        if metric.get("interval"):
+            line += " ({} to {})".format(*map(_number, metric["interval"]))
+        if metric.get("real") is not None:
+            line += f"; training data {_number(metric['real'])}"
+        lines.append(line)
+    lines += [f"{_SECTIONS.get(key, _label(key))}: {section['verdict']}" for key, section in report["sections"].items()]
+    return "\n".join(lines)
+
+
+def _headlines(report):
+    return [name for name in _HEADLINES if name in report["metrics"]][:4]
 
 
 def _pictures(measured, rows):

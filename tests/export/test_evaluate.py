@@ -175,6 +175,27 @@ def test_text_from_outside_cannot_become_markup(good, digits, tmp_path):
     assert "&lt;script&gt;" in page and "\\|x0 |" in markdown
 
 
+def test_the_terminal_gets_the_first_numbers_and_the_verdict(good, digits, tmp_path):
+    report = json.loads((_write(good, digits, tmp_path).parent / "report.json").read_text())
+    lines = pages.headlines(report).splitlines()
+    assert [line.partition(":")[0] for line in lines] == [
+        "Fréchet distance",
+        "Precision",
+        "Recall",
+        "Coverage",
+        "Mode collapse",
+    ]
+    distance = good.metrics["frechet_distance"]
+    assert f"{distance['value']:.4g} (" in lines[0] and f"training data {distance['real']:.4g}" in lines[0]
+    report["metrics"]["frechet_distance"].update(value=None, interval=None, real=None)
+    assert pages.headlines(report).splitlines()[0] == "Fréchet distance: none"
+
+
+def test_more_points_than_can_be_measured_are_refused(ring):
+    with pytest.raises(RequestError, match="--num_samples: 100001; points are measured on up to 100,000"):
+        evaluate(_generator(None, (2,)), ring, num_samples=100_001)
+
+
 def test_numbers_that_are_not_finite_become_null():
     entry = metric.metric(float("-inf"), "higher", "", num_samples=3, real=float("nan"))
     assert entry["value"] is None and entry["interval"] is None and entry["real"] is None
