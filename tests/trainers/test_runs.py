@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from trainers import config as config_checks
@@ -76,6 +77,19 @@ def test_weights_are_a_function_of_the_seed(small_config, build, state, assert_s
     one, two, other = (build(small_config(changes={"seed": seed})) for seed in (3, 3, 4))
     assert_same(state(one.gan), state(two.gan))
     assert abs(state(one.gan)[2] - state(other.gan)[2]).max() > 0.0
+
+
+def test_rates_fall_linearly_to_zero_over_the_end_of_the_run(small_config, build):
+    # Two critic steps for each of the generator: twice the updates over the same run.
+    gan = build(small_config("wasserstein", {"train.steps": 40, "train.decay_from": 0.75})).gan
+    for optimizer, updates in ((gan.generator_optimizer, 40), (gan.critic_optimizer, 80)):
+        for share, left in ((0.0, 1.0), (0.5, 1.0), (0.75, 1.0), (0.875, 0.5), (0.975, 0.1), (1.0, 0.0), (1.5, 0.0)):
+            optimizer.iterations.assign(round(share * updates))
+            # Float32 differences of whole numbers below a hundred.
+            np.testing.assert_allclose(optimizer.learning_rate, 0.01 * left, rtol=1e-5, atol=1e-9)
+    constant = build(small_config(changes={"train.decay_from": 1.0})).gan.generator_optimizer
+    constant.iterations.assign(10**6)
+    np.testing.assert_allclose(constant.learning_rate, 0.01, rtol=1e-6)
 
 
 def test_normalisation_is_what_the_objective_needs(small_config, build):

@@ -83,6 +83,27 @@ def test_more_critics_see_more_and_the_best_start_counts():
     np.testing.assert_array_equal(again.starts, perceptron.starts)
 
 
+def test_each_start_is_of_a_stream_of_its_own_and_the_best_one_is_kept():
+    x, y = samples(40, 30)
+    found = neural_net_distance(x, y, MLPCritics((2,)), seed=1)
+    assert len(set(found.starts)) == 4 and found.starts.argmax() > 0
+    np.testing.assert_allclose(found.payoff(x, y), found.value, rtol=1e-12)
+    fewer = neural_net_distance(x, y, MLPCritics((2,)), starts=2, seed=1)
+    np.testing.assert_array_equal(fewer.starts, found.starts[:2])
+    # Standardised, so that where the points lie and how large they are is nothing to a start, beyond rounding.
+    moved = neural_net_distance(1e3 * x + 1e4, 1e3 * y + 1e4, MLPCritics((2,)), starts=1, seed=1, max_iterations=1)
+    unmoved = neural_net_distance(x, y, MLPCritics((2,)), starts=1, seed=1, max_iterations=1)
+    np.testing.assert_allclose(moved.value, unmoved.value, rtol=1e-6)
+    kernel = MLPCritics((300,)).start(200, np.random.default_rng(0))[: 200 * 300]
+    # Glorot & Bengio's √(2 / (in + out)), of 60,000 draws.
+    np.testing.assert_allclose(kernel.std(), (2.0 / 500) ** 0.5, rtol=0.02)
+
+
+def test_no_critic_is_worse_than_the_constant_one():
+    x, _ = samples(40)
+    np.testing.assert_array_equal(neural_net_distance(x, x, max_iterations=1).starts, np.zeros(4))
+
+
 def test_the_distance_of_equal_samples_is_none():
     x, _ = samples()
     np.testing.assert_allclose(neural_net_distance(x, x).value, 0.0, atol=1e-12)

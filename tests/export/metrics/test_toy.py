@@ -51,6 +51,8 @@ def test_a_mode_counts_from_its_share_of_samples_on():
 def test_each_mode_may_have_its_own_std():
     found = toy.mode_counts([[0.25], [10.25]], [[0.0], [10.0]], [0.1, 0.05])
     np.testing.assert_array_equal(found.high_quality, [True, False])
+    # Within three standard deviations, the bound included.
+    np.testing.assert_array_equal(toy.mode_counts([[0.75], [0.76]], [[0.0]], 0.25).high_quality, [True, False])
     nothing = toy.mode_counts([[5.0]], [[0.0], [10.0]], 0.1)
     assert nothing.modes_found == 0 and math.isnan(nothing.kl_to_uniform)
 

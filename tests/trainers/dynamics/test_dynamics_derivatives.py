@@ -148,7 +148,7 @@ def test_unrolled_gradients_go_through_plain_descent(steps):
 @pytest.mark.parametrize("steps", [1, 3])
 def test_unrolled_gradients_go_through_adam_from_its_current_state(steps, warm):
     # Values that float32 holds exactly, for Keras keeps them so.
-    rate, betas, epsilon = 0.125, (0.5, 0.75), 2.0**-4
+    rate, betas, epsilon = 0.125, (0.25, 0.75), 2.0**-4
     gan = make(Unrolled(steps=steps), keras.optimizers.Adam(rate, *betas, epsilon=epsilon))
     for _ in range(warm):
         one_step(gan)
@@ -176,7 +176,7 @@ def test_the_surrogates_adam_is_kerass():
     rng = np.random.default_rng(1)
     for dtype, tolerance in (("float64", 1e-12), ("float32", 1e-6)):
         variable = keras.Variable(rng.normal(size=(3, 4)), dtype=dtype)
-        optimizer = keras.optimizers.Adam(2e-4, beta_1=0.5)
+        optimizer = keras.optimizers.Adam(2e-4, beta_1=0.9)
         optimizer.build([variable])
         optimizer.apply([tf.constant(rng.normal(size=(3, 4)), dtype)], [variable])
         gradients = [tf.constant(rng.normal(size=(3, 4)), dtype) for _ in range(3)]
@@ -198,6 +198,25 @@ def test_a_unit_that_no_example_reaches_does_not_make_the_unrolled_gradient_nan(
     _, taken, _ = one_step(gan)
     assert np.all(np.isfinite(taken))
     assert np.abs(taken[:OF_GENERATOR]).max() > 0
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_a_step_of_the_surrogates_adam_has_a_derivative_where_nothing_has_moved_yet(jit_compile):
+    from trainers.dynamics.unrolled import _Adam
+
+    variable = keras.Variable([0.5], dtype="float64")
+    optimizer = keras.optimizers.Adam(0.125, 0.25, 0.75, epsilon=2.0**-4)
+    optimizer.build([variable])
+
+    @tf.function(autograph=False, jit_compile=jit_compile)
+    def slope(gradient):
+        with tf.GradientTape() as tape:
+            tape.watch(gradient)
+            moved = _Adam(optimizer, None)([tf.convert_to_tensor(variable)], [gradient])
+        return tape.gradient(moved, gradient)
+
+    # At g = 0 the root's own derivative is left out: -h √(1 - β₂) / (1 - β₁) times (1 - β₁) / ε.
+    np.testing.assert_allclose(slope(tf.zeros([1], tf.float64)), [-0.125 * 0.5 / 2.0**-4], rtol=1e-12)
 
 
 @pytest.mark.parametrize("surrogate", ["adam", "sgd"])
