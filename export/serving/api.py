@@ -7,9 +7,11 @@ from absl import logging
 from google.protobuf import any_pb2
 from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2
 
-from export.serving.errors import Code, ServingError, invalid
+from export.serving.errors import Code, ServingError, invalid, one_line
 
 _SIGNATURES = "signature_def"
+_NO_FAULT = (Code.OK, Code.CANCELLED)
+_OWN_FAULT = (Code.UNKNOWN, Code.INTERNAL, Code.DATA_LOSS)
 
 
 class Api:
@@ -36,26 +38,26 @@ class Api:
         Raises:
             ServingError: whatever went wrong.
         """
-        start, code = time.perf_counter(), Code.OK
+        start, code, cause = time.perf_counter(), Code.OK, ""
         try:
             with self.metrics.in_flight(entrypoint):
                 return await asyncio.wait_for(work, seconds)
         except asyncio.CancelledError:
             code = Code.CANCELLED
             raise
-        except (asyncio.TimeoutError, TimeoutError):
-            code = Code.DEADLINE_EXCEEDED
-            raise ServingError(code, f"not answered within {seconds:g} seconds") from None
         except Exception as error:
+            if isinstance(error, (asyncio.TimeoutError, TimeoutError)):
+                error = ServingError(Code.DEADLINE_EXCEEDED, f"not answered within {seconds:.3g} seconds")
             error = ServingError.of(error)
-            code = error.code
+            code, cause = error.code, f": {one_line(error.message)}"
             raise error from None
         finally:
             known = name if self.manager.knows(name) else ""
             took = time.perf_counter() - start
             self.metrics.record(known, api, entrypoint, code, took)
-            # What a client calls a model is its own text: quoted and cut where the config has no such model.
-            logging.info("%s %s %s %s %.1f ms", entrypoint, api, known or repr(name[:64]), code.name, 1e3 * took)
+            level = logging.INFO if code in _NO_FAULT else logging.ERROR if code in _OWN_FAULT else logging.WARNING
+            told = known or one_line(name, 64)
+            logging.log(level, "%s %s %s %s %.1f ms%s", entrypoint, api, told, code.name, 1e3 * took, cause)
 
     def status(self, spec):
         """GetModelStatusResponse for a ModelSpec."""

@@ -1,5 +1,7 @@
 """Errors as the wire knows them: a gRPC status code and a message, and the HTTP status that goes with the code."""
 
+import re
+
 import grpc
 
 Code = grpc.StatusCode
@@ -25,6 +27,12 @@ HTTP_STATUS = {
     Code.UNAUTHENTICATED: 401,
 }
 _BY_NUMBER = {code.value[0]: code for code in Code}
+#: What ends the cause in a TensorFlow error's message: the node where it arose, and lines of Python.
+_AFTER_CAUSE = re.compile(r"\n\t \[\[|\nTraceback \(most recent call last\)|\n\nOriginal stack trace")
+#: Lines before the cause: what was going on, and where in some program the graph was built.
+_BEFORE_CAUSE = re.compile(
+    r"Graph execution error:|Detected at node |Node: |<stack traces unavailable>|  File |    |\d+ root error\(s\) found"
+)
 
 
 class ServingError(Exception):
@@ -47,19 +55,23 @@ class ServingError(Exception):
 
     @classmethod
     def of(cls, error):
-        """The same as `error`: TensorFlow's own codes are kept; anything else is INTERNAL.
-
-        TensorFlow for Python appends where in some program the graph was built; clients get what was wrong alone.
-        """
+        """The same as `error`: TensorFlow's own codes and the cause that it tells; anything else is INTERNAL."""
         if isinstance(error, cls):
             return error
         number = getattr(error, "error_code", None)
         if number in _BY_NUMBER:
-            lines = str(error.message).split("\n\nOriginal stack trace", 1)[0].strip().splitlines()
-            return cls(_BY_NUMBER[number], lines[-1] if lines else type(error).__name__)
+            lines = _AFTER_CAUSE.split(error.message, maxsplit=1)[0].splitlines()
+            cause = "\n".join(line.strip() for line in lines if line and not _BEFORE_CAUSE.match(line))
+            return cls(_BY_NUMBER[number], cause or error.message or type(error).__name__)
         return cls(Code.INTERNAL, f"{type(error).__name__}: {error}")
 
 
 def invalid(message):
     """The error for what a client must change before it asks again."""
     return ServingError(Code.INVALID_ARGUMENT, message)
+
+
+def one_line(text, longest=500):
+    """A client's or a model's text for the log: in quotes, without line breaks and control characters, cut."""
+    text = " ".join(text.split())
+    return repr(text if len(text) <= longest else f"{text[:longest]}…")

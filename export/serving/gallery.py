@@ -71,8 +71,14 @@ class Gallery:
         spec.version.value = int(number)
         with self._manager.lease(spec) as version:
             path = tf.io.gfile.join(version.path, "assets.extra", file)
-            if not tf.io.gfile.exists(path):
+            if not tf.io.gfile.exists(path) or not _inside(version.path, path):
                 raise ServingError(Code.NOT_FOUND, f"{name} version {number} has no {file}")
             with tf.io.gfile.GFile(path, "rb") as content:
                 body = content.read()
         return web.Response(body=body, headers={**_SANDBOX, "Content-Type": _TYPES[file]})
+
+
+def _inside(folder, path):
+    """Whether a path stays in a folder once symbolic links are followed, which only a local file system has."""
+    folder, path = (pathlib.Path(each.removeprefix("file://")).resolve() for each in (folder, path))
+    return path.is_relative_to(folder)

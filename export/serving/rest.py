@@ -5,12 +5,13 @@ import re
 import time
 import urllib.parse
 
+from absl import logging
 from aiohttp import web
 from google.protobuf import json_format
 from tensorflow_serving.apis import get_model_metadata_pb2, model_pb2
 
 from export.serving import json_tensors, monitoring
-from export.serving.errors import Code, ServingError, invalid
+from export.serving.errors import Code, ServingError, invalid, one_line
 
 _NAMED = r"(?i:/v1/models/(?P<name>[^/:]+)(?:/versions/(?P<version>[0-9]+)|/labels/(?P<label>[^/:]+))?"
 _CALL = re.compile(_NAMED + r":(?P<call>classify|regress|predict))")
@@ -46,22 +47,20 @@ class Rest:
             if re.match("https?://", request.headers.get("Origin", "")):
                 return web.Response()
             raise ServingError(Code.FAILED_PRECONDITION, "Origin header is missing in CORS preflight")
-        malformed = invalid(f"Malformed request: {request.method} {path}")
-        if request.method == "POST":
-            match = _CALL.fullmatch(path)
-            if not match:
-                raise malformed
-            call = match["call"].lower()
+        pattern = {"POST": _CALL, "GET": _STATUS}.get(request.method)
+        match = pattern and pattern.fullmatch(path)
+        if not match:
+            no_name = request.method == "GET" and _NO_NAME.fullmatch(path)
+            logging.warning("REST malformed: %s %s", request.method, one_line(path))
+            raise invalid(
+                "Missing model name in request." if no_name else f"Malformed request: {request.method} {path}"
+            )
+        if pattern is _CALL:
             deadline = time.monotonic() + self._seconds
-            work, name = self._call(request, match, deadline), call.capitalize()
-        elif request.method == "GET":
-            match = _STATUS.fullmatch(path)
-            if not match:
-                raise invalid("Missing model name in request.") if _NO_NAME.fullmatch(path) else malformed
+            work, name = self._call(request, match, deadline), match["call"].capitalize()
+        else:
             name = "GetModelMetadata" if match["metadata"] else "GetModelStatus"
             work = self._metadata(match) if match["metadata"] else self._status(match)
-        else:
-            raise malformed
         model = urllib.parse.unquote(match["name"])
         body = await self._api.answer(model, name, "REST", self._seconds, work)
         return web.Response(body=body, content_type="application/json")
@@ -90,6 +89,8 @@ class Rest:
             raise ServingError(Code.RESOURCE_EXHAUSTED, "the request is larger than allowed", error.status) from None
         except web.RequestPayloadError as error:
             raise invalid(f"the request's body cannot be read: {error.__cause__ or error}") from None
+        except ConnectionError:
+            raise ServingError(Code.CANCELLED, "the client hung up") from None
         document = await asyncio.to_thread(json_tensors.parse, body)
         with self._api.manager.lease(_spec(match)) as version:
             name = json_tensors.signature_name(document)
@@ -104,9 +105,11 @@ class Rest:
 def _spec(match):
     spec = model_pb2.ModelSpec(name=urllib.parse.unquote(match["name"]))
     if match["version"]:
-        if int(match["version"]) >= 2**63:
+        # Before the conversion: Python refuses it for thousands of digits.
+        digits = match["version"].lstrip("0") or "0"
+        if len(digits) > 19 or int(digits) >= 2**63:
             raise invalid(f"Failed to convert version: {match['version']} to numeric.")
-        spec.version.value = int(match["version"])
+        spec.version.value = int(digits)
     elif match["label"]:
         spec.version_label = urllib.parse.unquote(match["label"])
     return spec

@@ -7,12 +7,14 @@ import signal
 
 from absl import logging
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
+from aiohttp.log import server_logger
 from etils import epath
 from tensorflow_serving.config import model_server_config_pb2
 
 from export.serving import gallery, grpc_service, models, monitoring, protos, rest
 from export.serving.api import Api
-from export.serving.errors import Code, ServingError
+from export.serving.errors import Code, ServingError, one_line
 from export.serving.servable import Limits
 from trainers import program
 from zoo.errors import RequestError
@@ -29,7 +31,7 @@ def read_model_config(path):
 
 
 async def serve(options, config, parameters, monitoring_config, credentials):
-    """Serves until SIGTERM or SIGINT, then lets the requests end that are under way.
+    """Serves until SIGTERM, SIGINT or SIGHUP (a terminal that closes), then lets the requests end that are under way.
 
     Args:
         options: the values of `server`'s flags, as attributes.
@@ -43,7 +45,7 @@ async def serve(options, config, parameters, monitoring_config, credentials):
         program.RunFailed: a model has versions, and none can be loaded.
     """
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
     metrics = monitoring.Metrics()
     manager = models.Manager(
@@ -121,7 +123,8 @@ async def _start_grpc(api, credentials, options):
         as_content=options.enable_serialization_as_tensor_content,
         allow_reload=bool(options.model_config_file) if allow_reload is None else allow_reload,
     )
-    address = f"{options.bind_address}:{options.port}"
+    host = options.bind_address.strip("[]")
+    address = f"[{host}]:{options.port}" if ":" in host else f"{host}:{options.port}"
     try:
         if credentials:
             server.add_secure_port(address, credentials)
@@ -152,14 +155,27 @@ async def _start_http(api, prometheus, options):
         keepalive_timeout=options.rest_api_timeout_in_ms / 1e3,
         shutdown_timeout=options.shutdown_grace_seconds,
     )
+    server_logger.addFilter(_malformed_in_a_line)
     await runner.setup()
-    address = f"{options.bind_address}:{options.rest_api_port}"
+    site = web.TCPSite(runner, options.bind_address.strip("[]"), options.rest_api_port)
     try:
-        await web.TCPSite(runner, options.bind_address, options.rest_api_port).start()
+        await site.start()
     except OSError as error:
-        raise RequestError(f"--rest_api_port: {address} cannot be listened on ({error.strerror or error})") from error
-    logging.info("REST at http://%s", address)
+        raise RequestError(
+            f"--rest_api_port: {options.bind_address}:{options.rest_api_port} cannot be listened on "
+            f"({error.strerror or error})"
+        ) from error
+    logging.info("REST at %s", site.name)
     return runner
+
+
+def _malformed_in_a_line(record):
+    """A filter of aiohttp's log, which would add a traceback through its parser."""
+    error = record.exc_info and record.exc_info[1]
+    if isinstance(error, HttpProcessingError):
+        record.levelno, record.levelname, record.exc_info = logging.converter.STANDARD_WARNING, "WARNING", None
+        record.msg, record.args = "REST malformed request from %s: %s", (*record.args, one_line(error.message))
+    return True
 
 
 async def _follow_config(manager, applied, options):

@@ -165,6 +165,8 @@ def rest_cases(random):
         add(404, f"/v1/models/numbered/versions/{version}:predict")
         add(404, f"/v1/models/numbered/versions/{version}", b"", "GET")
         add(400, f"/v1/models/numbered/versions/{version}{version}{version}:predict")
+    add(400, f"/v1/models/numbered/versions/{'1' * 5000}", b"", "GET")
+    add(200, f"/v1/models/numbered/versions/{'0' * 5000}1", b"", "GET")
     for method in ("PUT", "DELETE", "PATCH", "OPTIONS", "POST"):
         add(400, "/v1/models/numbered", method=method)
     for place in ("/v2/models/numbered", "/v10", "/etc/passwd", "/gallery/../v1", "/gallery/models/numbered", "/.git"):

@@ -2,7 +2,10 @@
 
 import asyncio
 import contextlib
+import gc
+import os
 import re
+import signal
 import socket
 import types
 
@@ -10,11 +13,13 @@ import aiohttp
 import grpc
 import pytest
 import requests
-from harness import MODEL_SERVER_FLAGS, TIMEOUT, free_port, program
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+from harness import MODEL_SERVER_FLAGS, TIMEOUT, free_port, program, wait_until
 from prometheus_client import parser
 from tensorflow_serving.apis import get_model_status_pb2, model_management_pb2, model_service_pb2_grpc
 
-from export.serving import models, monitoring, protos, running, server
+from export.serving import gallery, models, monitoring, protos, rest, running, server
 from export.serving.api import Api
 from export.serving.servable import Limits
 from zoo.errors import RequestError
@@ -104,11 +109,134 @@ def test_every_request_is_logged_in_a_line(embedded):
         with contextlib.suppress(grpc.RpcError):
             embedded.models.GetModelStatus(request, timeout=TIMEOUT)
     assert requests.get(embedded.url("/v1/models/numbered"), timeout=TIMEOUT).ok
-    *_, known, made_up, rest = re.findall(r"(?m)^I[^\]]*\] ((?:GRPC|REST) .*)$", embedded.log.read_text())
+    *_, known, made_up, over_rest = re.findall(r"(?m)^[IW][^\]]*\] ((?:GRPC|REST) .*)$", embedded.log.read_text())
     assert re.fullmatch(r"GRPC GetModelStatus numbered OK \d+\.\d ms", known)
-    cut = r"'made_up\\nI1123 08:15 1 api.py:1\] (GRPC ){6}GR'"
-    assert re.fullmatch(rf"GRPC GetModelStatus {cut} NOT_FOUND \d+\.\d ms", made_up)
-    assert re.fullmatch(r"REST GetModelStatus numbered OK \d+\.\d ms", rest)
+    cut = r"'made_up I1123 08:15 1 api.py:1\] (GRPC ){6}GR…'"
+    assert re.fullmatch(rf"GRPC GetModelStatus {cut} NOT_FOUND \d+\.\d ms: 'Could not find any versions .*'", made_up)
+    assert re.fullmatch(r"REST GetModelStatus numbered OK \d+\.\d ms", over_rest)
+
+
+def test_a_request_that_fails_is_logged_with_its_cause(embedded):
+    body = {"signature_name": "non_negative", "instances": [1.0, -1.0]}
+    answer = requests.post(embedded.url("/v1/models/named:predict"), json=body, timeout=TIMEOUT)
+    assert "Condition x >= 0 did not hold" in answer.json()["error"] and "node" not in answer.json()["error"]
+    assert requests.get(embedded.url("/v1/nothing%1B"), timeout=TIMEOUT).status_code == 400
+    *_, failed, malformed = re.findall(r"(?m)^W[^\]]*\] ((?:GRPC|REST) .*)$", embedded.log.read_text())
+    assert re.fullmatch(r"REST Predict named INVALID_ARGUMENT \d+\.\d ms: 'assertion failed: .* x >= 0 .*'", failed)
+    assert malformed == "REST malformed: GET '/v1/nothing%1B'"
+
+
+def test_who_hangs_up_is_counted_as_cancelled(embedded):
+    def page():
+        return requests.get(embedded.url("/monitoring/prometheus/metrics"), timeout=TIMEOUT).text
+
+    def counts():
+        found = dict(re.findall(r'request_count{model_name="numbered",status="(\w+)"} ([0-9.]+)', page()))
+        return [float(found.get(status, 0)) for status in ("INTERNAL", "CANCELLED")]
+
+    internal, cancelled = counts()
+    head = b"POST /v1/models/numbered:predict HTTP/1.1\r\nHost: x\r\n"
+    for sent in (b"Content-Length: 99\r\n\r\n{", b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"):
+        with socket.create_connection((embedded.host, embedded.rest_port)) as connection:
+            connection.sendall(head + sent)
+            # Where nobody handles it yet, a connection that closes is no request.
+            wait_until(lambda: 'requests_in_flight{entrypoint="REST"} 1.0' in page())
+        wait_until(lambda: 'requests_in_flight{entrypoint="REST"} 0.0' in page())
+    assert counts() == [internal, cancelled + 2]
+
+
+@pytest.mark.parametrize("sent", [b"GET / HTTP/9.9\r\n\r\n", b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n"])
+def test_what_is_no_http_is_logged_in_a_line(embedded, sent):
+    before = len(embedded.log.read_text())
+    with socket.create_connection((embedded.host, embedded.rest_port), TIMEOUT) as connection:
+        connection.sendall(sent)
+        assert connection.recv(100).startswith(b"HTTP/1.0 400 ")
+    (line,) = embedded.log.read_text()[before:].splitlines()
+    assert re.match(r"W.*REST malformed request from 127\.0\.0\.1: ['\"]", line)
+
+
+def test_a_link_out_of_a_version_is_not_served(tmp_path):
+    version, outside = tmp_path / "base" / "1", tmp_path / "secret"
+    (version / "assets.extra").mkdir(parents=True)
+    outside.write_text("secret")
+    (version / "card").write_text("card")
+    (version / "assets.extra" / "report.json").symlink_to(outside)
+    (version / "assets.extra" / "model_card.md").symlink_to("../card")
+    # A version may be a link itself.
+    (tmp_path / "base" / "2").symlink_to(version)
+
+    class Manager:
+        @contextlib.contextmanager
+        def lease(self, spec):
+            yield types.SimpleNamespace(path=str(tmp_path / "base" / str(spec.version.value)))
+
+    async def ask():
+        application = web.Application(middlewares=[rest.errors_as_json])
+        application.add_routes(gallery.Gallery(Manager()).routes())
+        async with TestClient(TestServer(application)) as client:
+            for number in (1, 2):
+                path = f"/gallery/models/m/versions/{number}/files/"
+                assert await (await client.get(f"{path}model_card.md")).text() == "card"
+                answer = await client.get(f"{path}report.json")
+                assert answer.status == 404 and "has no report.json" in await answer.text()
+
+    asyncio.run(ask())
+
+
+@pytest.mark.parametrize("address", ["::1", "[::1]"])
+def test_it_listens_on_ipv6_and_ends_in_order_when_its_terminal_closes(models, address):
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    options = types.SimpleNamespace(
+        bind_address=address,
+        port=free_port(),
+        rest_api_port=free_port(),
+        grpc_timeout_in_ms=10_000,
+        rest_api_timeout_in_ms=10_000,
+        rest_api_enable_cors_support=False,
+        max_request_mib=1,
+        max_request_examples=8,
+        max_concurrent_requests=8,
+        enable_serialization_as_tensor_content=False,
+        model_config_file=None,
+        model_config_file_poll_wait_seconds=0,
+        allow_reload_config_requests=False,
+        allow_version_labels_for_unavailable_models=False,
+        file_system_poll_wait_seconds=1,
+        max_num_load_retries=0,
+        load_retry_interval_micros=0,
+        num_load_threads=0,
+        run_threads=0,
+        shutdown_grace_seconds=5,
+        gallery=False,
+    )
+    config, *_ = server.read_configs(
+        types.SimpleNamespace(**{**_FLAGS, "model_name": "numbered", "model_base_path": str(models / "numbered")})
+    )
+
+    async def scenario():
+        serving = asyncio.ensure_future(running.serve(options, config, None, protos.MonitoringConfig(), None))
+        async with grpc.aio.insecure_channel(f"[::1]:{options.port}") as channel:
+            await asyncio.wait({serving, asyncio.ensure_future(channel.channel_ready())}, return_when="FIRST_COMPLETED")
+        while not serving.done():
+            with contextlib.suppress(OSError):
+                _, connection = await asyncio.open_connection("::1", options.rest_api_port)
+                connection.close()
+                break
+            await asyncio.sleep(0.01)
+        assert not serving.done(), serving.result()
+        os.kill(os.getpid(), signal.SIGHUP)
+        await asyncio.wait_for(serving, TIMEOUT)
+
+    # A server that does not handle it shall fail this test, and not end all.
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        asyncio.run(scenario())
+    finally:
+        signal.signal(signal.SIGHUP, before)
+        gc.unfreeze()
 
 
 def test_what_is_logged_follows_the_verbosity():
