@@ -71,8 +71,9 @@ def evaluate(
 
         return measure_points(generator, data, num_samples=num_samples, first_seed=first_seed, untrained=untrained)
     from export.metrics.features import FeatureExtractor, features_for
-    from export.report.images import measure_images
+    from export.report.images import count_samples, measure_images
 
+    count_samples(data, num_samples)  # before minutes are spent on a classifier
     extractor = features if isinstance(features, FeatureExtractor) else features_for(data, features)
     return measure_images(
         generator, data, extractor, num_samples=num_samples, first_seed=first_seed, untrained=untrained

@@ -30,6 +30,9 @@ _RECIPE_VERSION = 1
 _FINGERPRINT_IMAGES = 1000
 # Steps, not epochs: a set of 1,500 images then learns as long as one of 60,000.
 TRAINING_STEPS = 1900
+# A classifier that avoids less than these shares of the errors of always naming the commonest class is no feature space
+# to measure in, or one to be warned of. Conventions: a half is 55 % right of ten classes alike, 75 % of two.
+_USELESS, _WEAK = 0.2, 0.5
 # Training images are held in memory as uint8, at most so many bytes of them.
 _TRAINING_BYTES = 512 * 2**20
 
@@ -45,6 +48,8 @@ class FeatureExtractor:
       num_classes: number of logits K.
       test_accuracy: measured on the test images of the data that the classifier was trained on, as a share; None where
         it is not known.
+      chance: share of those test images that are of the commonest class, which is what naming it always gets right.
+      skill: share of the errors of chance that the classifier avoids, at most 1; None where the accuracy is unknown.
       data_shape: (height, width, channels) that it takes, None in places where any size will do.
       class_names: tuple of K strings, or None.
       metadata: all of the above and the recipe, as it goes into a report.
@@ -56,6 +61,11 @@ class FeatureExtractor:
         self.name, self.version = metadata["name"], metadata["version"]
         self.checksum, self.dim, self.num_classes = metadata["checksum"], metadata["dim"], metadata["num_classes"]
         self.test_accuracy = metadata.get("test_accuracy")
+        # What was trained before this was recorded is taken to have known classes of equal size.
+        self.chance = metadata.get("chance", 1 / self.num_classes)
+        self.skill = None
+        if self.test_accuracy is not None:
+            self.skill = (self.test_accuracy - self.chance) / (1 - self.chance) if self.chance < 1 else 0.0
         self.data_shape = tuple(metadata["data_shape"])
         self.class_names = tuple(metadata["class_names"]) if metadata.get("class_names") else None
         self._forward = forward
@@ -112,6 +122,15 @@ class FeatureExtractor:
         """Whether images of this shape (height, width, channels) can be given to it."""
         return len(data_shape) == 3 and all(
             want is None or want == have for want, have in zip(self.data_shape, data_shape)
+        )
+
+    def weakness(self) -> str | None:
+        """A sentence on a classifier too poor for its features to mean much, or None."""
+        if self.skill is None or self.skill >= _WEAK:
+            return None
+        return (
+            f"The classifier {self.name} names {self.test_accuracy:.1%} of its test images rightly, where naming the "
+            f"commonest class always gets {self.chance:.1%}: what is measured in its features says little."
         )
 
     def _checked(self, images):
@@ -172,7 +191,7 @@ def features_for(dataset, name: str | None = None) -> FeatureExtractor:
     """The extractor for an image set: the one named, or else the one that fits it best.
 
     Without a name: a shipped classifier that was trained on these very images, whatever their path; or else, where the
-    set has labels, a classifier trained on it (some minutes, once: it is cached); or else Inception.
+    set has two classes or more, a classifier trained on it (some minutes, once: it is cached); or else Inception.
 
     Args:
       dataset: a `zoo.datasets.Dataset` of images.
@@ -182,8 +201,8 @@ def features_for(dataset, name: str | None = None) -> FeatureExtractor:
       A `FeatureExtractor` that takes the set's images.
 
     Raises:
-      RequestError: where the named extractor takes another shape, the data are not images, or the set has no labels and
-        Inception's weights cannot be had.
+      RequestError: where the named extractor takes another shape, the data are not images, the set has no two classes
+        and Inception's weights cannot be had, or the classifier trained on it is hardly better than chance.
     """
     shape = tuple(dataset.data_shape)
     if len(shape) != 3:
@@ -198,15 +217,22 @@ def features_for(dataset, name: str | None = None) -> FeatureExtractor:
     for candidate in shipped():
         if _read_metadata(_weights_dir(), candidate)["data_fingerprint"] == print_of_data:
             return load_features(candidate)
-    if dataset.num_classes:
-        return train_classifier(dataset)
+    if dataset.num_classes and dataset.num_classes > 1:
+        extractor = train_classifier(dataset)
+        if extractor.skill < _USELESS:
+            raise RequestError(f"features for {dataset.name!r}: {extractor.weakness()} {_choices()}")
+        return extractor
     try:
         return load_features("inception_v3")
     except RequestError as error:
+        lack = "no labels" if not dataset.num_classes else "one class alone, nothing"
         raise RequestError(
-            f"features for {dataset.name!r}: the set has no labels to train a classifier on, and {error}. "
-            f"Give labels (class folders), Inception's weights, or one of: {', '.join(available())}"
+            f"features for {dataset.name!r}: the set has {lack} to train a classifier on, and {error}. {_choices()}"
         ) from None
+
+
+def _choices():
+    return f"Give labels (class folders), Inception's weights, or one of: {', '.join(available())}"
 
 
 def fingerprint(dataset) -> str:
@@ -242,7 +268,7 @@ def train_classifier(
       The `FeatureExtractor`.
 
     Raises:
-      RequestError: where the set has no labels or is no image set, or the directory cannot be written.
+      RequestError: where the set has no labels, or only one, or is no image set, or the directory cannot be written.
     """
     if len(dataset.data_shape) != 3 or not dataset.num_classes:
         raise RequestError(f"data {dataset.name!r}: a classifier needs labelled images [H, W, C]")
@@ -268,6 +294,8 @@ def train_classifier(
     from export.metrics import small_cnn
 
     images, labels, test_images, test_labels = _training_arrays(dataset, seed)
+    if labels.min() == labels.max():
+        raise RequestError(f"data {dataset.name!r}: one class alone gives nothing to train a classifier on")
     batch_size = min(256, max(1, len(images) // 8))
     epochs = max(1, round(steps / (len(images) // batch_size)))
     logging.info("training the classifier %s on %d images of %s, %d epochs", name, len(images), dataset.name, epochs)
@@ -295,6 +323,7 @@ def train_classifier(
             "training": {"images": len(images), "epochs": epochs, "batch_size": batch_size, "seed": seed},
             "recipe": recipe,
             "test_images": len(test_images),
+            "chance": round(float(np.bincount(test_labels).max() / len(test_labels)), 6),
             "checksum": _sha256([building / f"{name}.npz"]),
         }
         _write_json(building / f"{name}.json", metadata)

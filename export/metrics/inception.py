@@ -66,7 +66,7 @@ def _keras(directory):
     path = next((place for place in places if place.is_file()), None)
     if path is None:
         try:
-            path = keras.utils.get_file(str(places[0]), KERAS_URL, file_hash=KERAS_MD5, cache_subdir="")
+            path = keras.utils.get_file(KERAS_WEIGHTS, KERAS_URL, file_hash=KERAS_MD5, cache_subdir=str(directory))
         except Exception as error:  # Keras turns what its transport raises into plain Exception.
             raise RequestError(
                 f"features 'inception_v3': no weights at {str(places[0])!r} and they cannot be downloaded "

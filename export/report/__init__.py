@@ -16,7 +16,8 @@ finite are null.
     data             {source, data_shape, num_classes, class_names, num_train, num_test}; the last two null without end
     sampling         {num_samples, num_asked, num_reference, first_seed, seeded}: examples of seeds first_seed, …;
                      seeded is false where the model takes latents only. Images are measured as uint8 pixels
-    features?        images only: what the extractor tells of itself: {name, version, checksum, dim, test_accuracy, …}
+    features?        images only: what the extractor tells of itself: {name, version, checksum, dim, test_accuracy,
+                     chance (what naming the commonest class always gets right), …}
     metrics          {name: metric}, a metric being
         value        float or null
         interval     [low, high] or null: a bootstrap interval for the value at this number of samples

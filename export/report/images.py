@@ -39,6 +39,20 @@ class _Seen:
         return len(self.features)
 
 
+def count_samples(data, num_samples):
+    """How many of `num_samples` samples an evaluation draws: as many as there are test images, at most.
+
+    Raises:
+        RequestError: there are fewer than 20 test images.
+    """
+    available = data.num_examples("test")
+    if min(num_samples, available) < _FEWEST:
+        raise RequestError(
+            f"data.source '{data.name}': {available} test images; an evaluation needs at least {_FEWEST}"
+        )
+    return min(num_samples, available)
+
+
 def measure_images(generator, data, extractor, *, num_samples=10_000, first_seed=0, untrained=None):
     """Fréchet and kernel distance, classifier score, precision, recall, density, coverage, and the class histogram.
 
@@ -59,13 +73,8 @@ def measure_images(generator, data, extractor, *, num_samples=10_000, first_seed
     Raises:
         RequestError: there are fewer than 20 test images.
     """
-    available = data.num_examples("test")
-    count = min(num_samples, available)
-    if count < _FEWEST:
-        raise RequestError(
-            f"data.source '{data.name}': {available} test images; an evaluation needs at least {_FEWEST}"
-        )
-    notes = []
+    count = count_samples(data, num_samples)
+    notes = [extractor.weakness()] if extractor.weakness() else []
     if count < num_samples:
         notes.append(f"{num_samples:,} samples were asked for; {count:,} were drawn, as many as there are test images.")
     logging.info("Drawing %d samples, and reading as many test and training images", count)

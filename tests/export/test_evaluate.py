@@ -135,6 +135,28 @@ def test_a_generator_that_does_not_fit_or_broke_down_is_refused(digits, perfect)
         evaluate(broken, digits)
 
 
+def test_too_few_test_images_are_refused_before_a_classifier_is_trained(perfect, monkeypatch):
+    from export.metrics import features
+
+    class Few:
+        name, data_shape, num_classes = "few", (8, 8, 1), 2
+
+        def num_examples(self, split):
+            return {"train": 54, "test": 6}[split]
+
+    monkeypatch.setattr(features, "features_for", lambda *args: pytest.fail("looked for features first"))
+    with pytest.raises(RequestError, match="'few': 6 test images; an evaluation needs at least 20"):
+        evaluate(perfect, Few())
+
+
+def test_a_poor_classifier_is_warned_of_and_its_accuracy_stated(perfect, digits, extractor, tmp_path):
+    poor = FeatureExtractor({**extractor.metadata, "test_accuracy": 0.5, "chance": 0.25}, extractor._forward)
+    measured = evaluate(perfect, digits, features=poor, num_samples=20)
+    assert "names 50.0% of its test images rightly" in measured.notes[0] and "25.0%" in measured.notes[0]
+    text = (_write(measured, digits, tmp_path).parent / "report.md").read_text()
+    assert "test accuracy 50.00 % (naming the commonest class always: 25.00 %)." in text and measured.notes[0] in text
+
+
 def _write(measured, data, tmp_path, rows=(), **generator):
     described = {"origin": "workdir", "path": "runs/one", "parameters": 7, "latent_dim": 2, **generator}
     report = pages.compose(measured, generator=described, data=data, num_asked=1000, first_seed=0, seeded=True)

@@ -132,6 +132,7 @@ def test_a_labelled_set_is_learnt_once_and_cached(cache, monkeypatch):
     first = features.train_classifier(_SmallSet(), steps=30)
     assert first.test_accuracy > 0.95
     assert first.class_names == ("above", "below")
+    assert first.chance == 0.5 and first.skill > 0.9 and first.weakness() is None
     assert sorted(path.name for path in cache.iterdir()) == [f"{first.name}.json", f"{first.name}.npz"]
 
     from export.metrics import small_cnn
@@ -191,6 +192,52 @@ def test_without_labels_and_without_inception_the_choices_are_named(monkeypatch)
     assert "\n" not in str(caught.value)
     with pytest.raises(RequestError, match="needs labelled images"):
         features.train_classifier(_SmallSet(labelled=False))
+
+
+def test_one_class_alone_trains_nothing(monkeypatch):
+    class OneClass(_SmallSet):
+        def arrays(self, split, num=None):
+            images, labels = super().arrays(split, num)
+            return images, 0 * labels
+
+    from export.metrics import small_cnn
+
+    monkeypatch.setattr(small_cnn, "fit", lambda *args, **kwargs: pytest.fail("trained"))
+    with pytest.raises(RequestError, match="'halves': one class alone gives nothing to train a classifier on"):
+        features.features_for(OneClass())
+
+
+@pytest.mark.parametrize(("accuracy", "chance", "verdict"), [(0.58, 0.5, "refused"), (0.3, 0.1, "warned of"),
+                                                             (0.7, 0.1, "good"), (1.0, 1.0, "refused")])  # fmt: skip
+def test_a_classifier_is_held_against_chance(extractor, monkeypatch, accuracy, chance, verdict):
+    trained = features.FeatureExtractor({**extractor.metadata, "test_accuracy": accuracy, "chance": chance}, None)
+    monkeypatch.setattr(features, "train_classifier", lambda dataset: trained)
+    if verdict == "refused":
+        with pytest.raises(RequestError, match=rf"{accuracy:.1%} of its test images .* {chance:.1%}: .*Inception"):
+            features.features_for(_SmallSet())
+    else:
+        assert features.features_for(_SmallSet()) is trained
+        assert (trained.weakness() is None) == (verdict == "good")
+
+
+def test_inception_is_downloaded_and_read_from_where_it_is_put(cache, tmp_path, monkeypatch, digits):
+    import keras
+
+    # Random weights in the format and under the name of Keras' own; from a file, for there may be no network.
+    keras.applications.InceptionV3(weights=None, classifier_activation=None).save(tmp_path / inception.KERAS_WEIGHTS)
+    content = (tmp_path / inception.KERAS_WEIGHTS).read_bytes()
+    monkeypatch.setattr(inception, "KERAS_URL", (tmp_path / inception.KERAS_WEIGHTS).as_uri())
+    monkeypatch.setattr(inception, "KERAS_MD5", hashlib.md5(content).hexdigest())
+    downloaded = features.features_for(_SmallSet(labelled=False))
+    assert downloaded.name == "inception_v3" and downloaded.checksum == hashlib.sha256(content).hexdigest()
+    assert (cache / inception.KERAS_WEIGHTS).read_bytes() == content
+    found, logits = downloaded(digits.arrays("test", 2)[0])
+    assert found.shape == (2, 2048) and logits.shape == (2, 1000)
+    # Downloaded once; and a file that lies there is taken as it is.
+    monkeypatch.setattr(inception, "KERAS_URL", "file:///no/such/file")
+    monkeypatch.setattr(keras.applications, "InceptionV3", lambda weights, **options: pytest.fail(weights))
+    with pytest.raises(pytest.fail.Exception, match=str(cache / inception.KERAS_WEIGHTS)):
+        features.load_features("inception_v3")
 
 
 def test_damaged_inception_weights_are_refused(cache):
