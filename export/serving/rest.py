@@ -4,6 +4,7 @@ import asyncio
 import re
 import time
 import urllib.parse
+from concurrent.futures import ThreadPoolExecutor
 
 from absl import logging
 from aiohttp import web
@@ -26,10 +27,12 @@ class Rest:
         api: `api.Api`.
         seconds: longest time for one request, its body's arrival included.
         metrics_path: where Prometheus finds the metrics, or None.
+        threads: requests whose JSON is read or written at the same time; if None, as many as Python's thread pools.
     """
 
-    def __init__(self, api, seconds, metrics_path=None):
+    def __init__(self, api, seconds, metrics_path=None, threads=None):
         self._api, self._seconds, self._metrics_path = api, seconds, metrics_path
+        self._threads = ThreadPoolExecutor(threads, "rest")
 
     def routes(self):
         """For a web.Application. The last one takes every path below /v1."""
@@ -91,15 +94,18 @@ class Rest:
             raise invalid(f"the request's body cannot be read: {error.__cause__ or error}") from None
         except ConnectionError:
             raise ServingError(Code.CANCELLED, "the client hung up") from None
-        document = await asyncio.to_thread(json_tensors.parse, body)
+        document = await self._in_thread(json_tensors.parse, body)
         with self._api.manager.lease(_spec(match)) as version:
             name = json_tensors.signature_name(document)
             if name and name not in version.servable.signatures:
                 raise invalid(f'Serving signature name: "{name}" not found in signature def')
             signature = version.servable.signature(name)
-            inputs, rows = await asyncio.to_thread(json_tensors.read_inputs, document, signature, self._api.limits)
+            inputs, rows = await self._in_thread(json_tensors.read_inputs, document, signature, self._api.limits)
             outputs = await version.run(signature, inputs, deadline)
-        return await asyncio.to_thread(json_tensors.write_outputs, outputs, rows)
+        return await self._in_thread(json_tensors.write_outputs, outputs, rows)
+
+    async def _in_thread(self, function, *args):
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *args)
 
 
 def _spec(match):

@@ -141,7 +141,8 @@ async def _start_grpc(api, credentials, options):
 async def _start_http(api, prometheus, options):
     metrics_path = (prometheus.path or monitoring.DEFAULT_PATH) if prometheus.enable else None
     application = web.Application(client_max_size=options.max_request_mib * _MIB, middlewares=[rest.errors_as_json])
-    application.add_routes(rest.Rest(api, options.rest_api_timeout_in_ms / 1e3, metrics_path).routes())
+    seconds, threads = options.rest_api_timeout_in_ms / 1e3, options.rest_api_num_threads or None
+    application.add_routes(rest.Rest(api, seconds, metrics_path, threads).routes())
     if options.rest_api_enable_cors_support:
         application.on_response_prepare.append(rest.allow_any_origin)
     if options.gallery:

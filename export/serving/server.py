@@ -138,6 +138,9 @@ def run():
         "enable_serialization_as_tensor_content", False, "Whether outputs travel as bytes; smaller and faster."
     )
     flags.DEFINE_integer("rest_api_timeout_in_ms", 30_000, "Longest time for one REST request.", 1)
+    flags.DEFINE_integer(
+        "rest_api_num_threads", 0, "REST requests whose JSON is read or written at the same time; 0: a few a core.", 0
+    )
     flags.DEFINE_bool(
         "rest_api_enable_cors_support", False, "Whether pages of other sites may read the REST API's answers."
     )

@@ -22,15 +22,16 @@ REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
 
 #: Every flag of tensorflow_model_server 2.20 (model_servers/main.cc) with a value that it takes.
 MODEL_SERVER_FLAGS = """
-    port=8500 grpc_socket_path= rest_api_port=8501 rest_api_timeout_in_ms=30000 rest_api_enable_cors_support=true
-    enable_batching=false allow_version_labels_for_unavailable_models=true batching_parameters_file=
-    enable_per_model_batching_parameters=false model_config_file= model_config_file_poll_wait_seconds=0 model_name=m
-    model_base_path= num_load_threads=2 num_unload_threads=2 max_num_load_retries=5 load_retry_interval_micros=60000000
-    file_system_poll_wait_seconds=1 flush_filesystem_caches=true tensorflow_session_parallelism=2
-    tensorflow_session_config_file= tensorflow_intra_op_parallelism=2 tensorflow_inter_op_parallelism=2
-    use_alts_credentials=false ssl_config_file= platform_config_file= per_process_gpu_memory_fraction=0.5
-    saved_model_tags=serve grpc_channel_arguments=grpc.max_connection_age_ms=2000 grpc_max_threads=8
-    enable_model_warmup=true num_request_iterations_for_warmup=1 version=false monitoring_config_file=
+    port=8500 grpc_socket_path= rest_api_port=8501 rest_api_num_threads=4 rest_api_timeout_in_ms=30000
+    rest_api_enable_cors_support=true enable_batching=false allow_version_labels_for_unavailable_models=true
+    batching_parameters_file= enable_per_model_batching_parameters=false model_config_file=
+    model_config_file_poll_wait_seconds=0 model_name=m model_base_path= num_load_threads=2 num_unload_threads=2
+    max_num_load_retries=5 load_retry_interval_micros=60000000 file_system_poll_wait_seconds=1
+    flush_filesystem_caches=true tensorflow_session_parallelism=2 tensorflow_session_config_file=
+    tensorflow_intra_op_parallelism=2 tensorflow_inter_op_parallelism=2 use_alts_credentials=false ssl_config_file=
+    platform_config_file= per_process_gpu_memory_fraction=0.5 saved_model_tags=serve
+    grpc_channel_arguments=grpc.max_connection_age_ms=2000 grpc_max_threads=8 enable_model_warmup=true
+    num_request_iterations_for_warmup=1 version=false monitoring_config_file=
     remove_unused_fields_from_bundle_metagraph=true prefer_tflite_model=false num_tflite_pools=1
     num_tflite_interpreters_per_pool=1 enable_signature_method_name_check=false xla_cpu_compilation_enabled=false
     xla_gpu_compilation_enabled=false enable_profiler=true thread_pool_factory_config_file= mixed_precision=

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import socket
+import time
 import types
 
 import aiohttp
@@ -19,8 +20,9 @@ from harness import MODEL_SERVER_FLAGS, TIMEOUT, free_port, program, wait_until
 from prometheus_client import parser
 from tensorflow_serving.apis import get_model_status_pb2, model_management_pb2, model_service_pb2_grpc
 
-from export.serving import gallery, models, monitoring, protos, rest, running, server
+from export.serving import gallery, json_tensors, models, monitoring, protos, rest, running, server
 from export.serving.api import Api
+from export.serving.errors import invalid
 from export.serving.servable import Limits
 from zoo.errors import RequestError
 
@@ -183,35 +185,42 @@ def test_a_link_out_of_a_version_is_not_served(tmp_path):
     asyncio.run(ask())
 
 
+def options_with(**changes):
+    """Values of the program's flags for a server that this process runs on free ports."""
+    values = {
+        "bind_address": "127.0.0.1",
+        "port": free_port(),
+        "rest_api_port": free_port(),
+        "model_config_file": None,
+        "model_config_file_poll_wait_seconds": 0,
+        "allow_reload_config_requests": None,
+        "allow_version_labels_for_unavailable_models": False,
+        "file_system_poll_wait_seconds": 1,
+        "num_load_threads": 0,
+        "max_num_load_retries": 5,
+        "load_retry_interval_micros": 60_000_000,
+        "enable_serialization_as_tensor_content": False,
+        "grpc_timeout_in_ms": 10_000,
+        "rest_api_timeout_in_ms": 10_000,
+        "rest_api_num_threads": 0,
+        "rest_api_enable_cors_support": False,
+        "max_request_mib": 1,
+        "max_request_examples": 8,
+        "max_concurrent_requests": 8,
+        "run_threads": 0,
+        "shutdown_grace_seconds": 0,
+        "gallery": True,
+    }
+    return types.SimpleNamespace(**{**values, **changes})
+
+
 @pytest.mark.parametrize("address", ["::1", "[::1]"])
 def test_it_listens_on_ipv6_and_ends_in_order_when_its_terminal_closes(models, address):
     try:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
     except OSError:
         pytest.skip("this machine has no IPv6")
-    options = types.SimpleNamespace(
-        bind_address=address,
-        port=free_port(),
-        rest_api_port=free_port(),
-        grpc_timeout_in_ms=10_000,
-        rest_api_timeout_in_ms=10_000,
-        rest_api_enable_cors_support=False,
-        max_request_mib=1,
-        max_request_examples=8,
-        max_concurrent_requests=8,
-        enable_serialization_as_tensor_content=False,
-        model_config_file=None,
-        model_config_file_poll_wait_seconds=0,
-        allow_reload_config_requests=False,
-        allow_version_labels_for_unavailable_models=False,
-        file_system_poll_wait_seconds=1,
-        max_num_load_retries=0,
-        load_retry_interval_micros=0,
-        num_load_threads=0,
-        run_threads=0,
-        shutdown_grace_seconds=5,
-        gallery=False,
-    )
+    options = options_with(bind_address=address, shutdown_grace_seconds=5)
     config, *_ = server.read_configs(
         types.SimpleNamespace(**{**_FLAGS, "model_name": "numbered", "model_base_path": str(models / "numbered")})
     )
@@ -246,21 +255,12 @@ def test_what_is_logged_follows_the_verbosity():
 
 @pytest.mark.parametrize("enabled", [False, True])
 def test_other_sites_may_read_answers_only_where_the_operator_says_so(enabled):
-    port = free_port()
-    options = types.SimpleNamespace(
-        bind_address="127.0.0.1",
-        rest_api_port=port,
-        rest_api_timeout_in_ms=10_000,
-        rest_api_enable_cors_support=enabled,
-        max_request_mib=1,
-        shutdown_grace_seconds=0,
-        gallery=True,
-    )
+    options = options_with(rest_api_enable_cors_support=enabled)
 
     async def ask():
         api = Api(models.Manager(), monitoring.Metrics(), Limits())
         runner = await running._start_http(api, protos.MonitoringConfig().prometheus_config, options)
-        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{options.rest_api_port}") as session:
             asked = {"Origin": "https://example.org", "Access-Control-Request-Method": "POST"}
             answers = [
                 await session.options("/v1/models/m:predict", headers=asked),
@@ -281,6 +281,29 @@ def test_other_sites_may_read_answers_only_where_the_operator_says_so(enabled):
         } == allowed
 
 
+def test_rest_api_num_threads_is_how_many_requests_are_parsed_at_the_same_time(monkeypatch):
+    options, parsing, most = options_with(rest_api_num_threads=2), [], []
+
+    def parse(body):
+        parsing.append(body)
+        most.append(len(parsing))
+        time.sleep(0.05)
+        parsing.pop()
+        raise invalid("parsed")
+
+    monkeypatch.setattr(json_tensors, "parse", parse)
+
+    async def ask():
+        api = Api(models.Manager(), monitoring.Metrics(), Limits())
+        runner = await running._start_http(api, protos.MonitoringConfig().prometheus_config, options)
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{options.rest_api_port}") as session:
+            answers = await asyncio.gather(*(session.post("/v1/models/m:predict", json={}) for _ in range(6)))
+        await runner.cleanup()
+        return {answer.status for answer in answers}
+
+    assert asyncio.run(ask()) == {400} and (len(most), max(most)) == (6, 2)
+
+
 @pytest.mark.parametrize(
     ("allowed", "config_file", "code"),
     [
@@ -291,24 +314,14 @@ def test_other_sites_may_read_answers_only_where_the_operator_says_so(enabled):
     ],
 )
 def test_clients_may_replace_a_config_file_and_else_only_where_the_operator_says_so(allowed, config_file, code):
-    port = free_port()
-    options = types.SimpleNamespace(
-        bind_address="127.0.0.1",
-        port=port,
-        grpc_timeout_in_ms=10_000,
-        max_request_mib=1,
-        max_concurrent_requests=8,
-        enable_serialization_as_tensor_content=False,
-        model_config_file=config_file,
-        allow_reload_config_requests=allowed,
-    )
+    options = options_with(model_config_file=config_file, allow_reload_config_requests=allowed)
     request = model_management_pb2.ReloadConfigRequest()
     request.config.model_config_list.config.add(name="m", base_path="relative")
 
     async def ask():
         api = Api(models.Manager(), monitoring.Metrics(), Limits())
         server, _ = await running._start_grpc(api, None, options)
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{options.port}") as channel:
             stub = model_service_pb2_grpc.ModelServiceStub(channel)
             with pytest.raises(grpc.aio.AioRpcError) as refused:
                 await stub.HandleReloadConfigRequest(request, timeout=TIMEOUT)
@@ -324,7 +337,7 @@ def test_tensorflow_servings_flags_are_accepted_and_those_without_effect_are_nam
     assert (done.returncode, error.partition(";")[0]) == (2, "server.py: --model_base_path: missing")
     warned = [re.search(r"--(\w+) has no effect: .", line)[1] for line in warnings]
     assert len(warned) == len(set(warned)) and {"num_unload_threads", "grpc_channel_arguments"} <= set(warned)
-    assert not {"port", "model_name", "saved_model_tags"} & set(warned)
+    assert not {"port", "rest_api_num_threads", "num_load_threads", "saved_model_tags"} & set(warned)
     assert program("--enable_cors_support").stderr == program().stderr
 
 
