@@ -1,15 +1,13 @@
 """Checkpoints that appear whole or not at all: `checkpoints/step_00001000/` in a workdir."""
 
-import re
 import tempfile
 
 import tensorflow as tf
 from absl import logging
 from etils import epath
 
+from trainers.runs import checkpoint_steps
 from zoo.errors import RequestError
-
-_NAME = re.compile(r"step_(\d{8,})")
 
 
 class Checkpoints:
@@ -28,9 +26,7 @@ class Checkpoints:
 
     def steps(self):
         """Steps of the checkpoints there are, oldest first."""
-        if not self.directory.exists():
-            return []
-        return sorted(int(match[1]) for entry in self.directory.iterdir() if (match := _NAME.fullmatch(entry.name)))
+        return checkpoint_steps(self.directory)
 
     def path(self, step):
         """Directory of the checkpoint at `step`."""

@@ -6,6 +6,7 @@ A workdir is all that a run leaves: `config.json`, `checkpoints/`, `metrics.json
 
 import dataclasses
 import json
+import re
 
 import ml_collections
 from etils import epath
@@ -15,6 +16,20 @@ from trainers import dynamics, objectives, techniques
 from zoo import datasets, families
 from zoo.errors import RequestError
 from zoo.files import check_writable, write_whole
+
+#: What may differ when a run is started again, and why the steps already taken are the same under either value.
+_MAY_CHANGE = {
+    "train.steps": "no step looks at how many follow, unless `_tied_to_steps` says so",
+    "train.steps_per_execution": "how many steps one call takes; each is the same",
+    "train.log_every": "only what is told",
+    "train.sample_every": "only what is drawn",
+    "train.checkpoint_every": "only what is saved",
+    "train.keep_checkpoints": "only what is kept",
+    "train.on_nonfinite": "decides about steps that are still to come",
+    "data.on_corrupt": "decides about images still to come; under 'error' no step was taken with a damaged one",
+}
+
+_CHECKPOINT = re.compile(r"step_(\d{8,})")
 
 
 @dataclasses.dataclass
@@ -201,16 +216,24 @@ def check_workdir(workdir, config):
     """Checks, before any work and leaving nothing behind, that `workdir` can take this config's run.
 
     Raises:
-        RequestError: it cannot be written, or holds the run of another config (the keys that differ are named).
+        RequestError: it cannot be written, holds the run of a config that differs in more than may change (the keys
+            are named), or checkpoints of an unknown config.
     """
     workdir = epath.Path(workdir)
+    steps = checkpoint_steps(workdir / "checkpoints")
     if (workdir / "config.json").exists():
-        held = config_checks.flatten(_read_config(workdir)["config"])
-        asked = config_checks.flatten(json.loads(config.to_json_best_effort()))
-        changed = sorted(key for key in held.keys() | asked.keys() if held.get(key) != asked.get(key))
-        if changed:
-            shown = ", ".join(f"{key} (there {held.get(key)!r}, asked {asked.get(key)!r})" for key in changed)
+        changes = _changes(_read_config(workdir)["config"], config)
+        barred = {key: why for key in changes if (why := _why_barred(key, config, steps)) is not None}
+        if barred:
+            shown = ", ".join(
+                f"{key} (there {changes[key][0]!r}, asked {changes[key][1]!r}{why})" for key, why in barred.items()
+            )
             raise RequestError(f"--workdir: {workdir} holds a run of another config; it differs in {shown}")
+    elif steps:
+        raise RequestError(
+            f"--workdir: {workdir} holds checkpoints and no config.json, which says what they are of; expected that "
+            "file put back, or a new directory"
+        )
     for name in ("checkpoints", "samples", "logs"):
         if (workdir / name).exists() and not (workdir / name).is_dir():
             raise RequestError(f"--workdir: {workdir / name} is a file; expected a run's directory of that name")
@@ -218,13 +241,59 @@ def check_workdir(workdir, config):
     check_writable(workdir, "--workdir")
 
 
-def write_config(run):
-    """Makes the workdir, and writes `config.json` into it unless it is there."""
-    run.workdir.mkdir(parents=True, exist_ok=True)
-    target = run.workdir / "config.json"
-    if not target.exists():
-        text = {"config": json.loads(run.config.to_json_best_effort()), "data_shape": list(run.data_shape)}
-        write_whole(target, (json.dumps(text, indent=2) + "\n").encode())
+def _changes(held, config):
+    """What `config` changes in a config that was read from a file: {key: (value there, value asked)}, sorted."""
+    held, asked = config_checks.flatten(held), config_checks.flatten(json.loads(config.to_json_best_effort()))
+    differing = sorted(key for key in held.keys() | asked.keys() if held.get(key) != asked.get(key))
+    return {key: (held.get(key), asked.get(key)) for key in differing}
+
+
+def _why_barred(key, config, steps):
+    """Why `key` must stay in a run with checkpoints at `steps`: what a message adds, or None where it may change."""
+    if key not in _MAY_CHANGE:
+        return ""
+    if key == "train.steps":
+        if tied := _tied_to_steps(config):
+            return f"; {tied}"
+        if steps and config.train.steps < steps[-1]:
+            return f"; {steps[-1]} are done"
+    return None
+
+
+def _tied_to_steps(config):
+    """Why the weights after some step depend on `train.steps`; None where they do not."""
+    if config.train.decay_from < 1:
+        return "the learning rates fall with it, train.decay_from"
+    if config.get("instance_noise", {}).get("std"):
+        return "the noise falls with it, instance_noise.until"
+    return None
+
+
+def write_config(run, step):
+    """Writes `config.json` into the workdir; into that of a run at `step`, what its config changes beside the former.
+
+    A key "changes" lists, oldest first, from which step on which values were others: [{"step": 300, "train.steps":
+    [300, 400]}].
+    """
+    target, changes = run.workdir / "config.json", []
+    if target.exists():
+        former = json.loads(target.read_text())
+        changed = _changes(former["config"], run.config)
+        if not changed:
+            return
+        changes = [*former.get("changes", []), {"step": step, **changed}]
+    text = {"config": json.loads(run.config.to_json_best_effort()), "data_shape": list(run.data_shape)}
+    if changes:
+        text["changes"] = changes
+    write_whole(target, (json.dumps(text, indent=2) + "\n").encode())
+
+
+def checkpoint_steps(directory):
+    """Steps of the checkpoints in a directory, oldest first; [] where there is none."""
+    directory = epath.Path(directory)
+    if not directory.is_dir():
+        return []
+    return sorted(int(match[1]) for entry in directory.iterdir() if (match := _CHECKPOINT.fullmatch(entry.name)))
 
 
 def _read_config(workdir):
@@ -243,8 +312,7 @@ def check_run(workdir):
     TensorFlow."""
     workdir = epath.Path(workdir)
     data_shape = _read_config(workdir)["data_shape"]
-    checkpoints = workdir / "checkpoints"
-    if not checkpoints.is_dir() or not any(entry.name.startswith("step_") for entry in checkpoints.iterdir()):
+    if not checkpoint_steps(workdir / "checkpoints"):
         raise RequestError(f"--workdir: {workdir} holds no checkpoint yet")
     return data_shape
 

@@ -42,10 +42,11 @@ def main(argv):
         if not value:
             raise RequestError(f"--{name}: missing; see --help")
     config_checks.drop_former_options(config, config_flags.get_override_values(flags.FLAGS["config"]))
-    from trainers import runs, strategies
+    from trainers import lock, runs, strategies
 
     strategies.check(_STRATEGY.value)
     data = config_checks.check(config, replicas=max(1, _LOGICAL_CPUS.value))
+    lock.check_free(_WORKDIR.value)
     runs.check_workdir(_WORKDIR.value, config)
 
     program.start_tensorflow()

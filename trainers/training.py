@@ -1,9 +1,11 @@
 """Trains a run to its last step, or resumes it: `GAN.fit` with the callbacks that keep a workdir."""
 
+import contextlib
+
 import tensorflow as tf
 from absl import logging
 
-from trainers import callbacks, runs
+from trainers import callbacks, lock, runs
 from trainers.checkpoints import Checkpoints
 from trainers.program import RunFailed
 from zoo import datasets
@@ -40,17 +42,28 @@ def train(run):
     The weights at the end are those of an uninterrupted run, every byte on the same device and thread count.
 
     Raises:
+        RequestError: another process trains in the workdir, or it holds another run.
         RunFailed: a loss or gradient was not finite (and rolling back did not help, or was not asked for).
         Interrupted: SIGINT or SIGTERM; a checkpoint was saved.
     """
+    run.workdir.mkdir(parents=True, exist_ok=True)
+    # Of several workers the one that writes the workdir holds it for all.
+    writes = run.gan.distribute_strategy.extended.should_checkpoint
+    with lock.held(run.workdir) if writes else contextlib.nullcontext():
+        runs.check_workdir(run.workdir, run.config)
+        _train(run, writes)
+
+
+def _train(run, writes):
     settings, gan = run.config.train, run.gan
-    runs.write_config(run)
     checkpoints = Checkpoints(run.workdir / "checkpoints", settings.keep_checkpoints)
     restored = checkpoints.restore_newest(gan)
+    if writes:
+        runs.write_config(run, restored or 0)
+        checkpoints.drop_after(restored or 0)
     if restored is None:
         checkpoints.save(gan)
     else:
-        checkpoints.drop_after(restored)
         logging.info("Resumed from step %d of %d", restored, settings.steps)
     failed_at, rollbacks = -1, 0
     while int(gan.step.numpy()) < settings.steps:

@@ -119,6 +119,73 @@ def test_a_workdir_refuses_another_config_and_names_what_differs(small_config, b
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.fixture
+def holding(tmp_path):
+    """holding(config, step): a workdir with the config.json of a run, and the name of a checkpoint at `step`."""
+
+    def holding(config, step):
+        text = {"config": json.loads(config.to_json_best_effort()), "data_shape": [2]}
+        (tmp_path / "config.json").write_text(json.dumps(text))
+        (tmp_path / "checkpoints" / f"step_{step:08d}").mkdir(parents=True)
+        return tmp_path
+
+    return holding
+
+
+@pytest.mark.parametrize(
+    "key, value",
+    [
+        ("train.steps", 7),
+        ("train.steps", 5),
+        ("train.steps_per_execution", 3),
+        ("train.log_every", 7),
+        ("train.sample_every", 7),
+        ("train.checkpoint_every", 7),
+        ("train.keep_checkpoints", 7),
+        ("train.on_nonfinite", "rollback"),
+        ("data.on_corrupt", "skip"),
+    ],
+)
+def test_what_does_not_touch_the_steps_taken_may_change(key, value, small_config, holding):
+    constant = {"train.decay_from": 1.0}
+    runs.check_workdir(holding(small_config(changes=constant), 5), small_config(changes={**constant, key: value}))
+
+
+@pytest.mark.parametrize(
+    "both, changes, message",
+    [
+        ({"train.decay_from": 1.0}, {"train.steps": 4}, r"train.steps \(there 6, asked 4; 5 are done\)"),
+        (
+            {"train.decay_from": 0.5},
+            {"train.steps": 9},
+            r"train.steps \(there 6, asked 9; the learning rates fall with it",
+        ),
+        (
+            {"train.decay_from": 1.0, "instance_noise.std": 0.5},
+            {"train.steps": 9},
+            r"train.steps \(there 6, asked 9; the noise falls with it",
+        ),
+        (
+            {"train.decay_from": 1.0},
+            {"train.steps": 9, "train.ema_decay": 0.5},
+            r"it differs in train.ema_decay \(there 0.0, asked 0.5\)$",
+        ),
+        ({}, {"data.source": "grid"}, r"data.source \(there 'ring', asked 'grid'\)"),
+    ],
+)
+def test_what_would_have_changed_the_steps_taken_may_not(both, changes, message, small_config, holding):
+    workdir = holding(small_config(changes=both), 5)
+    with pytest.raises(RequestError, match=message):
+        runs.check_workdir(workdir, small_config(changes={**both, **changes}))
+
+
+def test_checkpoints_without_their_config_are_not_resumed(small_config, holding):
+    workdir = holding(small_config(), 5)
+    (workdir / "config.json").unlink()
+    with pytest.raises(RequestError, match=f"--workdir: {workdir} holds checkpoints and no config.json"):
+        runs.check_workdir(workdir, small_config())
+
+
 def test_a_workdir_that_cannot_be_written_is_refused_at_once(small_config, tmp_path):
     (tmp_path / "file").write_text("")
     for workdir in (tmp_path / "file", tmp_path / "file" / "below" / "it"):

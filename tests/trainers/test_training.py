@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from trainers import callbacks, runs, training
 from trainers.program import Interrupted, RunFailed
+from zoo.errors import RequestError
 
 
 class Crash(Exception):
@@ -116,6 +117,42 @@ def test_a_finished_run_started_again_changes_nothing(small_config, build, state
     training.train(again)
     assert_same(state(first.gan), state(again.gan))
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == files
+
+
+def test_a_finished_run_is_extended_to_the_same_bytes(small_config, build, state, assert_same, tmp_path):
+    constant = {"train.decay_from": 1.0, "train.log_every": 3}
+    longer = {**constant, "train.steps": 9, "train.steps_per_execution": 3}
+    whole = build(small_config(changes=longer), workdir=tmp_path / "whole")
+    training.train(whole)
+    training.train(build(small_config(changes=constant), workdir=tmp_path / "cut"))
+    extended = build(small_config(changes=longer), workdir=tmp_path / "cut")
+    training.train(extended)
+    assert_same(state(whole.gan), state(extended.gan))
+    assert rows(tmp_path / "cut") == rows(tmp_path / "whole")
+    written, expected = (json.loads((tmp_path / name / "config.json").read_text()) for name in ("cut", "whole"))
+    change = {"step": 6, "train.steps": [6, 9], "train.steps_per_execution": [1, 3]}
+    assert written == {**expected, "changes": [change]}
+    # A second change is added to the first, and the run is still one that can be opened.
+    again = {**longer, "train.keep_checkpoints": 1}
+    training.train(build(small_config(changes=again), workdir=tmp_path / "cut"))
+    written = json.loads((tmp_path / "cut" / "config.json").read_text())
+    assert written["changes"] == [change, {"step": 9, "train.keep_checkpoints": [3, 1]}]
+    assert int(runs.open_run(tmp_path / "cut").gan.step) == 9
+
+
+def test_a_workdir_that_is_being_trained_in_is_refused(small_config, build, at_step, tmp_path):
+    config = small_config()
+    second, refusals = build(config, workdir=tmp_path), []
+
+    def start_second():
+        with pytest.raises(RequestError, match="is being trained in by process") as caught:
+            training.train(second)
+        refusals.append(caught.value)
+
+    at_step(4, start_second)
+    training.train(build(config, workdir=tmp_path))
+    assert len(refusals) == 1
+    assert [row["step"] for row in rows(tmp_path)] == [1, 2, 3, 4, 5, 6]
 
 
 def test_the_workdir_explains_itself(small_config, build, tmp_path, pictures):
