@@ -12,6 +12,7 @@ import pytest
 import tensorflow as tf
 
 from trainers import callbacks, runs, training
+from trainers.checkpoints import Checkpoints
 from trainers.program import Interrupted, RunFailed
 from zoo.errors import RequestError
 
@@ -105,6 +106,7 @@ def test_everything_that_has_a_state_is_resumed(small_config, build, state, asse
     training.train(resumed)
     assert_same(state(whole.gan), state(resumed.gan))
     assert rows(tmp_path / "cut") == rows(tmp_path / "whole")
+    assert Checkpoints(tmp_path / "cut" / "checkpoints").steps() == [12, 18, 20]
     assert_same(state(whole.gan), state(runs.open_run(tmp_path / "cut").gan))
 
 
