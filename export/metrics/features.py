@@ -220,19 +220,18 @@ def features_for(dataset, name: str | None = None) -> FeatureExtractor:
     if dataset.num_classes and dataset.num_classes > 1:
         extractor = train_classifier(dataset)
         if extractor.skill < _USELESS:
-            raise RequestError(f"features for {dataset.name!r}: {extractor.weakness()} {_choices()}")
+            raise RequestError(
+                f"features for {dataset.name!r}: {extractor.weakness()} Choose others by name: {', '.join(available())}"
+            )
         return extractor
     try:
         return load_features("inception_v3")
     except RequestError as error:
         lack = "no labels" if not dataset.num_classes else "one class alone, nothing"
         raise RequestError(
-            f"features for {dataset.name!r}: the set has {lack} to train a classifier on, and {error}. {_choices()}"
+            f"features for {dataset.name!r}: the set has {lack} to train a classifier on, and {error}. "
+            f"Give labels (class folders), Inception's weights, or one of: {', '.join(available())}"
         ) from None
-
-
-def _choices():
-    return f"Give labels (class folders), Inception's weights, or one of: {', '.join(available())}"
 
 
 def fingerprint(dataset) -> str:

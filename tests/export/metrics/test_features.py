@@ -213,7 +213,7 @@ def test_a_classifier_is_held_against_chance(extractor, monkeypatch, accuracy, c
     trained = features.FeatureExtractor({**extractor.metadata, "test_accuracy": accuracy, "chance": chance}, None)
     monkeypatch.setattr(features, "train_classifier", lambda dataset: trained)
     if verdict == "refused":
-        with pytest.raises(RequestError, match=rf"{accuracy:.1%} of its test images .* {chance:.1%}: .*Inception"):
+        with pytest.raises(RequestError, match=rf"{accuracy:.1%} of its test images .* {chance:.1%}: .*inception_v3"):
             features.features_for(_SmallSet())
     else:
         assert features.features_for(_SmallSet()) is trained
