@@ -21,6 +21,8 @@ from zoo.errors import RequestError
 
 #: The largest count: what a 32-bit integer of TensorFlow or of a file format holds.
 _MOST = 2**31 - 1
+#: The most moves of a dynamics' step; its graph holds a copy of the networks for each.
+_MOST_MOVES = 100
 _COUNT = f"a whole number, 1 to {_MOST}"
 
 
@@ -145,6 +147,11 @@ def check(config, replicas=1):
                 raise RequestError(f"config.{key}: {value!r}; expected finite numbers")
     check_objective_options(config)
     dynamics.METHODS.check_options(config.dynamics, config.dynamics_options, "config.dynamics_options")
+    for option, least in (("critic_steps", 1), ("steps", 0)):
+        value = config.dynamics_options.get(option, 1)
+        if not (_is_whole(value) and least <= value <= _MOST_MOVES):
+            where = f"config.dynamics_options.{option}"
+            raise RequestError(f"{where}: {value!r}; expected a whole number, {least} to {_MOST_MOVES}")
     for player in ("generator", "critic"):
         _check_network(config[player], player)
         optimizers.check(config[f"{player}_optimizer"], f"config.{player}_optimizer")

@@ -24,10 +24,10 @@ _NO_GPU = "failed call to cuInit"
 #: Where this package's own lines come from.
 _OURS = tuple(f"{pathlib.Path(__file__).parents[1] / name}{os.sep}" for name in ("zoo", "trainers", "export"))
 _FILTER = """
-import re, sys
-for line in sys.stdin:
-    if not re.search(sys.argv[1], line):
-        print(line, end="", file=sys.stderr, flush=True)
+import os, re, sys
+for line in sys.stdin.buffer:
+    if not re.search(os.fsencode(sys.argv[1]), line):
+        os.write(2, line)
 """
 
 

@@ -25,7 +25,7 @@ _STRATEGY = flags.DEFINE_string(
     "strategy", "auto", "Where to compute: auto, one_device, mirrored, multi_worker or tpu."
 )
 _LOGICAL_CPUS = flags.DEFINE_integer(
-    "logical_cpus", 0, "Split the CPU into so many devices, to rehearse replicas without a GPU.", lower_bound=0
+    "logical_cpus", 0, "Split the CPU into so many devices, to rehearse replicas without a GPU.", 0, 64
 )
 
 

@@ -23,7 +23,8 @@ _NAME = flags.DEFINE_string("name", None, "Name of the extractor; from the data 
 _OUT = flags.DEFINE_string("out", None, "Directory for the weights and metadata; the cache where not given.")
 _IMAGE_SIZE = flags.DEFINE_integer("image_size", None, "Height and width to bring the images to.", lower_bound=1)
 _STEPS = flags.DEFINE_integer("steps", features.TRAINING_STEPS, "Training steps.", lower_bound=1)
-_SEED = flags.DEFINE_integer("seed", 0, "Seeds weights, dropout and order.", lower_bound=0)
+# Each layer's seed is below a thousand times the next one, and Keras takes 32 bits.
+_SEED = flags.DEFINE_integer("seed", 0, "Seeds weights, dropout and order.", 0, 2**32 // 1000 - 1)
 
 
 def main(argv):

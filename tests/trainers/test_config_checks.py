@@ -21,6 +21,8 @@ WRONG = [
     ("dynamics", "", "'' is no dynamics; there are alternating, "),
     ("objective_options.real_label", float("nan"), "nan; expected finite numbers"),
     ("dynamics_options.critic_steps", float("inf"), "inf; expected finite numbers"),
+    ("dynamics_options.critic_steps", 0, "0; expected a whole number, 1 to 100"),
+    ("dynamics_options.critic_steps", 10**6, "1000000; expected a whole number, 1 to 100"),
     ("generator.latent_dim", 0, "0; expected a whole number, 1 to"),
     ("generator.latent_dim", 2.5, "2.5; expected a whole number, 1 to"),
     ("generator.hidden_units", (8, 0), r"\(8, 0\); expected a tuple of whole numbers"),
