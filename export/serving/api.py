@@ -50,7 +50,9 @@ class Api:
                 error = ServingError(Code.DEADLINE_EXCEEDED, f"not answered within {seconds:.3g} seconds")
             error = ServingError.of(error)
             code, cause = error.code, f": {one_line(error.message)}"
-            raise error from None
+            # Without the traceback: asyncio's futures and it hold each other, and its frames all that the request was
+            # read into, until garbage is collected.
+            raise error.with_traceback(None) from None
         finally:
             known = name if self.manager.knows(name) else ""
             took = time.perf_counter() - start

@@ -21,7 +21,7 @@ from tensorflow_serving.apis import (
 
 from export.serving import proto_tensors
 from export.serving.errors import Code, ServingError, invalid
-from export.serving.servable import DEFAULT_SIGNATURE
+from export.serving.servable import DEFAULT_SIGNATURE, check_outputs
 from zoo.errors import RequestError
 
 #: Messages up to so many bytes are read and written at once, larger ones in a thread, so that nobody waits for them. A
@@ -96,9 +96,11 @@ class PredictionService(_Service, prediction_service_pb2_grpc.PredictionServiceS
             else:
                 inputs = await asyncio.to_thread(signature.decode, request.inputs, limits)
             aliases = signature.select(request.output_filter)
+            signature.check_response(inputs, limits.response_bytes)
             outputs = await version.run(signature, inputs, deadline)
             number = version.number
         outputs = {alias: outputs[alias] for alias in aliases}
+        check_outputs(outputs, limits.response_bytes)
         if sum(value.nbytes for value in outputs.values()) <= _SMALL_RESPONSE:
             return self._response(spec, number, outputs)
         return await asyncio.to_thread(self._response, spec, number, outputs)

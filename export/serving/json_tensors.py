@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import gc
 import itertools
 import json
 
@@ -26,12 +27,19 @@ def parse(body):
     """
     if not body:
         raise invalid("JSON Parse error: The document is empty")
+    # Lists that only grow hold no garbage. The collector would look through them over and over, while the interpreter,
+    # which a parser does not let go of, answers nobody.
+    collects = gc.isenabled()
+    gc.disable()
     try:
         document = json.loads(body)
     except RecursionError:
         raise invalid("JSON Parse error: nested too deeply") from None
     except ValueError as error:
         raise invalid(f"JSON Parse error: {error}") from None
+    finally:
+        if collects:
+            gc.enable()
     if not isinstance(document, dict):
         raise invalid(f"JSON Value: {_show(document)} Is not object")
     return document
@@ -69,7 +77,7 @@ def read_inputs(document, signature, limits):
     if not signature.inputs:
         raise invalid("Failed to get input map for signature")
     if "instances" in document:
-        values, rows = _of_rows(document, signature.inputs), True
+        values, rows = _of_rows(document, signature.inputs, limits), True
     elif "inputs" in document:
         values, rows = _of_columns(document["inputs"], signature.inputs), False
     else:
@@ -84,12 +92,14 @@ def read_inputs(document, signature, limits):
     return arrays, rows
 
 
-def _of_rows(document, inputs):
+def _of_rows(document, inputs, limits):
     instances = document["instances"]
     if not isinstance(instances, list):
         raise invalid(f"JSON Value: {_show(document)} Expecting 'instances' to be an list/array")
     if not instances:
         raise invalid(f"JSON Value: {_show(document)} No values in 'instances' array")
+    if len(instances) > limits.examples:  # before anything looks at each
+        raise invalid(f"'instances' has {len(instances)} examples; at most {limits.examples} fit one request")
     if not _is_named(instances[0]):
         if len(inputs) > 1:
             raise invalid(

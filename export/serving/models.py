@@ -319,7 +319,7 @@ class Manager:
                 version.error.message,
             )
             self._metrics.not_loaded(version.path)
-            await self._in_loader(_give_back)
+            await self._in_loader(give_back)
             return
         version.run = _Runner(version, self._parameters, self._threads, self._metrics)
         version.state = State.AVAILABLE
@@ -347,7 +347,7 @@ class Manager:
         servable, version.servable, version.run = version.servable, None, None
         await self._in_loader(servable.close)
         del servable
-        await self._in_loader(_give_back)
+        await self._in_loader(give_back)
         version.state = State.END
         self._metrics.forget(version.path)
         logging.info("unloaded %s version %d", model.name, version.number)
@@ -507,7 +507,7 @@ def _fingerprint(path):
         return None
 
 
-def _give_back():
+def give_back():
     """Hands freed memory to the system, which the C library's allocator else keeps."""
     gc.collect()
     with contextlib.suppress(OSError, AttributeError):

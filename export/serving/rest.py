@@ -1,6 +1,7 @@
 """The REST half of the server: TensorFlow Serving's paths, bodies and status codes (its guide api_rest.md)."""
 
 import asyncio
+import contextlib
 import re
 import time
 import urllib.parse
@@ -13,10 +14,19 @@ from tensorflow_serving.apis import get_model_metadata_pb2, model_pb2
 
 from export.serving import json_tensors, monitoring
 from export.serving.errors import Code, ServingError, invalid, one_line
+from export.serving.models import give_back
+from export.serving.servable import check_outputs
 
 _NAMED = r"(?i:/v1/models/(?P<name>[^/:]+)(?:/versions/(?P<version>[0-9]+)|/labels/(?P<label>[^/:]+))?"
 _CALL = re.compile(_NAMED + r":(?P<call>classify|regress|predict))")
 _STATUS = re.compile(_NAMED + r"(?P<metadata>/metadata)?)")
+#: Requests that are read or written at the same time. JSON can take 30 times its size in memory, and more threads would
+#: not be faster, for the interpreter runs one at a time.
+THREADS = 2
+#: Bytes of a body after which memory is handed back to the system: it took up to 30 times as much.
+_LARGE = 1 << 20
+#: The bodies in memory that are not read yet have at most so many times the largest body's size.
+_BODIES = 8
 _NO_NAME = re.compile(r"(?i:/v1/models/?)")
 
 
@@ -26,13 +36,15 @@ class Rest:
     Args:
         api: `api.Api`.
         seconds: longest time for one request, its body's arrival included.
+        max_bytes: of a request's body.
         metrics_path: where Prometheus finds the metrics, or None.
-        threads: requests whose JSON is read or written at the same time; if None, as many as Python's thread pools.
+        threads: requests whose JSON is read or written at the same time.
     """
 
-    def __init__(self, api, seconds, metrics_path=None, threads=None):
-        self._api, self._seconds, self._metrics_path = api, seconds, metrics_path
+    def __init__(self, api, seconds, max_bytes, metrics_path=None, threads=THREADS):
+        self._api, self._seconds, self._max_bytes, self._metrics_path = api, seconds, max_bytes, metrics_path
         self._threads = ThreadPoolExecutor(threads, "rest")
+        self._waiting_bytes, self._give_back = 0, None
 
     def routes(self):
         """For a web.Application. The last one takes every path below /v1."""
@@ -86,26 +98,55 @@ class Rest:
         call = match["call"].lower()
         if call != "predict":
             raise ServingError(Code.UNIMPLEMENTED, f"{call} is not supported; use predict")
-        try:
-            body = await request.read()
-        except web.HTTPRequestEntityTooLarge as error:
-            raise ServingError(Code.RESOURCE_EXHAUSTED, "the request is larger than allowed", error.status) from None
-        except web.RequestPayloadError as error:
-            raise invalid(f"the request's body cannot be read: {error.__cause__ or error}") from None
-        except ConnectionError:
-            raise ServingError(Code.CANCELLED, "the client hung up") from None
-        document = await self._in_thread(json_tensors.parse, body)
-        with self._api.manager.lease(_spec(match)) as version:
-            name = json_tensors.signature_name(document)
-            if name and name not in version.servable.signatures:
-                raise invalid(f'Serving signature name: "{name}" not found in signature def')
-            signature = version.servable.signature(name)
-            inputs, rows = await self._in_thread(json_tensors.read_inputs, document, signature, self._api.limits)
+        limits = self._api.limits
+        with contextlib.ExitStack() as leases:
+            async with self._body(request) as body:
+                version = leases.enter_context(self._api.manager.lease(_spec(match)))
+                signature, inputs, rows = await self._in_thread(_read, body, version.servable, limits)
+            signature.check_response(inputs, limits.json_response_bytes)
             outputs = await version.run(signature, inputs, deadline)
+        check_outputs(outputs, limits.json_response_bytes)
         return await self._in_thread(json_tensors.write_outputs, outputs, rows)
 
     async def _in_thread(self, function, *args):
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *args)
+
+    @contextlib.asynccontextmanager
+    async def _body(self, request):
+        """A request's body, bytearray; counted among those in memory until the end of the with block."""
+        body = bytearray()
+        try:
+            while chunk := await request.content.readany():
+                body += chunk
+                self._waiting_bytes += len(chunk)
+                if len(body) > self._max_bytes:
+                    message = f"the request's body is larger than {self._max_bytes} bytes"
+                    raise ServingError(Code.RESOURCE_EXHAUSTED, message, web.HTTPRequestEntityTooLarge.status_code)
+                if self._waiting_bytes > _BODIES * self._max_bytes:
+                    raise ServingError(Code.UNAVAILABLE, "too many large requests at the same time")
+            yield body
+        except web.RequestPayloadError as error:
+            raise invalid(f"the request's body cannot be read: {error.__cause__ or error}") from None
+        except ConnectionError:
+            raise ServingError(Code.CANCELLED, "the client hung up") from None
+        finally:
+            self._waiting_bytes -= len(body)
+            if len(body) > _LARGE and not self._give_back:
+                self._give_back = asyncio.get_running_loop().call_later(1, self._return_memory)
+
+    def _return_memory(self):
+        self._give_back = None
+        self._threads.submit(give_back)
+
+
+def _read(body, servable, limits):
+    """(signature, inputs, whether the answer is to be in rows) of a predict request's body. Runs in a thread."""
+    document = json_tensors.parse(body)
+    name = json_tensors.signature_name(document)
+    if name and name not in servable.signatures:
+        raise invalid(f'Serving signature name: "{name}" not found in signature def')
+    signature = servable.signature(name)
+    return signature, *json_tensors.read_inputs(document, signature, limits)
 
 
 def _spec(match):

@@ -62,7 +62,12 @@ async def serve(options, config, parameters, monitoring_config, credentials):
     gc.collect()
     gc.freeze()
     await _load(manager, config, options)
-    limits = Limits(options.max_request_examples, options.max_request_mib * _MIB)
+    limits = Limits(
+        options.max_request_examples,
+        options.max_request_mib * _MIB,
+        options.max_response_mib * _MIB,
+        options.max_json_response_mib * _MIB,
+    )
     api = Api(manager, metrics, limits)
     tasks, grpc_server, http = [], None, None
     if options.port:
@@ -140,9 +145,10 @@ async def _start_grpc(api, credentials, options):
 
 async def _start_http(api, prometheus, options):
     metrics_path = (prometheus.path or monitoring.DEFAULT_PATH) if prometheus.enable else None
-    application = web.Application(client_max_size=options.max_request_mib * _MIB, middlewares=[rest.errors_as_json])
-    seconds, threads = options.rest_api_timeout_in_ms / 1e3, options.rest_api_num_threads or None
-    application.add_routes(rest.Rest(api, seconds, metrics_path, threads).routes())
+    application = web.Application(middlewares=[rest.errors_as_json])
+    seconds, max_bytes = options.rest_api_timeout_in_ms / 1e3, options.max_json_request_mib * _MIB
+    threads = options.rest_api_num_threads or rest.THREADS
+    application.add_routes(rest.Rest(api, seconds, max_bytes, metrics_path, threads).routes())
     if options.rest_api_enable_cors_support:
         application.on_response_prepare.append(rest.allow_any_origin)
     if options.gallery:

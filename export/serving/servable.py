@@ -23,15 +23,19 @@ _MAX_WARMUP_RECORDS = 1000
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """How large a request may be.
+    """How large a request and its answer may be.
 
     Attributes:
         examples: rows of the first dimension.
         bytes: of one input as an array.
+        response_bytes, json_response_bytes: of all outputs as arrays, over gRPC and over REST; as JSON, a float32 takes
+            about three times its bytes and a uint8 up to four times.
     """
 
     examples: int = 1024
     bytes: int = 64 << 20
+    response_bytes: int = 64 << 20
+    json_response_bytes: int = 16 << 20
 
 
 def dtype_name(dtype):
@@ -116,6 +120,15 @@ class Signature:
             raise invalid(f"input {alias} of shape {_listed(shape)} is larger than {limits.bytes} bytes")
         if shape and shape[0] > limits.examples:
             raise invalid(f"input {alias} has {shape[0]} examples; at most {limits.examples} fit one request")
+
+    def check_response(self, inputs, most):
+        """Raises ServingError where the outputs for these inputs are larger than `most` bytes. Comes before they are
+        computed; of a dimension that only the run tells, it counts 1."""
+        rows, size = len(next(iter(inputs.values()))) if self.batchable else 1, 0
+        for spec in self.outputs.values():
+            lengths = [1 if length is None else length for length in spec.shape.as_list()] if spec.shape.rank else []
+            size += rows * math.prod(lengths) * (1 if spec.dtype == tf.string else spec.dtype.size)
+        _check_size(size, most)
 
     def decode(self, protos, limits):
         """Arrays out of a request's map of alias → TensorProto, checked.
@@ -230,6 +243,18 @@ class Servable:
             request = log.predict_log.request
             signature = self.signature(request.model_spec.signature_name)
             signature.run(signature.decode(request.inputs, Limits(examples=2**62, bytes=2**62)))
+
+
+def check_outputs(outputs, most):
+    """Raises ServingError where outputs, a dict of alias → NumPy array, are larger than `most` bytes."""
+    _check_size(
+        sum(sum(map(len, array.flat)) if array.dtype == object else array.nbytes for array in outputs.values()), most
+    )
+
+
+def _check_size(size, most):
+    if size > most:
+        raise invalid(f"the response would have {size} bytes; at most {most} are sent, ask for fewer examples")
 
 
 def _spec(info):

@@ -139,14 +139,25 @@ def run():
     )
     flags.DEFINE_integer("rest_api_timeout_in_ms", 30_000, "Longest time for one REST request.", 1)
     flags.DEFINE_integer(
-        "rest_api_num_threads", 0, "REST requests whose JSON is read or written at the same time; 0: a few a core.", 0
+        "rest_api_num_threads", 0, "REST requests whose JSON is read or written at the same time; 0: two.", 0
     )
     flags.DEFINE_bool(
         "rest_api_enable_cors_support", False, "Whether pages of other sites may read the REST API's answers."
     )
     flags.DEFINE_alias("enable_cors_support", "rest_api_enable_cors_support")
     flags.DEFINE_integer("grpc_timeout_in_ms", 60_000, "Longest time for one gRPC request.", 1)
-    flags.DEFINE_integer("max_request_mib", 16, "Largest request, in MiB.", 1, 1024)
+    flags.DEFINE_integer("max_request_mib", 16, "Largest gRPC request, in MiB.", 1, 1024)
+    flags.DEFINE_integer(
+        "max_json_request_mib", 4, "Largest REST request, in MiB; read, it can take 30 times as much.", 1, 1024
+    )
+    flags.DEFINE_integer("max_response_mib", 64, "Largest outputs of a gRPC request, in MiB.", 1, 1024)
+    flags.DEFINE_integer(
+        "max_json_response_mib",
+        16,
+        "Largest outputs of a REST request, in MiB before they are written as JSON.",
+        1,
+        1024,
+    )
     flags.DEFINE_integer("max_request_examples", 1024, "Largest first dimension of an input.", 1)
     flags.DEFINE_integer("max_concurrent_requests", 512, "gRPC requests at the same time; more are refused.", 1)
     flags.DEFINE_integer("run_threads", 0, "Requests that run at the same time without batching; 0: one a core.", 0)

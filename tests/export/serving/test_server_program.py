@@ -205,6 +205,9 @@ def options_with(**changes):
         "rest_api_num_threads": 0,
         "rest_api_enable_cors_support": False,
         "max_request_mib": 1,
+        "max_json_request_mib": 1,
+        "max_response_mib": 1,
+        "max_json_response_mib": 1,
         "max_request_examples": 8,
         "max_concurrent_requests": 8,
         "run_threads": 0,
@@ -282,7 +285,7 @@ def test_other_sites_may_read_answers_only_where_the_operator_says_so(enabled):
 
 
 def test_rest_api_num_threads_is_how_many_requests_are_parsed_at_the_same_time(monkeypatch):
-    options, parsing, most = options_with(rest_api_num_threads=2), [], []
+    options, parsing, most = options_with(rest_api_num_threads=3), [], []
 
     def parse(body):
         parsing.append(body)
@@ -292,6 +295,8 @@ def test_rest_api_num_threads_is_how_many_requests_are_parsed_at_the_same_time(m
         raise invalid("parsed")
 
     monkeypatch.setattr(json_tensors, "parse", parse)
+    any_model = contextlib.nullcontext(types.SimpleNamespace(servable=None))
+    monkeypatch.setattr(models.Manager, "lease", lambda manager, spec: any_model)
 
     async def ask():
         api = Api(models.Manager(), monitoring.Metrics(), Limits())
@@ -301,7 +306,7 @@ def test_rest_api_num_threads_is_how_many_requests_are_parsed_at_the_same_time(m
         await runner.cleanup()
         return {answer.status for answer in answers}
 
-    assert asyncio.run(ask()) == {400} and (len(most), max(most)) == (6, 2)
+    assert asyncio.run(ask()) == {400} and (len(most), max(most)) == (6, 3)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,152 @@
+"""How much memory requests may take: what is too large is refused, and what they took is given back."""
+
+import asyncio
+import gc
+import json
+import threading
+import weakref
+
+import numpy as np
+import pytest
+import served
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+from harness import TIMEOUT, request_of
+
+from export.serving import json_tensors, rest
+from export.serving.api import Api
+from export.serving.errors import ServingError, invalid
+from export.serving.grpc_service import PredictionService
+from export.serving.models import Manager, single
+from export.serving.monitoring import Metrics
+from export.serving.servable import Limits, check_outputs
+
+_PATH = "/v1/models/numbered:predict"
+_LARGEST = 1000  # bytes of a body
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    base = tmp_path_factory.mktemp("limits")
+    served.numbered(base / "1", 1)
+    return base
+
+
+def asked(base, scenario, **limits):
+    """Runs `scenario(client, api)` beside a REST half with these limits."""
+
+    async def whole():
+        manager, metrics = Manager(), Metrics()
+        await manager.reload(single("numbered", str(base)))
+        api = Api(manager, metrics, Limits(**limits))
+        application = web.Application(middlewares=[rest.errors_as_json])
+        application.add_routes(rest.Rest(api, TIMEOUT, _LARGEST).routes())
+        async with TestClient(TestServer(application)) as client:
+            await scenario(client, api)
+        await manager.close()
+
+    asyncio.run(whole())
+
+
+def body_of(rows):
+    return json.dumps({"instances": [1.0] * rows}).encode()
+
+
+def test_a_response_is_refused_before_it_is_computed(base):
+    # An int64 and a float32 a row.
+    async def scenario(client, api):
+        assert (await client.post(_PATH, data=body_of(8))).status == 200
+        version = api.manager._find(request_of("numbered", {}).model_spec)
+        version.run, run = None, version.run
+        answer = await client.post(_PATH, data=body_of(9))
+        assert answer.status == 400
+        told = "the response would have 108 bytes; at most 100 are sent, ask for fewer examples"
+        assert await answer.json() == {"error": told}
+        with pytest.raises(ServingError, match="would have 204 bytes; at most 200"):
+            await PredictionService(api, TIMEOUT)._predict(request_of("numbered", {"x": np.ones(17, np.float32)}), 0)
+        version.run = run
+
+    asked(base, scenario, response_bytes=200, json_response_bytes=100)
+
+
+def test_what_only_the_run_tells_is_checked_after_it():
+    outputs = {"x": np.ones([2, 3], np.float32), "png": np.array([b"12345", b"123"], object)}
+    check_outputs(outputs, 32)
+    with pytest.raises(ServingError, match="would have 32 bytes; at most 31"):
+        check_outputs(outputs, 31)
+
+
+def test_a_body_is_refused_as_soon_as_it_is_too_large(base):
+    async def parts():
+        for _ in range(3):
+            yield body_of(100)
+
+    async def scenario(client, api):
+        answer = await client.post(_PATH, data=body_of(400))
+        assert answer.status == 413 and "larger than 1000 bytes" in (await answer.json())["error"]
+        # Nor one that tells no length.
+        answer = await client.post(_PATH, data=parts())
+        assert answer.status == 413
+
+    asked(base, scenario)
+
+
+def test_bodies_in_memory_are_limited_together(base):
+    async def scenario(client, api):
+        head = f"POST {_PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 999\r\n\r\n".encode()
+        connections = [await asyncio.open_connection(client.host, client.port) for _ in range(rest._BODIES)]
+        for _, writer in connections:
+            writer.write(head + b"[" * 990)
+        await asyncio.sleep(0.2)
+        answer = await client.post(_PATH, data=body_of(50))
+        assert answer.status == 503 and "at the same time" in (await answer.json())["error"]
+        for _, writer in connections:
+            writer.close()
+        while (await client.post(_PATH, data=body_of(50))).status != 200:
+            await asyncio.sleep(0.02)
+
+    asked(base, scenario)
+
+
+def test_memory_is_given_back_after_a_large_body(base, monkeypatch):
+    given_back = threading.Event()
+    monkeypatch.setattr(rest, "give_back", given_back.set)
+    monkeypatch.setattr(rest, "_LARGE", 200)
+
+    async def scenario(client, api):
+        for rows, expected in ((2, False), (100, True)):
+            await client.post(_PATH, data=body_of(rows))
+            assert await asyncio.to_thread(given_back.wait, TIMEOUT if expected else 1.2) is expected
+
+    asked(base, scenario)
+
+
+def test_a_failed_request_frees_at_once_what_it_was_read_into():
+    documents = []
+
+    class Document:
+        pass
+
+    async def work():
+        document = Document()
+        documents.append(weakref.ref(document))
+        raise invalid("wrong")
+
+    async def scenario():
+        with pytest.raises(ServingError, match="wrong"):
+            await Api(Manager(), Metrics(), Limits()).answer("numbered", "Predict", "REST", TIMEOUT, work())
+        assert documents[0]() is None
+
+    gc.disable()
+    try:
+        asyncio.run(scenario())
+    finally:
+        gc.enable()
+
+
+def test_garbage_is_collected_again_after_parsing():
+    json_tensors.parse(b"{}")
+    for wrong in (b"{", b"[" * 100_000):
+        with pytest.raises(ServingError):
+            json_tensors.parse(wrong)
+    assert gc.isenabled()
