@@ -105,7 +105,7 @@ class InstanceNoise:
     until: int
 
     def __call__(self, x, kind, noise, step):
-        """Noisy examples like `x` [N, ...] under this draw's `noise`; `kind` ("real", "fake") names the draw."""
+        """Noisy examples like `x` [N, ...] under this draw's `noise`; each `kind` ("real", "fake", …) has its own."""
         import tensorflow as tf
 
         left = 1.0 - tf.cast(step.value, x.dtype) / tf.cast(max(self.until, 1), x.dtype)
