@@ -17,6 +17,7 @@ import tempfile
 import numpy as np
 import simplejpeg
 from PIL import Image, UnidentifiedImageError
+from tqdm import tqdm
 
 from zoo.datasets import images
 from zoo.datasets.dataset import ImageDataset
@@ -269,7 +270,9 @@ def _check(source, root, names, place):
     damaged, orientations, converted = {}, {}, {}
     # The decoders let other threads run, and so does the disk.
     with concurrent.futures.ThreadPoolExecutor(min(16, 2 * (os.cpu_count() or 1))) as pool:
-        for found in pool.map(look, chunks):
+        looked = pool.map(look, chunks)
+        # On a terminal, and where it takes long.
+        for found in tqdm(looked, "checking images", len(chunks), leave=False, delay=2, disable=None):
             damaged.update((name, why) for name, why, _, _ in found if why)
             orientations.update((name, orientation) for name, _, orientation, _ in found if orientation != 1)
             converted.update((name, path) for name, _, _, path in found if path)
