@@ -60,7 +60,9 @@ class Metrics:
         self.poll_errors = prometheus_client.Counter(
             f"{_OWN}poll_errors", "Looks for a model's versions that failed.", ["model_name"], registry=self._registry
         )
-        self._in_flight = self._gauge("requests_in_flight", "Requests that are not answered yet.", ["entrypoint"])
+        in_flight = self._gauge("requests_in_flight", "Requests that are not answered yet.", ["entrypoint"])
+        # Made at once, so that they read 0 before the first request.
+        self._in_flight = {entrypoint: in_flight.labels(entrypoint) for entrypoint in ("GRPC", "REST")}
 
     def _histogram(self, name, documentation, buckets, labels=()):
         return prometheus_client.Histogram(
@@ -72,7 +74,7 @@ class Metrics:
 
     def in_flight(self, entrypoint):
         """Context manager: a request is being answered."""
-        return self._in_flight.labels(entrypoint).track_inprogress()
+        return self._in_flight[entrypoint].track_inprogress()
 
     def record(self, model_name, api, entrypoint, code, seconds):
         """Takes in one request.

@@ -123,6 +123,32 @@ def test_as_many_versions_load_at_the_same_time_as_there_are_threads(four, monke
     assert max(most) == together and len(most) == 3
 
 
+def test_metrics_tell_of_runs_that_wait_and_forget_a_version_that_is_unloaded(base):
+    metrics = Metrics()
+
+    def waiting():
+        return re.search(r'gan_zoo_serving_enqueued\{queue="run"\} (\S+)', metrics.page().decode())[1]
+
+    async def scenario(manager):
+        await manager.reload(single("numbered", str(base)))
+        with manager.lease(model_pb2.ModelSpec(name="numbered")) as version:
+            slow, x = version.servable.signature("slow"), {"x": np.array([1e9], np.float32)}
+            # The first occupies the one thread for a second.
+            runs = [asyncio.ensure_future(version.run(slow, x, time.monotonic() + 1)) for _ in range(4)]
+            await asyncio.sleep(0.1)
+            assert waiting() == "3.0"
+            runs[3].cancel()
+            await asyncio.gather(*runs, return_exceptions=True)
+            assert waiting() == "0.0"
+        assert f'model_path="{base}/1"' in metrics.page().decode()
+        shutil.rmtree(base / "1")
+        await manager.poll()
+        await unloaded(manager)
+        assert str(base) not in metrics.page().decode()
+
+    run(scenario, threads=1, metrics=metrics)
+
+
 def test_a_new_version_takes_over_and_the_old_one_ends(base, four):
     async def scenario(manager):
         await manager.reload(single("numbered", str(base)))

@@ -105,6 +105,16 @@ def test_metrics_tell_an_operator_of_memory_requests_under_way_and_loads(embedde
     assert warmup["generator/1"] > 10 * warmup["numbered/1"]
 
 
+def test_requests_under_way_are_counted():
+    metrics = monitoring.Metrics()
+
+    async def under_way():
+        return re.search(r'requests_in_flight\{entrypoint="GRPC"\} (\S+)', metrics.page().decode())[1]
+
+    answer = Api(models.Manager(), metrics, Limits()).answer("m", "Predict", "GRPC", 10, under_way())
+    assert asyncio.run(answer) == "1.0" and asyncio.run(under_way()) == "0.0"
+
+
 def test_every_request_is_logged_in_a_line(embedded):
     for name in ("numbered", "made_up\nI1123 08:15 1 api.py:1] " + 9 * "GRPC "):
         request = get_model_status_pb2.GetModelStatusRequest(model_spec={"name": name})
