@@ -53,9 +53,9 @@ async def serve(options, config, parameters, monitoring_config, credentials):
         options.run_threads or None,
         options.allow_version_labels_for_unavailable_models,
         metrics,
-        options.max_num_load_retries,
-        options.load_retry_interval_micros / 1e6,
-        options.num_load_threads or 1,
+        max_load_retries=options.max_num_load_retries,
+        load_retry_seconds=options.load_retry_interval_micros / 1e6,
+        load_threads=options.num_load_threads or 1,
     )
     # What is imported stays for good. Left to the garbage collector, each of its full rounds would look through all of
     # it, and the requests of that moment wait for a tenth of a second.

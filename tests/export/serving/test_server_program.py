@@ -294,6 +294,22 @@ def test_other_sites_may_read_answers_only_where_the_operator_says_so(enabled):
         } == allowed
 
 
+def test_the_flags_of_loading_reach_the_manager(monkeypatch):
+    class Reached(Exception):
+        pass
+
+    def manager(*args, **options):
+        raise Reached(options)
+
+    monkeypatch.setattr(models, "Manager", manager)
+    for given, threads in ((0, 1), (3, 3)):
+        options = options_with(num_load_threads=given, max_num_load_retries=2, load_retry_interval_micros=500_000)
+        with pytest.raises(Reached) as reached:
+            asyncio.run(running.serve(options, None, None, None, None))
+        expected = {"load_threads": threads, "max_load_retries": 2, "load_retry_seconds": 0.5}
+        assert reached.value.args == (expected,)
+
+
 def test_rest_api_num_threads_is_how_many_requests_are_parsed_at_the_same_time(monkeypatch):
     options, parsing, most = options_with(rest_api_num_threads=3), [], []
 
