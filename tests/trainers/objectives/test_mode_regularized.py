@@ -9,6 +9,7 @@ import zoo
 from trainers import objectives
 from trainers.checkpoints import Checkpoints
 from trainers.dynamics.alternating import Alternating
+from trainers.techniques import InstanceNoise
 from zoo.errors import RequestError
 from zoo.noise import Noise
 
@@ -23,9 +24,9 @@ def apply(weights, x):
     return x @ weights[0] + weights[1]
 
 
-def encoder_loss(generator, encoder, critic, real, reconstruction_weight, mode_weight):
+def encoder_loss(generator, encoder, critic, real, reconstruction_weight, mode_weight, shift=0.0):
     made = apply(generator, apply(encoder, real))
-    found_real = np.logaddexp(0, -apply(critic, made)).mean()  # -log D(G(E(x)))
+    found_real = np.logaddexp(0, -apply(critic, made + shift)).mean()  # -log D(G(E(x)))
     return reconstruction_weight * ((real - made) ** 2).mean() + mode_weight * found_real
 
 
@@ -46,23 +47,41 @@ def test_generator_and_encoder_losses_and_gradients(
     x = tf.constant(real)
     # Oracle: NumPy, float64 rounding; gradients by central differences.
     value, found = weight_gradient(
-        lambda: gan.compute_generator_loss(x, gan.generator(tf.constant(latents)), noise_of(6)), gan.generator
+        lambda: gan.generator_total_loss(x, gan.generator(tf.constant(latents)), noise_of(6)), gan.generator
     )
     np.testing.assert_allclose(value, of_generator(*weights), rtol=1e-12)
     assert_gradients(found, differences(of_generator, weights)[:2])
-    value, found = weight_gradient(lambda: gan.encoder_loss(x, gan.critic), gan.encoder)
+    value, found = weight_gradient(lambda: gan.encoder_loss(x, gan.critic, noise_of(6)), gan.encoder)
     np.testing.assert_allclose(value, of_encoder(*weights), rtol=1e-12)
     assert_gradients(found, differences(of_encoder, weights)[2:])
 
 
-def test_the_generator_is_rewarded_where_the_critic_finds_reconstructions_real(make, points):
+def test_instance_noise_is_on_all_that_the_critic_sees_and_on_nothing_else(make, points, noise_of):
+    gan = linear(make, reconstruction_weight=0.7, mode_weight=0.3, instance_noise=InstanceNoise(0.5, 10))
+    (real, fake), noise = points(6), noise_of(6)
+    of_fake, of_reconstructed = (
+        0.5 * noise.normal(f"instance noise {kind}", [3]).numpy().astype(np.float64)
+        for kind in ("fake", "reconstructed")
+    )
+    assert abs(np.corrcoef(of_fake.ravel(), of_reconstructed.ravel())[0, 1]) < 0.7  # 18 pairs, three deviations
+    generator, encoder, critic = (player.get_weights() for player in (gan.generator, gan.encoder, gan.critic))
+    # Oracle: NumPy. The reconstruction is compared with the clean example in both moves.
+    expected = encoder_loss(generator, encoder, critic, real, 0.7, 0.3, of_reconstructed)
+    found = gan.encoder_loss(tf.constant(real), gan.critic, noise)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    expected += np.logaddexp(0, -apply(critic, fake + of_fake)).mean()
+    found = gan.generator_total_loss(tf.constant(real), tf.constant(fake), noise)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_the_generator_is_rewarded_where_the_critic_finds_reconstructions_real(make, points, noise_of):
     """The survey prints +λ₂ log D, which would punish it; the paper's text, and the mathematics, say -λ₂."""
     gan, (real, _) = linear(make, mode_weight=5.0), points(6)
     kernel, bias = gan.critic.get_weights()
     losses = []
     for shift in (0.0, 3.0):
         gan.critic.set_weights([kernel, bias + shift])  # everything looks more real
-        losses.append(float(gan.encoder_loss(tf.constant(real), gan.critic)))
+        losses.append(float(gan.encoder_loss(tf.constant(real), gan.critic, noise_of(6))))
     assert losses[1] < losses[0]
 
 
