@@ -93,6 +93,15 @@ def test_what_is_saved_is_restored(saved, build, small_config, state, assert_sam
         assert_same(state(other.gan), states[step])
 
 
+def test_a_checkpoint_that_lacks_some_of_the_state_is_not_restored(saved, build, small_config):
+    _, kept, _ = saved
+    config = small_config()
+    config.dynamics, config.dynamics_options = "historical_averaging", {}
+    # Its running means are not among what was saved.
+    with pytest.raises(AssertionError, match="past_mean|iterates"):
+        kept.restore(build(config).gan, 1)
+
+
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_newest_is_skipped_with_a_warning(damage, saved, build, small_config, state, assert_same, warnings):
     _, kept, states = saved
