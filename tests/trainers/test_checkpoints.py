@@ -98,7 +98,7 @@ def test_a_checkpoint_that_lacks_some_of_the_state_is_not_restored(saved, build,
     config = small_config()
     config.dynamics, config.dynamics_options = "historical_averaging", {}
     # Its running means are not among what was saved.
-    with pytest.raises(AssertionError, match="past_mean|iterates"):
+    with pytest.raises(AssertionError, match=r"past_mean|iterates"):
         kept.restore(build(config).gan, 1)
 
 

@@ -56,6 +56,13 @@ def test_a_value_out_of_range_is_refused_with_what_was_expected(key, value, mess
     assert "\n" not in str(caught.value)
 
 
+def test_every_replica_has_as_many_examples_as_the_others():
+    config = configs.ring.get_config()
+    config_checks.check_batch_size(config.train.batch_size, 4)
+    with pytest.raises(RequestError, match=r"config.train.batch_size: 128; expected a multiple of the 3 replicas"):
+        config_checks.check(config, replicas=3)
+
+
 def test_an_optimizer_without_a_name_is_refused_but_an_empty_one_is_the_objectives_own():
     config = configs.ring.get_config()
     config.critic_optimizer = {}
