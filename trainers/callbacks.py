@@ -6,10 +6,11 @@ import signal
 import time
 
 import keras
+import numpy as np
 import tensorflow as tf
 from etils import epath
 
-from trainers import runs
+from trainers import runs, workers
 from trainers.program import Interrupted, RunFailed
 from zoo import grids
 from zoo.files import write_whole
@@ -81,7 +82,12 @@ class SaveCheckpoints(_Every):
 
 
 class StopOnSignal(keras.callbacks.Callback):
-    """On SIGINT or SIGTERM: finishes the step, saves a checkpoint and raises `Interrupted`. A second one kills."""
+    """On SIGINT or SIGTERM: finishes the step, saves a checkpoint and raises `Interrupted`. A second one kills.
+
+    Several workers stop together, after the same step, whichever of them got the signal.
+    """
+
+    _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
     def __init__(self, checkpoints):
         super().__init__()
@@ -92,15 +98,21 @@ class StopOnSignal(keras.callbacks.Callback):
         signal.signal(signum, self._previous[signum])
 
     def on_train_begin(self, logs=None):
-        for signum in (signal.SIGINT, signal.SIGTERM):
+        strategy = self.model.distribute_strategy
+        self._total = workers.total(strategy) if workers.are_several(strategy) else np.asarray
+        for signum in self._SIGNALS:
             self._previous[signum] = signal.signal(signum, self._note)
 
     def on_train_batch_end(self, batch, logs=None):
-        if self._signal is not None:
+        arrived = self._total([float(self._signal == signum) for signum in self._SIGNALS])
+        if arrived.any():
+            signum = self._SIGNALS[int(arrived.argmax())]
             self.checkpoints.save(self.model)
+            # Nobody says that it is saved before the worker that saves has done so.
+            self._total([0.0, 0.0])
             step = int(self.model.step.numpy())
-            name = signal.Signals(self._signal).name
-            raise Interrupted(self._signal, f"{name}: saved at step {step}; the same command goes on from there")
+            name = signum.name if self._signal else f"{signum.name} at another worker"
+            raise Interrupted(signum, f"{name}: saved at step {step}; the same command goes on from there")
 
     def restore(self):
         """Gives the signals back to whoever had them."""

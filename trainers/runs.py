@@ -12,7 +12,7 @@ import ml_collections
 from etils import epath
 
 from trainers import config as config_checks
-from trainers import dynamics, objectives, techniques
+from trainers import dynamics, objectives, techniques, workers
 from zoo import datasets, families
 from zoo.errors import RequestError
 from zoo.files import check_writable, write_whole
@@ -68,7 +68,8 @@ def build(config, data=None, *, strategy=None, workdir=None, data_shape=None):
         data_shape: shape of one example, where `data` is not at hand.
 
     Raises:
-        RequestError: an option that the objective, dynamics, network or optimizer does not take.
+        RequestError: an option that the objective, dynamics, network or optimizer does not take; or another worker of
+            `strategy` has another config.
     """
     import contextlib
 
@@ -87,6 +88,10 @@ def build(config, data=None, *, strategy=None, workdir=None, data_shape=None):
     play = dynamics.METHODS.build(config.dynamics, dict(config.dynamics_options), "config.dynamics_options")
     options = dict(config.objective_options)
     config_checks.check_objective_options(config)
+    if strategy:
+        facts = config_checks.flatten(json.loads(config.to_json_best_effort()))
+        facts["training examples"] = data.num_examples("train") if data else None
+        workers.check_same(strategy, facts, "the same config and the same data on all workers")
     keras.utils.set_random_seed(config.seed)
     with strategy.scope() if strategy else contextlib.nullcontext():
         generator, critic = (network(config, player, data_shape, objective) for player in ("generator", "critic"))

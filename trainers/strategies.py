@@ -1,8 +1,10 @@
 """Where a run computes: tf.distribute strategies by name."""
 
-import json
 import os
+import signal
 
+from trainers import workers
+from trainers.program import RunFailed
 from zoo.errors import RequestError
 
 STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
@@ -12,16 +14,19 @@ def check(name):
     """Raises RequestError where `name` is no strategy, or wants workers that nothing names. Free of TensorFlow."""
     if name not in STRATEGIES:
         raise RequestError(f"--strategy: {name!r}; expected one of {', '.join(STRATEGIES)}")
-    if name == "multi_worker" and not _workers():
+    if name == "multi_worker" and not workers.cluster()[0]:
         raise RequestError("--strategy: multi_worker needs the environment variable TF_CONFIG to name the workers")
+    _joins_workers(name)
 
 
-def _workers():
-    """Number of workers that TF_CONFIG names."""
-    try:
-        return len(json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster", {}).get("worker", []))
-    except (ValueError, AttributeError) as error:
-        raise RequestError(f"TF_CONFIG: expected a JSON object that names the workers ({error})") from error
+def _joins_workers(name):
+    """Whether a strategy of this name joins the workers of TF_CONFIG."""
+    return name == "multi_worker" or (name == "auto" and len(workers.cluster()[0]) > 1)
+
+
+def writes(name):
+    """Whether this process will write the workdir: of several workers only the first does. Free of TensorFlow."""
+    return not _joins_workers(name) or workers.cluster()[1] == 0
 
 
 def check_compiled(strategy):
@@ -58,8 +63,8 @@ def make(name="auto", logical_cpus=0):
         except (ValueError, KeyError, tf.errors.OpError) as error:
             raise RequestError(f"--strategy: no TPU answers ({str(error).splitlines()[0]})") from error
         return tf.distribute.TPUStrategy(resolver)
-    if name == "multi_worker" or (name == "auto" and _workers() > 1):
-        return tf.distribute.MultiWorkerMirroredStrategy()
+    if _joins_workers(name):
+        return _of_workers()
     gpus = [device.name for device in tf.config.list_logical_devices("GPU")]
     cpus = [device.name for device in tf.config.list_logical_devices("CPU")]
     if name == "mirrored" or (name == "auto" and (len(gpus) > 1 or logical_cpus > 1)):
@@ -67,3 +72,16 @@ def make(name="auto", logical_cpus=0):
     # The default strategy computes on the first GPU, or the CPU. OneDeviceStrategy would pass every batch through a
     # multi-device iterator, whose end was seen to hang for half a minute where several steps run in one call.
     return tf.distribute.get_strategy()
+
+
+def _of_workers():
+    import tensorflow as tf
+
+    workers.wait(*workers.cluster())
+    try:
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    except (RuntimeError, tf.errors.OpError) as error:
+        raise RunFailed(f"the workers of TF_CONFIG did not come together ({str(error).splitlines()[0]})") from error
+    # TensorFlow takes this signal away from Python, and does nothing with it.
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
+    return strategy

@@ -42,11 +42,12 @@ def main(argv):
         if not value:
             raise RequestError(f"--{name}: missing; see --help")
     config_checks.drop_former_options(config, config_flags.get_override_values(flags.FLAGS["config"]))
-    from trainers import lock, runs, strategies
+    from trainers import lock, runs, strategies, workers
 
     strategies.check(_STRATEGY.value)
     data = config_checks.check(config, replicas=max(1, _LOGICAL_CPUS.value))
-    lock.check_free(_WORKDIR.value)
+    if strategies.writes(_STRATEGY.value):
+        lock.check_free(_WORKDIR.value)
     runs.check_workdir(_WORKDIR.value, config)
 
     program.start_tensorflow()
@@ -56,10 +57,11 @@ def main(argv):
     strategy = strategies.make(_STRATEGY.value, _LOGICAL_CPUS.value)
     config_checks.check_batch_size(config.train.batch_size, strategy.num_replicas_in_sync)
     memory.check(config, data.data_shape, strategy.num_replicas_in_sync)
-    run = runs.build(config, data, strategy=strategy, workdir=_WORKDIR.value)
-    for line in runs.summary(run):
-        logging.info(line)
-    training.train(run)
+    with workers.loss_told(strategy):
+        run = runs.build(config, data, strategy=strategy, workdir=_WORKDIR.value)
+        for line in runs.summary(run):
+            logging.info(line)
+        training.train(run)
     logging.info("Done: %s", _WORKDIR.value)
 
 

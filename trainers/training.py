@@ -5,7 +5,7 @@ import contextlib
 import tensorflow as tf
 from absl import logging
 
-from trainers import callbacks, lock, runs
+from trainers import callbacks, lock, runs, workers
 from trainers.checkpoints import Checkpoints
 from trainers.program import RunFailed
 from zoo import datasets
@@ -58,6 +58,8 @@ def _train(run, writes):
     settings, gan = run.config.train, run.gan
     checkpoints = Checkpoints(run.workdir / "checkpoints", settings.keep_checkpoints)
     restored = checkpoints.restore_newest(gan)
+    resumed_from = {"the step resumed from": restored}
+    workers.check_same(gan.distribute_strategy, resumed_from, "one --workdir that all of them share")
     if writes:
         runs.write_config(run, restored or 0)
         checkpoints.drop_after(restored or 0)
