@@ -141,6 +141,14 @@ class Rest:
 
 def _read(body, servable, limits):
     """(signature, inputs, whether the answer is to be in rows) of a predict request's body. Runs in a thread."""
+    try:
+        return _of_document(body, servable, limits)
+    except ServingError as error:
+        # Without the frames that hold the document: the thread may read the next before the event loop takes the error.
+        raise error.with_traceback(None) from None
+
+
+def _of_document(body, servable, limits):
     document = json_tensors.parse(body)
     name = json_tensors.signature_name(document)
     if name and name not in servable.signatures:

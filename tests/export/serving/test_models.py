@@ -255,6 +255,10 @@ def test_a_folder_that_cannot_be_read_for_a_while_is_logged_counted_and_polled_a
         raise tf.errors.PermissionDeniedError(None, None, f"{path}; Permission denied")
 
     async def scenario(manager):
+        with monkeypatch.context() as unreadable:
+            unreadable.setattr(tf.io.gfile, call, refuse)
+            with pytest.raises(ServingError, match="Permission denied"):
+                await manager.reload(single("numbered", str(base)))
         await manager.reload(single("numbered", str(base)))
         polling = asyncio.ensure_future(manager.poll_forever(0.02))
         with monkeypatch.context() as unreadable:
@@ -262,7 +266,7 @@ def test_a_folder_that_cannot_be_read_for_a_while_is_logged_counted_and_polled_a
             await asyncio.sleep(0.3)
             assert await ask(manager) == 1 and manager.ready()
         shutil.copytree(four / "2", base / "2")
-        while states(manager).get(2) != State.AVAILABLE:
+        while states(manager).get(2) != State.AVAILABLE or "can be looked for again" not in caplog.text:
             await asyncio.sleep(0.02)
             assert not polling.done()
         polling.cancel()
