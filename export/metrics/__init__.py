@@ -9,7 +9,7 @@ precision_recall     precision, recall, density, coverage                       
 classifier_score     classifier ("Inception") score, class histogram and its KL   logits
 neural_net_distance  what a class of critics tells apart; generalisation gap       points
 toy                  modes found, high-quality share, likelihood, Wasserstein     points
-bootstrap            the interval beside any of them                              NumPy only
+intervals            the confidence interval beside any of them                   SciPy only
 features             nothing: named, versioned feature extractors for the others  TensorFlow
 ==================== ============================================================ ==========
 

@@ -13,7 +13,7 @@ import math
 import numpy as np
 import scipy.special
 
-from export.metrics import bootstrap
+from export.metrics import intervals
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,34 +60,58 @@ def classifier_score(logits, classifier: str, splits: int = 1) -> ClassifierScor
     return ClassifierScore(float(scores.mean()), scores, classifier, len(logits))
 
 
-def mutual_information(logits, counts=None) -> float:
+def mutual_information(logits) -> float:
     """E KL(p(y|x) ‖ p(y)) in nats, the logarithm of the classifier score, as H(y) - H(y|x).
 
     Args:
       logits: [n, K].
-      counts: int [n] or None: how often each row counts (a bootstrap resample).
 
     Returns:
       A float in [0, log K] up to rounding.
     """
     conditional = scipy.special.softmax(np.asarray(logits, np.float64), axis=1)
-    return _mutual_information(conditional, scipy.special.entr(conditional).sum(axis=1), counts)
+    marginal = conditional.mean(axis=0)
+    return float(scipy.special.entr(marginal).sum() - scipy.special.entr(conditional).sum(axis=1).mean())
 
 
-def classifier_score_interval(logits, resamples=100, level=0.95, seed=0) -> bootstrap.Interval:
-    """Classifier score (one split) with its bootstrap interval, the centred one, for the score is slightly biased.
+def classifier_score_interval(logits, level=0.95) -> intervals.Interval:
+    """Classifier score (one split) with its interval: exp of Student's t for the mean of KL(p(y|x) ‖ p(y)).
+
+    p(y) is taken from the same samples. To first order its own error does not matter: the mean is at its least where
+    p(y) is the mean of the p(y|x).
 
     Args:
       logits: [n, K], as in `classifier_score`.
-      resamples, level, seed: as in `bootstrap_interval`.
+      level: in (0, 1).
+
+    Returns:
+      An `Interval`; without ends for one sample, or where all give the same.
     """
     conditional = scipy.special.softmax(_checked(logits), axis=1)
-    entropies = scipy.special.entr(conditional).sum(axis=1)
+    divergences = scipy.special.rel_entr(conditional, conditional.mean(axis=0)).sum(axis=1)
+    return intervals.mean_interval(divergences, level, of="sample").mapped(math.exp)
 
-    def statistic(index):
-        return math.exp(_mutual_information(conditional, entropies, np.bincount(index, minlength=len(conditional))))
 
-    return bootstrap.bootstrap_interval(statistic, len(conditional), resamples, level, seed, "centred", lower_bound=1.0)
+def class_divergence_interval(labels, reference_labels, num_classes: int, level=0.95, seed=0) -> intervals.Interval:
+    """KL divergence of the samples' histogram of classes from the data's, with its interval, in which both vary.
+
+    Args:
+      labels: int [n], classes of the samples, in [0, num_classes).
+      reference_labels: int [m], classes of the data.
+      num_classes: K.
+      level, seed: as in `discrepancy_interval`.
+
+    Returns:
+      An `Interval`; infinite and without ends where the samples have a class that the data lack.
+    """
+    labels, reference_labels = np.asarray(labels), np.asarray(reference_labels)
+
+    def statistic(index, reference_index):
+        return histogram_kl(
+            class_histogram(labels[index], num_classes), class_histogram(reference_labels[reference_index], num_classes)
+        )
+
+    return intervals.discrepancy_interval(statistic, (len(labels), len(reference_labels)), level=level, seed=seed)
 
 
 def class_histogram(labels, num_classes: int) -> np.ndarray:
@@ -130,11 +154,6 @@ def histogram_kl(histogram, reference) -> float:
         raise ValueError(f"histograms have shapes {histogram.shape} and {reference.shape}, expected [K] twice")
     divergence = scipy.special.rel_entr(histogram / histogram.sum(), reference / reference.sum()).sum()
     return max(0.0, float(divergence))
-
-
-def _mutual_information(conditional, entropies, counts):
-    marginal = np.average(conditional, axis=0, weights=counts)
-    return float(scipy.special.entr(marginal).sum() - np.average(entropies, weights=counts))
 
 
 def _checked(logits):

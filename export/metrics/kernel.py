@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from export.metrics import bootstrap
+from export.metrics import intervals
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,12 +33,9 @@ class KernelDistance:
     num_real: int
     num_samples: int
 
-    def interval(self, resamples=1000, level=0.95, seed=0) -> bootstrap.Interval:
-        """Bootstrap interval of `value`: the blocks are resampled, whose estimates are independent and unbiased.
-
-        Resampled features would be of no use here: their repetitions bias the estimate.
-        """
-        return bootstrap.mean_interval(self.block_estimates, resamples, level, seed)
+    def interval(self, level=0.95) -> intervals.Interval:
+        """Student's t interval of `value`, a mean of independent unbiased estimates; without ends for one block."""
+        return intervals.mean_interval(self.block_estimates, level, of="block")
 
 
 def polynomial_kernel(x, y, degree=3, scale=None, offset=1.0):

@@ -12,15 +12,18 @@ the data inflates precision's manifold, and an outlier among the samples recall'
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 
-from export.metrics import bootstrap
+from export.metrics import intervals
+
+_MANY, _SPLITS, _SPLITS_MANY = 5000, 8, 4
 
 
 @dataclasses.dataclass(frozen=True)
 class ManifoldMetrics:
-    """The four metrics, sample by sample; the metrics themselves are means, so that a bootstrap is cheap.
+    """The four metrics, sample by sample; the metrics themselves are means.
 
     Attributes:
       sample_in_data: bool [m]: the sample lies in the data's manifold.
@@ -58,15 +61,9 @@ class ManifoldMetrics:
         """In [0, 1]; expected 1 - ((n-1)…(n-k)) / ((m+n-1)…(m+n-k)) where both distributions agree."""
         return float(self.data_covered.mean())
 
-    def intervals(self, resamples=1000, level=0.95, seed=0) -> dict[str, bootstrap.Interval]:
-        """Bootstrap intervals of the four, keyed by name; the points are resampled, the manifolds held fixed."""
-        values = {
-            "precision": self.sample_in_data,
-            "recall": self.data_in_samples,
-            "density": self.sample_density,
-            "coverage": self.data_covered,
-        }
-        return {name: bootstrap.mean_interval(value, resamples, level, seed) for name, value in values.items()}
+    def values(self) -> dict[str, float]:
+        """The four metrics by name."""
+        return {name: getattr(self, name) for name in ("precision", "recall", "density", "coverage")}
 
 
 def manifold_metrics(
@@ -119,6 +116,64 @@ def manifold_metrics(
         balls += inside.sum(axis=0)
         data_covered[rows] = inside.any(axis=1)
     return ManifoldMetrics(sample_in_data, data_in_samples, balls / k_second, data_covered, k_first, k_second)
+
+
+def manifold_intervals(
+    real,
+    samples,
+    splits=None,
+    level=0.95,
+    seed=0,
+    neighbours_precision_recall=5,
+    neighbours_density_coverage=5,
+    chunk=512,
+) -> dict[str, intervals.Interval]:
+    """Intervals of the four metrics, keyed by name: samples and data vary, and both manifolds with them.
+
+    The variance comes from random halves of both sets (`export.metrics.intervals`), of the arcsine of the root for
+    shares: its variance changes least where the share itself depends on the number of points. A share's interval is
+    Wilson's with as many independent points as would have that variance (Korn & Graubard 1998), density's is Student's
+    t, cut off at 0. Shares of which fewer than ten points miss the end, 0 or 1, are covered more often than stated.
+
+    Args:
+      real, samples, neighbours_precision_recall, neighbours_density_coverage, chunk: as in `manifold_metrics`.
+      splits: number of random splits; each costs half of `manifold_metrics`. None: 8, or 4 for more than 5,000 points.
+      level: in (0, 1).
+      seed: of the splits.
+
+    Returns:
+      An `Interval` for each of "precision", "recall", "density" and "coverage"; without ends for fewer than 40 points
+      in a set.
+    """
+    real, samples = np.asarray(real), np.asarray(samples)
+    ks = {
+        "neighbours_precision_recall": neighbours_precision_recall,
+        "neighbours_density_coverage": neighbours_density_coverage,
+        "chunk": chunk,
+    }
+    values = manifold_metrics(real, samples, **ks).values()
+    fewest = max(intervals.FEWEST, 2 * max(neighbours_precision_recall, neighbours_density_coverage) + 2)
+    if min(len(real), len(samples)) < fewest:
+        return {name: intervals.absent(value, f"fewer than {fewest} examples") for name, value in values.items()}
+
+    sizes = (len(real), len(samples))
+    splits = splits or (_SPLITS_MANY if max(sizes) > _MANY else _SPLITS)
+
+    def statistic(real_index, samples_index):
+        found = manifold_metrics(real[real_index], samples[samples_index], **ks).values()
+        return [value if name == "density" else math.asin(math.sqrt(value)) for name, value in found.items()]
+
+    variances = intervals.variance_from_halves(intervals.halves(statistic, sizes, splits, seed))
+    result = {}
+    for (name, value), variance in zip(values.items(), variances):
+        if name == "density":
+            result[name] = intervals.normal_interval(value, variance, level, splits, lower_bound=0.0)
+            continue
+        count = len(samples) if name == "precision" else len(real)
+        # A share p of n independent points has an arcsine of variance 1 / 4n.
+        effective = min(count, 0.25 / variance) if variance > 0.0 else count
+        result[name] = intervals.share_interval(value, effective, level, splits)
+    return result
 
 
 def _squared_distances(x, y, chunk):

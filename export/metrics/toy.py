@@ -14,7 +14,7 @@ import numpy as np
 import scipy.optimize
 import scipy.spatial.distance
 
-from export.metrics import classifier_score
+from export.metrics import classifier_score, intervals
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,6 +165,43 @@ def sliced_wasserstein(x, y, p=2, num_projections=128, seed=0) -> float:
     widths, starts = np.diff(edges) / (n * m), edges[:-1]
     gaps = np.abs(x_sorted[:, starts // m] - y_sorted[:, starts // n]) ** p
     return float((gaps @ widths).mean() ** (1.0 / p))
+
+
+def sliced_wasserstein_interval(x, y, splits=20, level=0.95, seed=0) -> intervals.Interval:
+    """Sliced Wasserstein-2 distance with its interval, in which both sets vary: the root of its square's interval.
+
+    The interval covers the expected distance at these numbers of points, which is above 0 for equal distributions.
+
+    Args:
+      x, y: as in `sliced_wasserstein`.
+      splits, level, seed: as in `discrepancy_interval`.
+
+    Returns:
+      An `Interval`.
+    """
+    x, y = _pair(x, y)
+    return intervals.discrepancy_interval(
+        lambda x_index, y_index: sliced_wasserstein(x[x_index], y[y_index]) ** 2, (len(x), len(y)), splits, level, seed
+    ).mapped(math.sqrt)
+
+
+def mode_divergence_interval(found: ModeCounts, level=0.95, seed=0) -> intervals.Interval:
+    """`kl_to_uniform` with its interval, the number of high-quality samples held fixed.
+
+    Args:
+      found: `ModeCounts` with a high-quality sample or more.
+      level, seed: as in `discrepancy_interval`.
+
+    Returns:
+      An `Interval`.
+    """
+    on_modes = found.nearest[found.high_quality]
+
+    def statistic(index):
+        counts = np.bincount(on_modes[index], minlength=found.num_modes)
+        return classifier_score.histogram_kl(counts, np.ones(found.num_modes))
+
+    return intervals.discrepancy_interval(statistic, (len(on_modes),), level=level, seed=seed)
 
 
 def exact_wasserstein(x, y, p=1) -> float:

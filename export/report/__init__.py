@@ -3,7 +3,7 @@
 `report.json` is a public format. Keys marked ? are absent where they do not apply; numbers that are not
 finite are null.
 
-    schema_version   int, 1. Raised when a key changes its meaning or goes; new keys do not raise it.
+    schema_version   int, 2. Raised when a key changes its meaning or goes; new keys do not raise it.
     generated        {by, tensorflow, time (ISO 8601, UTC)}
     generator        what was evaluated:
         origin       "workdir" or "saved_model"
@@ -20,10 +20,11 @@ finite are null.
                      chance (what naming the commonest class always gets right), …}
     metrics          {name: metric}, a metric being
         value        float or null
-        interval     [low, high] or null: a bootstrap interval for the value at this number of samples
-        level        float, the interval's nominal coverage
-        method?      "percentile" or "centred", see export.metrics.bootstrap
-        resamples?   int
+        interval     [low, high] or null. It covers the value that is expected over new draws of as many samples and
+                     held-out examples; the generator is held fixed
+        level?       float, the interval's coverage; absent without an interval
+        method?      "student", "wilson" or "halves", see export.metrics.intervals; absent without an interval
+        no_interval? str, why there is none; absent with an interval
         num_samples  int, generated examples behind the value
         num_reference  int or null, held-out examples behind it; null where none are needed
         better       "lower", "higher" or "one"
@@ -40,6 +41,9 @@ finite are null.
         verdict      str, in words
         rests_on     {str: number}, the numbers behind it
     notes            [str], what a reader of the numbers should know
+
+Version 1 had bootstrap intervals, whose coverage was not what `level` said (`method` "percentile" or "centred", with a
+number of `resamples`; `level` null and no reason where there was none). All else is as in version 2.
 """
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2

@@ -6,11 +6,17 @@ import numpy as np
 from absl import logging
 from threadpoolctl import threadpool_limits
 
-from export.metrics.bootstrap import bootstrap_interval, mean_interval
-from export.metrics.classifier_score import class_histogram, histogram_kl, mutual_information
-from export.metrics.frechet import GaussianStatistics, frechet_distance
+from export.metrics.classifier_score import (
+    class_divergence_interval,
+    class_histogram,
+    classifier_score_interval,
+    histogram_kl,
+    mutual_information,
+)
+from export.metrics.frechet import GaussianStatistics, frechet_distance, frechet_interval
+from export.metrics.intervals import share_interval
 from export.metrics.kernel import kernel_distance
-from export.metrics.precision_recall import manifold_metrics
+from export.metrics.precision_recall import manifold_intervals, manifold_metrics
 from export.report.measured import Measured
 from export.report.metric import metric
 from export.report.sections import mode_collapse_of_images
@@ -20,9 +26,6 @@ from zoo.progress import Progress
 
 _BATCH = 256
 _SHOWN = 64
-_RESAMPLES = 100
-# A resample of the Fréchet distance decomposes two d×d matrices; for Inception's 2,048 features that takes seconds.
-_WIDE, _RESAMPLES_WIDE = 512, 20
 _KERNEL_BLOCKS = 5
 _FEWEST, _FEW = 20, 2000
 
@@ -82,7 +85,7 @@ def measure_images(generator, data, extractor, *, num_samples=10_000, first_seed
     real = _see(_batches_of(data, "train", count), extractor, min(count, data.num_examples("train")), "training images")
     samples = _see(_samples(generator, first_seed, count), extractor, count, "samples")
 
-    logging.info("Measuring, with bootstrap intervals")
+    logging.info("Measuring, with intervals")
     reference = GaussianStatistics.from_features(test.features)
     untrained_distance = None
     if untrained is not None:
@@ -90,7 +93,7 @@ def measure_images(generator, data, extractor, *, num_samples=10_000, first_seed
         untrained_distance = frechet_distance(GaussianStatistics.from_features(unlearnt.features), reference)
     # Small matrices gain nothing from threads, and lose a hundredfold where other work keeps the cores busy.
     with threadpool_limits(1 if count <= _FEW else None):
-        of_samples, of_real = _values(samples, test, intervals=True), _values(real, test, intervals=False)
+        of_samples, of_real = _intervals(samples, test), _values(real, test)
     sizes = {"num_samples": count, "num_reference": count}
     metrics = {
         "frechet_distance": metric(
@@ -174,43 +177,32 @@ def _see(batches, extractor, count, what):
     return _Seen(np.concatenate(features), np.concatenate(logits), np.concatenate(shown)[:_SHOWN])
 
 
-def _values(seen, test, intervals):
-    """{name: Interval}, or {name: number} without intervals, of images in the samples' place."""
-    wide = seen.features.shape[1] > _WIDE
+def _values(seen, test):
+    """{name: number} of images in the samples' place."""
+    return {
+        "frechet_distance": frechet_distance(
+            GaussianStatistics.from_features(seen.features), GaussianStatistics.from_features(test.features)
+        ),
+        "kernel_distance": _kernel_distance(seen, test).value,
+        "classifier_score": np.exp(mutual_information(seen.logits)),
+        **manifold_metrics(test.features, seen.features).values(),
+    }
 
-    def counts(index, size):
-        return np.bincount(index, minlength=size)
 
-    def frechet(samples_index, test_index):
-        return frechet_distance(
-            GaussianStatistics.from_features(seen.features, counts(samples_index, len(seen))),
-            GaussianStatistics.from_features(test.features, counts(test_index, len(test))),
-        )
+def _intervals(seen, test):
+    """{name: Interval} of the samples."""
+    return {
+        "frechet_distance": frechet_interval(seen.features, test.features),
+        "kernel_distance": _kernel_distance(seen, test).interval(),
+        "classifier_score": classifier_score_interval(seen.logits),
+        **manifold_intervals(test.features, seen.features),
+    }
 
-    def score(index):
-        return np.exp(mutual_information(seen.logits, counts(index, len(seen))))
 
+def _kernel_distance(seen, test):
     # Five blocks at least, so that their spread says how sure the mean is; the estimate is unbiased at any size.
     block = min(1000, max(2, min(len(seen), len(test)) // _KERNEL_BLOCKS))
-    kernel = kernel_distance(test.features, seen.features, block_size=block)
-    manifold = manifold_metrics(test.features, seen.features)
-    if not intervals:
-        return {
-            "frechet_distance": frechet(np.arange(len(seen)), np.arange(len(test))),
-            "kernel_distance": kernel.value,
-            "classifier_score": score(np.arange(len(seen))),
-            **{name: getattr(manifold, name) for name in ("precision", "recall", "density", "coverage")},
-        }
-    # Matrices of the features' width are small, however many the samples.
-    with threadpool_limits(None if wide else 1):
-        sizes, resamples = [len(seen), len(test)], _RESAMPLES_WIDE if wide else _RESAMPLES
-        distance = bootstrap_interval(frechet, sizes, resamples, method="centred", lower_bound=0.0)
-    return {
-        "frechet_distance": distance,
-        "kernel_distance": mean_interval(kernel.block_estimates),
-        "classifier_score": bootstrap_interval(score, len(seen), _RESAMPLES, method="centred", lower_bound=1.0),
-        **manifold.intervals(),
-    }
+    return kernel_distance(test.features, seen.features, block_size=block)
 
 
 def _histogram(seen, extractor):
@@ -219,12 +211,12 @@ def _histogram(seen, extractor):
 
 def _classes(samples, test, extractor, data):
     """(the report's "classes", Interval of the divergence)."""
-    predicted = samples.logits.argmax(axis=1)
+    predicted, of_test = samples.logits.argmax(axis=1), test.logits.argmax(axis=1)
     reference = _histogram(test, extractor)
     names = data.class_names or extractor.class_names or tuple(map(str, range(extractor.num_classes)))
     classes = []
     for label, name in enumerate(names):
-        share = mean_interval(predicted == label)
+        share = share_interval((predicted == label).mean(), len(predicted))
         classes.append(
             {
                 "name": str(name),
@@ -233,11 +225,4 @@ def _classes(samples, test, extractor, data):
                 "reference_share": float(reference[label]),
             }
         )
-    divergence = bootstrap_interval(
-        lambda index: histogram_kl(class_histogram(predicted[index], len(names)), reference),
-        len(predicted),
-        _RESAMPLES,
-        method="centred",
-        lower_bound=0.0,
-    )
-    return classes, divergence
+    return classes, class_divergence_interval(predicted, of_test, len(names))

@@ -4,14 +4,12 @@ import math
 
 import numpy as np
 
-from export.metrics.bootstrap import Interval
-
 
 def metric(interval, better, about, *, num_samples, num_reference=None, real=None, untrained=None, of=None):
     """A metric in the report's format (`export.report`).
 
     Args:
-        interval: `export.metrics.bootstrap.Interval`, or a number that has no interval.
+        interval: `export.metrics.intervals.Interval`.
         better: "lower", "higher" or "one".
         about: what it is, in a sentence.
         num_samples, num_reference: examples behind it.
@@ -21,17 +19,15 @@ def metric(interval, better, about, *, num_samples, num_reference=None, real=Non
     Returns:
         Dict of JSON values.
     """
-    known = isinstance(interval, Interval)
-    value = interval.value if known else interval
+    value = interval.value
     entry = {
         "value": _number(value if of is None or not np.isfinite(value) else round(value)),
-        "interval": [_number(interval.low), _number(interval.high)] if known else None,
-        "level": interval.level if known else None,
+        "interval": None,
     }
-    if entry["interval"] and None in entry["interval"]:
-        entry["interval"] = None
-    if known:
-        entry.update(method=interval.method, resamples=interval.resamples)
+    if interval.low is None:
+        entry["no_interval"] = interval.reason
+    else:
+        entry |= {"interval": [interval.low, interval.high], "level": interval.level, "method": interval.method}
     entry.update(num_samples=int(num_samples), num_reference=num_reference, better=better, about=about)
     for key, value in (("real", real), ("untrained", untrained), ("of", of)):
         if value is not None:

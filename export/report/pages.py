@@ -30,6 +30,10 @@ _SECTIONS = {
     "generalization": "Equilibrium and generalisation",
 }
 _FACTS = ("objective", "dynamics", "step", "images_seen", "seed", "parameters", "latent_dim")
+_ABOUT_INTERVALS = (
+    "Intervals cover the value that is expected over new draws of as many samples and held-out examples, "
+    "for this generator; another training differs by more."
+)
 _BETTER = {"lower": "lower is better", "higher": "higher is better", "one": "1 is best"}
 
 
@@ -109,6 +113,7 @@ def write(report, measured, rows, directory):
         "facts": _facts(report),
         "what": measured.classes_of,
         "pictures": pictures,
+        "about_intervals": _ABOUT_INTERVALS,
     }
     for name, environment in (("report.html", _HTML), ("report.md", _MARKDOWN)):
         page = environment.get_template(f"{name}.jinja").render(context)

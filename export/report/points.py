@@ -3,19 +3,15 @@
 import numpy as np
 from absl import logging
 
-from export.metrics import toy
-from export.metrics.bootstrap import bootstrap_interval, mean_interval
+from export.metrics import intervals, toy
 from export.metrics.neural_net_distance import MLPCritics, neural_net_distance
 from export.report.measured import Measured
 from export.report.metric import metric
 from export.report.sections import mode_collapse_of_modes, mode_collapse_of_points
 
-_RESAMPLES = 100
 _SHOWN = 2000
 # The exact distance takes O(n³); blocks of this size take a third of a second each.
 _EXACT_BLOCK = 1000
-# A resample sorts all points in 128 directions.
-_RESAMPLES_SLICED = 40
 #: The critics of the neural-net distance, and how they are sought: about a second for as many points.
 _CRITICS, _CRITIC_POINTS, _SEARCH = MLPCritics((16,)), 2000, {"starts": 3, "max_iterations": 200}
 
@@ -41,7 +37,7 @@ def measure_points(generator, data, *, num_samples=10_000, first_seed=0, untrain
     samples = generator.sample(seeds)
     test, real = (data.arrays(split, num_samples)[0] for split in ("test", "train"))
     unlearnt = None if untrained is None else untrained.sample(seeds)
-    logging.info("Measuring, with bootstrap intervals")
+    logging.info("Measuring, with intervals")
     alone = {"num_samples": num_samples}
     against = {"num_samples": num_samples, "num_reference": num_samples}
     metrics, classes, modes = {}, None, None
@@ -49,15 +45,8 @@ def measure_points(generator, data, *, num_samples=10_000, first_seed=0, untrain
     if data.modes is not None:
         modes, real_modes = (toy.mode_counts(points, data.modes, data.std) for points in (samples, real))
 
-        def resampled(index):
-            return toy.ModeCounts(modes.nearest[index], modes.high_quality[index], modes.min_count, modes.num_modes)
-
-        def divergence(index):
-            # A resample can miss the few samples that lie on modes; it then counts as one mode.
-            return np.nan_to_num(resampled(index).kl_to_uniform, nan=np.log(modes.num_modes))
-
         metrics["modes_found"] = metric(
-            bootstrap_interval(lambda index: resampled(index).modes_found, num_samples, _RESAMPLES),
+            intervals.absent(modes.modes_found, "a count takes too few values for an interval with a level"),
             "higher",
             f"Modes that hold at least {modes.min_count} samples within 3 standard deviations of their centre.",
             real=real_modes.modes_found,
@@ -65,7 +54,7 @@ def measure_points(generator, data, *, num_samples=10_000, first_seed=0, untrain
             **alone,
         )
         metrics["high_quality_share"] = metric(
-            mean_interval(modes.high_quality),
+            intervals.share_interval(modes.high_quality_share, num_samples),
             "higher",
             "Share of samples within 3 standard deviations of a mode's centre.",
             real=real_modes.high_quality_share,
@@ -74,7 +63,7 @@ def measure_points(generator, data, *, num_samples=10_000, first_seed=0, untrain
         # Without a sample on any mode there is no histogram to speak of.
         if modes.high_quality.any():
             metrics["mode_divergence"] = metric(
-                bootstrap_interval(divergence, num_samples, _RESAMPLES, method="centred", lower_bound=0.0),
+                toy.mode_divergence_interval(modes),
                 "lower",
                 f"KL divergence, in nats, of the histogram of modes from balance; log {modes.num_modes} for one mode.",
                 real=real_modes.kl_to_uniform,
@@ -86,26 +75,24 @@ def measure_points(generator, data, *, num_samples=10_000, first_seed=0, untrain
         likelihood, real_likelihood = (toy.log_likelihood(points, data.log_density) for points in (samples, real))
         inside = likelihood.per_sample[np.isfinite(likelihood.per_sample)]
         metrics["log_likelihood"] = metric(
-            mean_interval(inside) if len(inside) else np.nan,
+            intervals.mean_interval(inside, of="sample")
+            if len(inside)
+            else intervals.absent(np.nan, "no sample lies inside the support"),
             "higher",
             "Mean exact log-density, in nats, of the samples inside the support. Collapsed ones can exceed the data's.",
             real=real_likelihood.mean_in_support,
             num_samples=len(inside),
         )
         metrics["share_in_support"] = metric(
-            mean_interval(np.isfinite(likelihood.per_sample)),
+            intervals.share_interval(likelihood.share_in_support, num_samples),
             "higher",
             "Share of samples where the data's density is above 0 (in double precision).",
             real=real_likelihood.share_in_support,
             **alone,
         )
 
-    def sliced(index, test_index):
-        return toy.sliced_wasserstein(samples[index], test[test_index])
-
-    both = [num_samples, num_samples]
     metrics["sliced_wasserstein"] = metric(
-        bootstrap_interval(sliced, both, _RESAMPLES_SLICED, method="centred", lower_bound=0.0),
+        toy.sliced_wasserstein_interval(samples, test),
         "lower",
         "Sliced Wasserstein-2 distance to held-out points, 128 directions, in the data's unit.",
         real=toy.sliced_wasserstein(real, test),
@@ -113,7 +100,7 @@ def measure_points(generator, data, *, num_samples=10_000, first_seed=0, untrain
         **against,
     )
     metrics["exact_wasserstein"] = metric(
-        mean_interval(_exact_blocks(samples, test)),
+        intervals.mean_interval(_exact_blocks(samples, test), of="block"),
         "lower",
         f"Exact Wasserstein-1 distance to held-out points, mean over blocks of {min(_EXACT_BLOCK, num_samples)}.",
         real=_exact_blocks(real, test).mean(),
@@ -128,9 +115,10 @@ def measure_points(generator, data, *, num_samples=10_000, first_seed=0, untrain
         return neural_net_distance(test[first], points[first], _CRITICS, **_SEARCH)
 
     found, found_real = told_apart(samples), told_apart(real)
+    one_search = "not estimated: other draws would need searches for critics of their own"
     halves = {"num_samples": half, "num_reference": half}
     metrics["neural_net_distance"] = metric(
-        found.value,
+        intervals.absent(found.value, one_search),
         "lower",
         f"Neural-net distance to held-out points, φ = log, {found.critics} ({found.parameters} parameters); "
         "0 where they tell nothing apart, 2 log 2 where everything.",
@@ -139,7 +127,7 @@ def measure_points(generator, data, *, num_samples=10_000, first_seed=0, untrain
         **halves,
     )
     metrics["neural_net_distance_gap"] = metric(
-        found.generalization_gap(test[second], samples[second]),
+        intervals.absent(found.generalization_gap(test[second], samples[second]), one_search),
         "lower",
         "How much of that distance was the sample: what it falls by on as many other points, with the same critic.",
         real=found_real.generalization_gap(test[second], real[second]),
@@ -171,7 +159,7 @@ def _mode_shares(modes):
     on_modes = modes.nearest[modes.high_quality]
     classes = []
     for mode in range(modes.num_modes):
-        share = mean_interval(on_modes == mode) if len(on_modes) else None
+        share = intervals.share_interval((on_modes == mode).mean(), len(on_modes)) if len(on_modes) else None
         classes.append(
             {
                 "name": str(mode),

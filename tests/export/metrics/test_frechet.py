@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from export.metrics import frechet
+from export.metrics import frechet, intervals
 
 
 def _orthogonal(dim, seed):
@@ -96,16 +96,6 @@ def test_streaming_equals_numpy_whatever_the_split_and_however_large_the_mean():
         np.testing.assert_allclose(statistics.covariance, np.cov(features, rowvar=False), rtol=1e-9, atol=1e-9)
 
 
-def test_counts_are_repetitions():
-    rng = np.random.default_rng(8)
-    features, index = rng.normal(size=(50, 4)), rng.integers(50, size=50)
-    counted = frechet.GaussianStatistics.from_features(features, np.bincount(index, minlength=50))
-    repeated = frechet.GaussianStatistics.from_features(features[index])
-    assert counted.count == repeated.count
-    np.testing.assert_allclose(counted.mean, repeated.mean, rtol=1e-13)
-    np.testing.assert_allclose(counted.covariance, repeated.covariance, rtol=1e-12, atol=1e-15)
-
-
 def test_wrong_features_are_refused():
     statistics = frechet.GaussianStatistics(3)
     with pytest.raises(ValueError, match=r"expected \[n, 3\]"):
@@ -116,21 +106,16 @@ def test_wrong_features_are_refused():
         _ = statistics.update(np.zeros((1, 3))).covariance
 
 
-def test_interval_covers_what_repeated_draws_give():
-    def draw(seed):
-        rng = np.random.default_rng(seed)
-        return rng.normal(size=(300, 5)), 0.5 + rng.normal(size=(300, 5))
+def test_the_interval_of_wide_features_takes_fewer_halves(monkeypatch):
+    taken = []
+    halves = intervals.halves
 
-    def distance(seed):
-        return frechet.frechet_distance(*(frechet.GaussianStatistics.from_features(x) for x in draw(seed)))
+    def counted(statistic, sizes, splits, seed):
+        taken.append(splits)
+        return halves(lambda *index: float(index[0][0] + 1), sizes, splits, seed)
 
-    expectation = np.mean([distance(seed) for seed in range(200, 400)])
-    hits = 0
-    for seed in range(40):
-        interval = frechet.frechet_interval(*draw(seed), resamples=60, level=0.9)
-        assert interval.low <= interval.value <= interval.high
-        hits += interval.low <= expectation <= interval.high
-    # Binomial(40, 0.9) lies in 31…40 with probability 0.995.
-    assert hits >= 31
-    first, again = (frechet.frechet_interval(*draw(0), resamples=5) for _ in range(2))
-    assert first == again
+    monkeypatch.setattr(intervals, "halves", counted)
+    rng = np.random.default_rng(9)
+    for dim in (512, 513):
+        frechet.frechet_interval(rng.normal(size=(40, dim)), rng.normal(size=(40, dim)))
+    assert taken == [20, 10]

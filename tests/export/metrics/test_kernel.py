@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import scipy.stats
 import tensorflow as tf
 
 from export.metrics import kernel
@@ -51,8 +52,16 @@ def test_same_distribution_is_zero_within_the_standard_error():
     found = kernel.kernel_distance(rng.normal(size=(4000, 8)), rng.normal(size=(4000, 8)), block_size=200)
     assert len(found.block_estimates) == 20
     assert abs(found.value) < 4.0 * found.standard_error
-    interval = found.interval()
-    assert interval.low < found.value < interval.high
+    interval = found.interval(0.9)
+    expected = scipy.stats.ttest_1samp(found.block_estimates, 0.0).confidence_interval(0.9)
+    np.testing.assert_allclose([interval.low, interval.high], expected, rtol=1e-12)  # float64 both
+
+
+def test_one_block_has_no_interval():
+    x, y = _sets(300, 300)
+    interval = kernel.kernel_distance(x, y).interval()
+    assert (interval.low, interval.high, interval.level) == (None, None, None)
+    assert interval.reason == "there is one block only"
 
 
 def test_shuffling_makes_sorted_sets_comparable():

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import scipy.stats
 
 from export.metrics import precision_recall
 
@@ -82,13 +83,43 @@ def test_copies_of_points_lie_in_balls_of_radius_zero():
     assert (found.precision, found.recall, found.coverage) == (1.0, 1.0, 1.0)
 
 
-def test_intervals_hold_the_values():
+def test_intervals_come_from_halves_of_both_sets():
     rng = np.random.default_rng(6)
-    found = precision_recall.manifold_metrics(rng.normal(size=(200, 8)), 0.5 + rng.normal(size=(200, 8)))
-    intervals = found.intervals(resamples=200)
-    for name in ("precision", "recall", "density", "coverage"):
-        assert intervals[name].value == pytest.approx(getattr(found, name), rel=1e-14)
-        assert intervals[name].low <= intervals[name].value <= intervals[name].high
+    real, samples = rng.normal(size=(90, 8)), 0.5 + rng.normal(size=(60, 8))
+    found = precision_recall.manifold_metrics(real, samples)
+    by_hand = {name: [] for name in ("precision", "recall", "density", "coverage")}
+    for split in range(3):
+        stream = np.random.default_rng((4, split))
+        cuts = np.split(stream.permutation(90), 2), np.split(stream.permutation(60), 2)
+        pair = [precision_recall.manifold_metrics(real[x], samples[y]) for x, y in zip(*cuts)]
+        for name, values in by_hand.items():
+            one, two = (getattr(half, name) for half in pair)
+            if name != "density":
+                one, two = np.arcsin(np.sqrt([one, two]))
+            values.append((one - two) ** 2 / 4)
+    intervals = precision_recall.manifold_intervals(real, samples, splits=3, seed=4)
+    quantile = scipy.stats.t.ppf(0.975, 3)
+    for name, interval in intervals.items():
+        assert interval.value == getattr(found, name)
+        if name == "density":
+            half = quantile * math.sqrt(np.mean(by_hand[name]))
+            expected = [max(0.0, interval.value - half), interval.value + half]
+        else:
+            # The roots p of (p̂ - p)² = q² p (1 - p) / n define Wilson's interval.
+            count = min(60 if name == "precision" else 90, 1 / (4 * np.mean(by_hand[name])))
+            p, q = interval.value, quantile**2 / count
+            expected = np.sort(np.roots([1 + q, -2 * p - q, p * p]))
+        np.testing.assert_allclose([interval.low, interval.high], expected, rtol=1e-9)
+
+
+def test_an_interval_needs_two_halves_of_twenty():
+    few, enough = np.random.default_rng(7).normal(size=(2, 40, 2))
+    for interval in precision_recall.manifold_intervals(few[:39], enough).values():
+        assert interval.low is None and interval.reason == "fewer than 40 examples"
+    far = precision_recall.manifold_intervals(few, 100.0 + enough)
+    # No half holds a hit: Wilson's interval still says how large the share may be, density has no spread to go by.
+    assert far["precision"].low == 0.0 < far["precision"].high < 0.2
+    assert far["density"].reason == "no spread was seen"
 
 
 def test_wrong_sets_are_refused():

@@ -46,6 +46,8 @@ def test_a_mode_counts_from_its_share_of_samples_on():
     papers = toy.mode_counts(samples, _RING, _STD, min_share=0.0)
     assert (papers.min_count, papers.modes_found) == (1, 2)
     assert toy.mode_counts(np.zeros((2500, 2)), np.zeros((25, 2)), 1.0).min_count == 1
+    # A part of a sample over the share counts as one more: 1.04 samples are 2.
+    assert toy.mode_counts(np.zeros((2600, 2)), np.zeros((25, 2)), 1.0).min_count == 2
 
 
 def test_each_mode_may_have_its_own_std():

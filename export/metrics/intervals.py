@@ -1,0 +1,210 @@
+"""Confidence intervals for metrics of samples.
+
+An interval here covers, at its level, the *expected* value of a metric when as many samples and as many held-out
+examples are drawn anew from the same two distributions. For a mean that is the population's value. A statistic whose
+bias depends on the number of samples, such as the Fréchet distance, is compared at equal numbers of samples, and its
+interval covers its expectation at that number, bias included. Two trainings differ by more than this: the generator is
+held fixed.
+
+===================== ==================================================== =========================================
+function              for                                                  method
+===================== ==================================================== =========================================
+mean_interval         means of independent values                          Student's t
+share_interval        shares                                               Wilson 1927
+normal_interval       statistics whose variance is estimated elsewhere     Student's t
+discrepancy_interval  smooth discrepancies that are 0 for equal laws       halves, corrected for curvature, log scale
+===================== ==================================================== =========================================
+
+`halves` splits all sets at random in two. The values of a statistic on the two halves are independent, so that half
+their squared difference estimates the variance at half the size without bias; half of that again is the variance at
+the full size wherever the variance falls as 1/n (Politis, Romano & Wolf 1999, "Subsampling", chapter 2). Both samples
+and held-out examples vary, and with them everything that is fitted to them, such as manifolds.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import scipy.stats
+
+#: With fewer points in a set its halves are too small for the variance to fall as 1/n.
+FEWEST = 40
+#: Where the standard error is a larger part of the value, a discrepancy is too skew for the correction.
+_SKEW = 0.3
+
+
+@dataclasses.dataclass(frozen=True)
+class Interval:
+    """A value and its confidence interval, or the reason why it has none.
+
+    Attributes:
+      value: the metric.
+      low, high: ends of the interval; None where there is none.
+      level: its nominal coverage, as 0.95; None where there is none.
+      method: "student", "wilson" or "halves"; None where there is none.
+      reason: why there is none, in words; None where there is one.
+    """
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    level: float | None = None
+    method: str | None = None
+    reason: str | None = None
+
+    def mapped(self, function: Callable[[float], float]) -> Interval:
+        """The interval of an increasing function of the metric."""
+        ends = {} if self.low is None else {"low": float(function(self.low)), "high": float(function(self.high))}
+        return dataclasses.replace(self, value=float(function(self.value)), **ends)
+
+
+def absent(value: float, reason: str) -> Interval:
+    """A value without an interval, and why."""
+    return Interval(float(value), reason=reason)
+
+
+def mean_interval(values, level=0.95, of="value") -> Interval:
+    """Student's t interval of the mean of independent values: block estimates, log-likelihoods.
+
+    Args:
+      values: finite numbers [n], n ≥ 1.
+      level: in (0, 1).
+      of: what one value is called in a reason.
+
+    Returns:
+      An `Interval`; without ends for one value, or where all are the same.
+    """
+    _check_level(level)
+    values = np.asarray(values, np.float64)
+    mean = values.mean()
+    if len(values) < 2:
+        return absent(mean, f"there is one {of} only")
+    if np.ptp(values) == 0.0:
+        return absent(mean, f"every {of} is the same")
+    return normal_interval(mean, values.var(ddof=1) / len(values), level, len(values) - 1)
+
+
+def share_interval(share: float, count: float, level=0.95, degrees: float = math.inf) -> Interval:
+    """Wilson's score interval of a share (Brown, Cai & DasGupta 2001 compare it with others).
+
+    Args:
+      share: in [0, 1].
+      count: number of independent trials behind it; the effective number where they depend on one another.
+      level: in (0, 1).
+      degrees: degrees of freedom, where `count` is an estimate.
+
+    Returns:
+      An `Interval` inside [0, 1], never of width 0.
+    """
+    _check_level(level)
+    square = _quantile(level, degrees) ** 2 / count
+    centre = (share + square / 2.0) / (1.0 + square)
+    half = math.sqrt(square * (share * (1.0 - share) + square / 4.0)) / (1.0 + square)
+    # The ends hold the share but for rounding, and are exactly 0 and 1 where it is.
+    return Interval(float(share), float(min(centre - half, share)), float(max(centre + half, share)), level, "wilson")
+
+
+def normal_interval(
+    value: float, variance: float, level=0.95, degrees: float = math.inf, lower_bound=-math.inf
+) -> Interval:
+    """Interval of a statistic that is near normal, from an estimate of its variance.
+
+    Args:
+      value: the statistic.
+      variance: its variance.
+      level: in (0, 1).
+      degrees: degrees of freedom of `variance`.
+      lower_bound: what the statistic cannot fall below by definition.
+
+    Returns:
+      An `Interval`; without ends for a variance of 0.
+    """
+    _check_level(level)
+    if not variance > 0.0:
+        return absent(value, "no spread was seen")
+    half = _quantile(level, degrees) * math.sqrt(variance)
+    return Interval(float(value), max(lower_bound, float(value - half)), float(value + half), level, "student")
+
+
+def halves(statistic: Callable, sizes: Sequence[int], splits: int = 20, seed: int = 0) -> np.ndarray:
+    """A statistic on the halves of random splits.
+
+    Args:
+      statistic: called with one int64 index array for each size; returns a float or an array of one shape.
+      sizes: number of points of each set; the sets are split independently.
+      splits: number of splits.
+      seed: split i uses the stream (seed, i), whatever the number of splits.
+
+    Returns:
+      float64 [splits, 2, …]: what the statistic gives on either half.
+    """
+    found = []
+    for index in range(splits):
+        rng = np.random.default_rng((seed, index))
+        cut = [np.array_split(rng.permutation(size), 2) for size in sizes]
+        found.append([statistic(*first_or_second) for first_or_second in zip(*cut)])
+    return np.asarray(found, np.float64)
+
+
+def variance_from_halves(of_halves) -> np.ndarray:
+    """Variance of a statistic at the full size from its values on halves [splits, 2, …], where it falls as 1/n."""
+    return of_halves.var(axis=1, ddof=1).mean(axis=0) / 2.0
+
+
+def discrepancy_interval(
+    statistic: Callable[..., float], sizes: Sequence[int], splits=20, level=0.95, seed=0
+) -> Interval:
+    """Interval of a smooth discrepancy of two samples that is 0 or more, and 0 in the limit of equal distributions.
+
+    Such a statistic is linear in the two samples where the distributions are far apart, and quadratic where they are
+    near. The variance from halves counts the quadratic part twice (as the jackknife does: Efron & Stein 1981). That
+    part is even in the halves' deviation from the whole: the mean over both halves scatters with exactly its variance,
+    which is taken off. It is at most half of the whole. Where the standard error exceeds 30 % of the value the
+    statistic is too skew for this and nothing is taken off. The interval is symmetrical in the logarithm, because the
+    standard error grows with the value.
+
+    On 250 draws of Gaussians in 2 to 32 dimensions and of histograms an interval of level 95 % covered 94 to 98 %, with
+    two exceptions: down to 91 % where a single direction carries most of a distance of two standard errors, and up to
+    99.6 % for equal distributions with fewer than ten degrees of freedom.
+
+    Args:
+      statistic: as in `halves`; the identity (0, 1, …) gives the value itself.
+      sizes: as in `halves`.
+      splits: number of random splits, ≥ 2; also the degrees of freedom.
+      level: in (0, 1).
+      seed: as in `halves`.
+
+    Returns:
+      An `Interval` with positive ends; without ends for fewer than 40 points in a set, a value of 0, or values that are
+      not finite.
+    """
+    _check_level(level)
+    value = float(statistic(*(np.arange(size) for size in sizes)))
+    if min(sizes) < FEWEST:
+        return absent(value, f"fewer than {FEWEST} examples")
+    if not (value > 0.0 and math.isfinite(value)):
+        return absent(value, f"the value is {'0' if value == 0.0 else 'not finite'}")
+    of_halves = halves(statistic, sizes, splits, seed)
+    if not np.isfinite(of_halves).all():
+        return absent(value, "the value is not finite on half of the examples")
+    variance = float(variance_from_halves(of_halves))
+    if variance == 0.0:
+        return absent(value, "the value is the same on every half of the examples")
+    if math.sqrt(variance) < _SKEW * value:
+        even = float(of_halves.mean(axis=1).var(ddof=1))
+        variance = max(variance - even, variance / 2.0)
+    factor = math.exp(_quantile(level, splits) * math.sqrt(variance) / value)
+    return Interval(value, value / factor, value * factor, level, "halves")
+
+
+def _quantile(level, degrees):
+    """Two-sided quantile of Student's t; the normal's for infinite degrees of freedom."""
+    return float(scipy.stats.t.ppf((1.0 + level) / 2.0, degrees))
+
+
+def _check_level(level):
+    if not 0.0 < level < 1.0:
+        raise ValueError(f"level is {level}, expected 0 < level < 1")
