@@ -225,8 +225,9 @@ class ShowProgress(keras.callbacks.Callback):
 
     def _note(self, step, now, logs):
         speed = (step - self._start) * self.images_per_step / (now - self._began)
+        # The losses first: a narrow terminal cuts what comes last.
         losses = f"critic {float(logs['critic_loss']):.3f}, generator {float(logs['generator_loss']):.3f}"
-        return f"losses: {losses}; {speed:,.0f} images/s"
+        return f"{losses}; {speed:,.0f} images/s"
 
     def close(self):
         """Ends the bar."""
