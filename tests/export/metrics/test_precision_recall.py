@@ -79,8 +79,10 @@ def test_same_distribution_reaches_the_expected_density_and_coverage():
 def test_copies_of_points_lie_in_balls_of_radius_zero():
     # Far from the centre the inner-product formula leaves a rounding error where the distance is 0.
     points = np.repeat(1e3 * np.random.default_rng(5).normal(size=(40, 16)), 8, axis=0)
-    found = precision_recall.manifold_metrics(points, points[::-1])
-    assert (found.precision, found.recall, found.coverage) == (1.0, 1.0, 1.0)
+    # Matrices of other shapes are multiplied in another order, so that equal distances differ by it too.
+    for samples, chunk in ((points[::-1], 512), (points[::-1][5:-2], 13)):
+        found = precision_recall.manifold_metrics(points, samples, chunk=chunk)
+        assert (found.precision, found.recall, found.coverage) == (1.0, 1.0, 1.0)
 
 
 def test_intervals_come_from_halves_of_both_sets():

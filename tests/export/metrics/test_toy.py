@@ -43,6 +43,8 @@ def test_a_mode_counts_from_its_share_of_samples_on():
     samples = np.concatenate([np.tile(_RING[0], (15_992, 1)), np.tile(_RING[1], (8, 1))])
     strict = toy.mode_counts(samples, _RING, _STD)
     assert (strict.min_count, strict.modes_found) == (20, 1)
+    enough = np.concatenate([samples[:15_980], np.tile(_RING[1], (20, 1))])
+    assert toy.mode_counts(enough, _RING, _STD).modes_found == 2
     papers = toy.mode_counts(samples, _RING, _STD, min_share=0.0)
     assert (papers.min_count, papers.modes_found) == (1, 2)
     assert toy.mode_counts(np.zeros((2500, 2)), np.zeros((25, 2)), 1.0).min_count == 1
