@@ -64,6 +64,12 @@ def test_one_block_has_no_interval():
     assert interval.reason == "there is one block only"
 
 
+def test_blocks_are_the_fewest_that_are_small_enough():
+    x, y = _sets(250, 230)
+    found = kernel.kernel_distance(x, y, block_size=100)
+    assert (len(found.block_estimates), found.block_size) == (3, 84)
+
+
 def test_shuffling_makes_sorted_sets_comparable():
     x = np.sort(np.random.default_rng(2).normal(size=(1000, 1)), axis=0)
     y = x[::-1]
