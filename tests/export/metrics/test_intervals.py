@@ -199,6 +199,12 @@ def test_what_has_no_interval_says_why(interval, reason):
     assert found.mapped(lambda value: value + 1.0).low is None
 
 
+def test_an_interval_ends_at_the_bound_of_its_statistic():
+    free, bounded = (intervals.normal_interval(0.5, 1.0, **bound) for bound in ({}, {"lower_bound": 0.0}))
+    assert free.low < -1.0 and bounded.low == 0.0
+    assert free.high == bounded.high > 2.0
+
+
 def test_levels_outside_their_range_are_refused():
     for level in (0.0, 1.0):
         with pytest.raises(ValueError, match="0 < level < 1"):
