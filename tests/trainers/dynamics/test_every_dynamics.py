@@ -124,42 +124,40 @@ class Reference:
         for variable, piece in zip(self.variables, np.split(weights, ends)):
             variable.assign(piece.reshape(variable.shape))
 
-    def losses(self, weights):
-        """(L_D, L_G), and the gradient of each by its own player's weights, end to end: the field v."""
+    def loss(self, player, weights):
+        """L_D (player 0) or L_G (1), and its gradient by the player's own weights, zero at the other's."""
         self.assign(weights)
-        noise, values, field = self.gan.noise(len(self.real)), [], []
-        for player, loss in zip(self.players, (self.gan.critic_total_loss, self.gan.generator_total_loss)):
-            with tf.GradientTape() as tape:
-                values.append(loss(self.real, self.gan.generate(noise), noise))
-            variables = [variable.value for variable in player.trainable_variables]
-            gradients = tape.gradient(values[-1], variables, unconnected_gradients="zero")
-            field += [gradient.numpy().ravel() for gradient in gradients]
-        return [float(value) for value in values], np.concatenate(field)
+        noise, total = self.gan.noise(len(self.real)), (self.gan.critic_total_loss, self.gan.generator_total_loss)
+        with tf.GradientTape() as tape:
+            value = total[player](self.real, self.gan.generate(noise), noise)
+        variables = [variable.value for variable in self.players[player].trainable_variables]
+        gradients = tape.gradient(value, variables, unconnected_gradients="zero")
+        flat, whole = np.concatenate([gradient.numpy().ravel() for gradient in gradients]), np.zeros(weights.size)
+        whole[slice(0, self.of_critic) if player == 0 else slice(self.of_critic, None)] = flat
+        return float(value), whole
+
+    def of_critics(self, weights):
+        return self.loss(0, weights)[1]
+
+    def of_generators(self, weights):
+        return self.loss(1, weights)[1]
 
     def field(self, weights):
-        return self.losses(weights)[1]
+        return self.of_critics(weights) + self.of_generators(weights)
 
-    def slope(self, function, weights, of_generator=False):
-        """Derivative of a function of the weights along the direction, or along its generator's part."""
-        step = self.DELTA * self.direction
-        if of_generator:
-            step[: self.of_critic] = 0.0
+    def slope(self, function, weights, direction):
+        """Derivative of a function of the weights along a direction."""
+        step = self.DELTA * direction
         return (function(weights + step) - function(weights - step)) / (2.0 * self.DELTA)
 
-    def critics_part(self, vector):
-        return np.where(np.arange(vector.size) < self.of_critic, vector, 0.0)
-
-    def generators_part(self, vector):
-        return vector - self.critics_part(vector)
-
     def alternating(self, weights):
-        answered = weights - self.critics_part(self.field(weights))
-        return weights - answered + self.generators_part(self.field(answered))
+        of_critic = self.of_critics(weights)
+        return of_critic + self.of_generators(weights - of_critic)
 
     def answered(self, weights, steps, rate):
         """The weights, the critic's after so many plain steps."""
         for _ in range(steps):
-            weights = weights - rate * self.critics_part(self.field(weights))
+            weights = weights - rate * self.of_critics(weights)
         return weights
 
 
@@ -193,32 +191,34 @@ def test_every_dynamics_moves_as_its_equation_says_in_every_two_player_game(obje
         gan.step.assign(0)
         return before - reference.weights()
 
-    v = reference.field(start)
-    assert min(np.abs(v[: reference.of_critic]).max(), np.abs(v[reference.of_critic :]).max()) > 1e-3
+    of_critic, of_generator = reference.of_critics(start), reference.of_generators(start)
+    v = of_critic + of_generator
+    assert min(np.abs(of_critic).max(), np.abs(of_generator).max()) > 1e-3
+    along_generator = np.where(np.arange(v.size) < reference.of_critic, 0.0, along)
     # Float64 rounding of one step; differences as above.
     exact, differences = {"rtol": 1e-9, "atol": 1e-12}, {"rtol": 1e-5, "atol": 1e-8}
     np.testing.assert_allclose(moved("simultaneous"), v, **exact)
-    np.testing.assert_allclose(moved("alternating"), reference.alternating(start), **exact)
+    first = reference.alternating(start)
+    np.testing.assert_allclose(moved("alternating"), first, **exact)
 
-    pull = reference.slope(lambda at: 0.5 * (reference.field(at) ** 2).sum(), start)
+    pull = reference.slope(lambda at: 0.5 * (reference.field(at) ** 2).sum(), start, along)
     np.testing.assert_allclose(along @ moved("consensus", gamma=0.7), along @ v + 0.7 * pull, **differences)
 
     taken = moved("locally_stable", eta=0.7)
-    np.testing.assert_allclose(reference.critics_part(taken), reference.critics_part(v), **exact)
-    pull = reference.slope(lambda at: (reference.critics_part(reference.field(at)) ** 2).sum(), start, True)
-    along_generator = reference.generators_part(along)
+    np.testing.assert_allclose(taken[: reference.of_critic], v[: reference.of_critic], **exact)
+    pull = reference.slope(lambda at: (reference.of_critics(at) ** 2).sum(), start, along_generator)
     np.testing.assert_allclose(along_generator @ taken, along_generator @ v + 0.7 * pull, **differences)
 
     taken = moved("unrolled", steps=2, surrogate="sgd", surrogate_rate=0.1)
-    np.testing.assert_allclose(reference.critics_part(taken), reference.critics_part(v), **exact)
-    found = reference.slope(lambda at: reference.losses(reference.answered(at, 2, 0.1))[0][1], start, True)
+    np.testing.assert_allclose(taken[: reference.of_critic], v[: reference.of_critic], **exact)
+    found = reference.slope(lambda at: reference.loss(1, reference.answered(at, 2, 0.1))[0], start, along_generator)
     np.testing.assert_allclose(along_generator @ taken, found, **differences)
 
     # At the second move the mean of both iterates is half of the first move away: w times the move, back.
-    first = reference.alternating(start)
-    second = start - first
-    expected = reference.critics_part(reference.field(second) - 0.3 * first)
-    expected += reference.generators_part(reference.field(second - expected) - 0.3 * first)
+    second, back = start - first, -0.3 * first
+    expected = np.where(np.arange(v.size) < reference.of_critic, reference.of_critics(second) + back, 0.0)
+    answer = reference.of_generators(second - expected) + back
+    expected = np.where(np.arange(v.size) < reference.of_critic, expected, answer)
     np.testing.assert_allclose(moved("historical_averaging", 2, weight=0.3), expected, **exact)
 
 
