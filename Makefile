@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 DEMO ?= demo
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test check format clean
+.PHONY: demo test mutants check format clean
 
 # One environment for everything; made again when the dependencies change.
 $(VENV)/.installed: setup.py pyproject.toml
@@ -30,6 +30,10 @@ demo: $(VENV)/.installed
 
 test: check
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# Which mistakes the tests notice; its score stands in CONTRIBUTING.md.
+mutants: $(VENV)/.installed
+	$(BIN)/python tests/run_mutants.py
 
 check: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -121,12 +121,13 @@ def test_a_workdir_refuses_another_config_and_names_what_differs(small_config, b
 
 @pytest.fixture
 def holding(tmp_path):
-    """holding(config, step): a workdir with the config.json of a run, and the name of a checkpoint at `step`."""
+    """holding(config, step): a workdir with the config.json of a run, and names of checkpoints at 0 and `step`."""
 
     def holding(config, step):
         text = {"config": json.loads(config.to_json_best_effort()), "data_shape": [2]}
         (tmp_path / "config.json").write_text(json.dumps(text))
-        (tmp_path / "checkpoints" / f"step_{step:08d}").mkdir(parents=True)
+        for saved in (0, step):
+            (tmp_path / "checkpoints" / f"step_{saved:08d}").mkdir(parents=True)
         return tmp_path
 
     return holding
