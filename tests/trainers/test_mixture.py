@@ -198,7 +198,7 @@ def test_it_composes_with_every_dynamics(name, small_config, build):
         ("mode_regularized", {}, "config.mixture.components: 'mode_regularized' .* its encoder inverts one generator"),
         ("manifold_diffusion", {}, "config.mixture.components: 'manifold_diffusion' .* one generator"),
         ("self_contrastive", {}, "config.mixture.components: 'self_contrastive' .* there is one player, the density"),
-        ("minimax", {"mixture.components": 0}, "config.mixture.components: 0; expected a whole number, 1 or more"),
+        ("minimax", {"mixture.components": 0}, "config.mixture.components: 0; expected a whole number, 1 to 100"),
         ("minimax", {"mixture.entropy_weight": -0.1}, "config.mixture.entropy_weight: -0.1; expected a number, 0 or"),
         (
             "minimax",

@@ -182,7 +182,8 @@ def press_ctrl_c():
 )
 def test_what_ends_a_program_early_is_told_in_one_line(happen, code, line, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["anything.py"])
-    before = signal.getsignal(signal.SIGINT)
+    # A shell starts what runs in the background with the signal ignored, and the tests with it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.raises(SystemExit) as ended:
             program.run(lambda argv: happen())
