@@ -711,8 +711,12 @@ _IN_METRICS = [
     *_of(
         "export/metrics/kernel.py",
         f"{METRICS}/test_kernel.py",
-        ("(n * (n - 1))", "(n * n)"),
+        ("total(x, x, True) / (n * (n - 1))", "total(x, x, True) / (n * n)"),
         ("- 2.0 * total", "- total"),
+        ("- 2.0 * (first", "- (first"),
+        ("np.fill_diagonal(pairs, 0.0)", "pass"),
+        ("var(ddof=1) for x, y in pairs]) / blocks", "var(ddof=1) for x, y in pairs])"),
+        ("return max(found, ", "return min(found, "),
         ("rows[np.arange(len(rows)), start + np.arange(len(rows))] = 0.0", "pass"),
         ("start + np.arange(len(rows))]", "np.arange(len(rows))]"),
         ("1.0 / x.shape[1] if", "1.0 if"),

@@ -52,9 +52,31 @@ def test_same_distribution_is_zero_within_the_standard_error():
     found = kernel.kernel_distance(rng.normal(size=(4000, 8)), rng.normal(size=(4000, 8)), block_size=200)
     assert len(found.block_estimates) == 20
     assert abs(found.value) < 4.0 * found.standard_error
-    interval = found.interval(0.9)
-    expected = scipy.stats.ttest_1samp(found.block_estimates, 0.0).confidence_interval(0.9)
-    np.testing.assert_allclose([interval.low, interval.high], expected, rtol=1e-12)  # float64 both
+
+
+def test_the_interval_is_the_wider_of_the_blocks_and_of_equal_distributions():
+    rng = np.random.default_rng(1)
+    wider = set()
+    for shift in (0.0, 0.0, 0.0, 0.0, 0.7):
+        found = kernel.kernel_distance(rng.normal(size=(400, 8)), shift + rng.normal(size=(400, 8)), block_size=100)
+        interval = found.interval(0.9)
+        of_blocks = scipy.stats.ttest_1samp(found.block_estimates, 0.0).confidence_interval(0.9)
+        of_equal = scipy.stats.norm(found.value, math.sqrt(found.null_variance)).interval(0.9)
+        expected = max(of_blocks, of_equal, key=lambda ends: ends[1])
+        np.testing.assert_allclose([interval.low, interval.high], expected, rtol=1e-9)  # float64 both
+        wider.add(of_equal[1] > of_blocks[1])
+    assert wider == {True, False}
+
+
+def test_the_variance_under_equal_distributions_is_that_of_new_draws():
+    rng = np.random.default_rng(3)
+    found = [
+        kernel.kernel_distance(*(rng.normal(size=(size, 4)) for size in (90, 60)), block_size=30) for _ in range(300)
+    ]
+    # 300 draws tell a variance to a twelfth.
+    assert np.mean([one.null_variance for one in found]) == pytest.approx(
+        np.var([one.value for one in found], ddof=1), rel=0.25
+    )
 
 
 def test_one_block_has_no_interval():
