@@ -715,7 +715,7 @@ _IN_METRICS = [
         ("- 2.0 * total", "- total"),
         ("- 2.0 * (first", "- (first"),
         ("np.fill_diagonal(pairs, 0.0)", "pass"),
-        ("var(ddof=1) for x, y in pairs]) / blocks", "var(ddof=1) for x, y in pairs])"),
+        ("kernel)) for x, y in pairs]) / blocks", "kernel)) for x, y in pairs])"),
         ("return max(found, ", "return min(found, "),
         ("rows[np.arange(len(rows)), start + np.arange(len(rows))] = 0.0", "pass"),
         ("start + np.arange(len(rows))]", "np.arange(len(rows))]"),

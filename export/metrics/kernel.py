@@ -141,12 +141,12 @@ def kernel_distance(real, samples, block_size=1000, seed=0, kernel=polynomial_ke
     error = null = math.nan
     if blocks > 1:
         error = float(estimates.std(ddof=1) / math.sqrt(blocks))
-        null = float(np.mean([_relabelled(x, y, kernel).var(ddof=1) for x, y in pairs]) / blocks)
+        null = float(np.mean([np.square(_relabelled(x, y, kernel)) for x, y in pairs]) / blocks)
     return KernelDistance(float(estimates.mean()), error, null, estimates, math.ceil(max(n, m) / blocks), n, m)
 
 
 def _relabelled(x, y, kernel):
-    """float64 [_RELABELLINGS]: the unbiased estimates after random exchanges of points between the two sets."""
+    """float64 [_RELABELLINGS]: the unbiased estimates after random exchanges between the sets: 0 on average."""
     n, m, rng = len(x), len(y), np.random.default_rng(0)
     points = np.concatenate([x, y])
     pairs = kernel(points, points)
