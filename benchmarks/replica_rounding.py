@@ -1,7 +1,7 @@
 """How far the weights of one and of two replicas are apart after the same steps, in float64 and in float32.
 
-Two replicas add the same numbers in another order. In float64 that difference stays at the last digits; in float32 it
-starts a hundred million times larger, and training amplifies it.
+Two replicas add the same numbers in another order. The difference starts at the last digit, which in float32 is half a
+billion times larger than in float64, and training amplifies it.
 
   python -m benchmarks.replica_rounding --config=configs/digits.py --objectives=non_saturating,wasserstein_gp
 """
@@ -25,7 +25,8 @@ def weights(objective, precision, strategy, steps):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     config = module.get_config(objective)
-    config.train.precision = precision
+    # One call takes at least as many steps as it is told to execute at once.
+    config.train.update(precision=precision, steps_per_execution=1)
     run = runs.build(config, config_checks.check(config, replicas=2), strategy=strategy)
     run.gan.fit(training.batches(run, 0), steps_per_epoch=steps, verbose=0, shuffle=False)
     variables = [*run.gan.generator.trainable_variables, *run.gan.critic.trainable_variables]
