@@ -1,4 +1,4 @@
-"""Whether the tests notice a mistake: each patch of `mutants.py` in a copy of this tree, and the tests that it names.
+"""Whether the tests notice a mistake: each patch of `mutants/` in a copy of this tree, and the tests that it names.
 
 python tests/run_mutants.py                              # all of them: make mutants
 python tests/run_mutants.py --only='dynamics|penalties'  # those in whose file or change this expression is found
@@ -27,7 +27,7 @@ import time
 # Before TensorFlow: what tests/conftest.py sets, and no threads, which a forked process would not have.
 os.environ.update(CUDA_VISIBLE_DEVICES="", TF_CPP_MIN_LOG_LEVEL="3", OPENBLAS_NUM_THREADS="1")
 
-from mutants import MUTANTS
+from mutants import every_mutant
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 #: Share of the mutants that must die.
@@ -117,11 +117,9 @@ def main():
     parser.add_argument("--only", default="", help="expression to find in a mutant's file or change")
     parser.add_argument("--jobs", type=int, default=2, help="test runs at a time")
     arguments = parser.parse_args()
-    mutants = [mutant for mutant in MUTANTS if re.search(arguments.only, str(mutant))]
+    mutants = [mutant for mutant in every_mutant() if re.search(arguments.only, str(mutant))]
     if found := misfits(mutants):
-        sys.exit(
-            "\n".join(found) + "\nA patch that no longer applies is a row of tests/mutants.py to bring up to date."
-        )
+        sys.exit("\n".join(found) + "\nA patch that no longer applies is a row of tests/mutants/ to bring up to date.")
     equivalent = [mutant for mutant in mutants if mutant.equivalent]
     mutants = [mutant for mutant in mutants if not mutant.equivalent]
 

@@ -1,0 +1,99 @@
+"""Mistakes in building and training a run."""
+
+from mutants.mutant import of_file
+
+PENALTIES = "tests/trainers/techniques/test_penalties.py"
+NOISE = "tests/trainers/techniques/test_instance_noise.py"
+COMPOSE = "tests/trainers/techniques/test_techniques_compose.py"
+TRAINING = "tests/trainers/test_training.py"
+CHECKPOINTS = "tests/trainers/test_checkpoints.py"
+RUNS = "tests/trainers/test_runs.py"
+
+MUTANTS = [
+    *of_file(
+        "trainers/schedules.py",
+        f"{RUNS} -k rate",
+        ("self.end - tf.cast(step, tf.float32)", "self.start - tf.cast(step, tf.float32)"),
+        ("max(self.end - self.start, 1)", "max(self.end, 1)"),
+        ("tf.clip_by_value(left, 0.0, 1.0)", "left"),
+    ),
+    *of_file(
+        "trainers/checkpoints.py",
+        CHECKPOINTS,
+        ("self.steps()[: -self.keep]", "self.steps()[: -self.keep - 1]"),
+        ("in reversed(steps)", "in steps"),
+        ("if later > step:", "if later >= step:"),
+        ("status.assert_existing_objects_matched()", "status"),
+    ),
+    *of_file(
+        "trainers/training.py",
+        f"{TRAINING} -k everything",
+        ('"start_batch": first_step * k', '"start_batch": first_step'),
+        ("gan.last_step.assign(settings.steps)", "pass"),
+    ),
+    *of_file(
+        "trainers/training.py",
+        f"{TRAINING} -k rollback_goes",
+        ("1_000_003 * int(run.gan.rollbacks.numpy())", "0"),
+        ("gan.rollbacks.assign(count)", "pass"),
+    ),
+    *of_file(
+        "trainers/training.py",
+        f"{TRAINING} -k 'gives_up or counts_anew'",
+        ("rollbacks = 1 if failure.step > failed_at else rollbacks + 1", "rollbacks = rollbacks + 1"),
+        ("rollbacks > _MOST_ROLLBACKS", "rollbacks > 2"),
+    ),
+    *of_file(
+        "trainers/training.py", f"{CHECKPOINTS} -k goes_on_from", ("checkpoints.drop_after(restored or 0)", "pass")
+    ),
+    *of_file(
+        "trainers/callbacks.py", f"{TRAINING} -k nonfinite_step", ('"critic", "generator")', '"generator", "critic")')
+    ),
+    *of_file(
+        "trainers/callbacks.py",
+        f"{TRAINING} -k explains",
+        ("if step // self.every > self._passed:", "if step // self.every >= self._passed:"),
+    ),
+    *of_file(
+        "trainers/callbacks.py", f"{TRAINING} -k signal_saves", ('if row["step"] <= start', 'if row["step"] < start')
+    ),
+    *of_file(
+        "trainers/callbacks.py",
+        f"{TRAINING} -k everything",
+        ("self._passed = int(self.model.step.numpy()) // self.every", "self._passed = 0"),
+    ),
+    *of_file(
+        "trainers/runs.py",
+        f"{RUNS} {NOISE} {PENALTIES} -k 'rates or the_seed or share_of_the_run or automatic'",
+        ("keras.utils.set_random_seed(config.seed)", "keras.utils.set_random_seed(0)"),
+        ("int(until * config.train.steps)", "config.train.steps"),
+        ("int(config.train.decay_from * updates)", "0"),
+        ("updates=config.train.steps * play.batches_per_step", "updates=config.train.steps"),
+        ('_optimizer", config.train.decay_from < 1', '_optimizer", config.train.decay_from < 0'),
+        ('options["normalization"] = "layer"', 'options["normalization"] = "batch"'),
+    ),
+    *of_file(
+        "trainers/runs.py",
+        f"{RUNS} -k 'may_change or taken_may_not or without_their'",
+        ("    if config.train.decay_from < 1:", "    if config.train.decay_from < 0:"),
+        ("config.train.steps < steps[-1]", "config.train.steps < steps[0]"),
+        ("    elif steps:", "    elif not steps:"),
+        ("if key not in _MAY_CHANGE:", "if False:"),
+    ),
+    *of_file(
+        "trainers/training.py",
+        f"{TRAINING} -k being_trained_in",
+        ("with lock.held(run.workdir) if writes else", "with"),
+    ),
+    *of_file(
+        "trainers/runs.py",
+        f"{COMPOSE} -k reference_batch_is",
+        ('data.arrays("train", layers.REFERENCE_SIZE)', 'data.arrays("test", layers.REFERENCE_SIZE)'),
+    ),
+    *of_file(
+        "trainers/config.py",
+        f"tests/trainers/test_config_checks.py {RUNS} -k 'replica or out_of_range'",
+        ("if batch_size % replicas:", "if batch_size < replicas:"),
+        ('0 <= value < 1, "a number in [0, 1)"', '0 <= value <= 1, "a number in [0, 1)"'),
+    ),
+]
