@@ -16,7 +16,6 @@ import dataclasses
 import functools
 import gc
 import os
-import re
 from concurrent.futures import ThreadPoolExecutor
 
 import tensorflow as tf
@@ -24,15 +23,13 @@ from absl import logging
 from tensorflow_serving.apis import get_model_status_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
-from export.serving import batching, monitoring
+from export.serving import batching, monitoring, sources
 from export.serving.errors import Code, ServingError, invalid
 from export.serving.servable import Servable
 
 State = get_model_status_pb2.ModelVersionStatus.State
-PLATFORM = "tensorflow"
 #: Looked up once: an enum of protocol buffers searches its descriptor each time, and every request asks.
 _AVAILABLE = State.AVAILABLE
-_MAX_VERSION = 2**63 - 1
 
 
 @dataclasses.dataclass
@@ -211,14 +208,14 @@ class Manager:
                 "Only ModelConfigList is currently supported"
             )
         configs = list(config.model_config_list.config)
-        _check(configs)
+        sources.check(configs)
         async with self._changing:
             first, new = not self._models, []
             for each in configs:
                 if each.name not in self._models or not self._models[each.name].config:
                     new.append(each.name)
                     # A server may start before its models are there, but none is to wait for what a reload got wrong.
-                    if not _chosen(each, await self._found(each)) and not first:
+                    if not sources.chosen(each, await self._found(each)) and not first:
                         raise ServingError(
                             Code.NOT_FOUND,
                             f"Unable to find a numerical version path for servable {each.name} at: {each.base_path}",
@@ -274,8 +271,8 @@ class Manager:
             model.trouble = ""
 
     async def _reconcile(self, model, found):
-        """Loads and unloads until the versions are those that the config asks for; `found` is what `_versions` gave."""
-        aspired = _chosen(model.config, found) if model.config else []
+        """Loads and unloads until the versions are those that the config asks for; `found` as `sources.found`."""
+        aspired = sources.chosen(model.config, found) if model.config else []
         await asyncio.gather(*(self._ensure(model, number, found[number]) for number in sorted(aspired, reverse=True)))
         if aspired and model.config.model_version_policy.WhichOneof("policy_choice") in (None, "latest"):
             for number in sorted(set(found) - set(aspired), reverse=True):
@@ -293,7 +290,7 @@ class Manager:
         known, failures = model.versions.get(number), 0
         if known and known.state != State.END:
             return
-        if known and known.error and await self._in_loader(_fingerprint, path) == known.fingerprint:
+        if known and known.error and await self._in_loader(sources.fingerprint, path) == known.fingerprint:
             failures = known.failures
             if failures > self._max_retries or asyncio.get_running_loop().time() < known.retry_at:
                 return
@@ -304,7 +301,7 @@ class Manager:
         version.state = State.LOADING
         logging.info("loading %s version %d from %s", model.name, version.number, version.path)
         try:
-            version.fingerprint = await self._in_loader(_fingerprint, version.path)
+            version.fingerprint = await self._in_loader(sources.fingerprint, version.path)
             version.servable = await self._in_loader(Servable, version.path, self._runs)
         except Exception as error:
             version.state, version.error = State.END, ServingError.of(error)
@@ -354,7 +351,7 @@ class Manager:
 
     async def _found(self, config):
         try:
-            return await self._in_loader(_versions, config)
+            return await self._in_loader(sources.found, config)
         except tf.errors.OpError as error:
             raise ServingError.of(error) from error
 
@@ -426,85 +423,8 @@ class _Runner:
 def single(name, base_path):
     """The config of one model whose newest version is served, as ``--model_name`` and ``--model_base_path`` give it."""
     config = model_server_config_pb2.ModelServerConfig()
-    config.model_config_list.config.add(name=name, base_path=base_path, model_platform=PLATFORM)
+    config.model_config_list.config.add(name=name, base_path=base_path, model_platform=sources.PLATFORM)
     return config
-
-
-def _check(configs):
-    names = set()
-    for config in configs:
-        if config.name in names:
-            raise invalid(f"Illegal to list model {config.name} multiple times in config list")
-        names.add(config.name)
-        if not config.name:
-            raise invalid("ModelConfig has no name specified.")
-        if not (os.path.isabs(config.base_path) or "://" in config.base_path):
-            raise invalid(
-                f"Expected model {config.name} to have an absolute path or URI; got base_path()={config.base_path}"
-            )
-        if config.model_type and config.model_platform:
-            raise invalid(
-                "Illegal setting both ModelServerConfig::model_type (deprecated) and "
-                f"ModelServerConfig::model_platform, model name is {config.name}"
-            )
-        if not config.model_type and not config.model_platform:
-            raise invalid(
-                "Illegal setting neither ModelServerConfig::model_type (deprecated) nor "
-                f"ModelServerConfig::model_platform, model name is {config.name}"
-            )
-        if config.model_type != model_server_config_pb2.TENSORFLOW and config.model_platform != PLATFORM:
-            raise invalid(f"Model {config.name} requests unsupported platform {config.model_platform}")
-
-
-def _versions(config):
-    """The versions below a config's base path, and nothing outside of it: dict of number → path.
-
-    Raises:
-        ServingError: there is no such directory.
-        tf.errors.OpError: it cannot be read, or a version in it. None is left out, for it would be taken as deleted.
-    """
-    try:
-        entries = tf.io.gfile.listdir(config.base_path)
-    except tf.errors.NotFoundError:
-        raise invalid(f"Could not find base path {config.base_path} for servable {config.name}") from None
-    found = {}
-    for entry in sorted(entry.rstrip("/") for entry in entries):
-        path = tf.io.gfile.join(config.base_path, entry)
-        if re.fullmatch("[0-9]{1,19}", entry) and int(entry) <= _MAX_VERSION and _is_directory(path):
-            found[int(entry)] = path
-    return found
-
-
-def _is_directory(path):
-    """As tf.io.gfile.isdir, which says no to what it may not look at."""
-    try:
-        return tf.io.gfile.stat(path).is_directory
-    except tf.errors.NotFoundError:
-        return False
-
-
-def _chosen(config, found):
-    """The numbers of the versions that a config asks for, of those `found`."""
-    policy = config.model_version_policy
-    choice = policy.WhichOneof("policy_choice")
-    if choice == "all":
-        return list(found)
-    if choice == "specific":
-        return [number for number in policy.specific.versions if number in found]
-    return sorted(found)[-max(policy.latest.num_versions, 1) :]
-
-
-def _fingerprint(path):
-    """What changes when a version's files do, as far as the file system tells."""
-    try:
-        return [
-            (folder, name, stat.length, stat.mtime_nsec)
-            for folder, _, names in tf.io.gfile.walk(path)
-            for name in sorted(names)
-            for stat in [tf.io.gfile.stat(tf.io.gfile.join(folder, name))]
-        ]
-    except tf.errors.OpError:
-        return None
 
 
 def give_back():

@@ -247,17 +247,24 @@ def test_a_version_that_cannot_be_loaded_is_tried_again(base, four, monkeypatch,
     run(scenario, max_load_retries=2, load_retry_seconds=0.2)
 
 
-@pytest.mark.parametrize("call", ["listdir", "stat"])
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [
+        ("listdir", tf.errors.PermissionDeniedError(None, None, "Permission denied")),
+        ("stat", tf.errors.PermissionDeniedError(None, None, "Permission denied")),
+        ("listdir", OSError("Permission denied")),
+    ],
+)
 def test_a_folder_that_cannot_be_read_for_a_while_is_logged_counted_and_polled_again(
-    base, four, monkeypatch, caplog, call
+    base, four, monkeypatch, caplog, call, error
 ):
     def refuse(path):
-        raise tf.errors.PermissionDeniedError(None, None, f"{path}; Permission denied")
+        raise error
 
     async def scenario(manager):
         with monkeypatch.context() as unreadable:
             unreadable.setattr(tf.io.gfile, call, refuse)
-            with pytest.raises(ServingError, match="Permission denied"):
+            with pytest.raises((ServingError, OSError), match="Permission denied"):
                 await manager.reload(single("numbered", str(base)))
         await manager.reload(single("numbered", str(base)))
         polling = asyncio.ensure_future(manager.poll_forever(0.02))
@@ -278,6 +285,19 @@ def test_a_folder_that_cannot_be_read_for_a_while_is_logged_counted_and_polled_a
     assert float(count) > 1
     told = [record.getMessage() for record in caplog.records if "looked for" in record.getMessage()]
     assert len(told) == 2 and "Permission denied" in told[0] and told[1].endswith("can be looked for again")
+
+
+def test_a_name_that_is_not_utf_8_is_told(base):
+    try:
+        (base / os.fsdecode(b"\xff")).touch()
+    except OSError:
+        pytest.skip("this file system takes no such name")
+
+    async def scenario(manager):
+        with pytest.raises(ServingError, match=r"numbered holds a name that is not UTF-8: b'\\xff'"):
+            await manager.reload(single("numbered", str(base)))
+
+    run(scenario)
 
 
 def _warmup(path, *requests):
