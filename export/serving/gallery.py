@@ -1,5 +1,6 @@
 """The page at `/` and what it needs beside the REST API: a list of models, and the papers that a version carries."""
 
+import asyncio
 import pathlib
 import urllib.parse
 
@@ -70,12 +71,19 @@ class Gallery:
         spec = model_pb2.ModelSpec(name=name)
         spec.version.value = int(number)
         with self._manager.lease(spec) as version:
-            path = tf.io.gfile.join(version.path, "assets.extra", file)
-            if not tf.io.gfile.exists(path) or not _inside(version.path, path):
-                raise ServingError(Code.NOT_FOUND, f"{name} version {number} has no {file}")
-            with tf.io.gfile.GFile(path, "rb") as content:
-                body = content.read()
+            body = await asyncio.to_thread(_read, version.path, file)
+        if body is None:
+            raise ServingError(Code.NOT_FOUND, f"{name} version {number} has no {file}")
         return web.Response(body=body, headers={**_SANDBOX, "Content-Type": _TYPES[file]})
+
+
+def _read(folder, file):
+    """The bytes of a version's paper; None where there is none."""
+    path = tf.io.gfile.join(folder, "assets.extra", file)
+    if not tf.io.gfile.exists(path) or not _inside(folder, path):
+        return None
+    with tf.io.gfile.GFile(path, "rb") as content:
+        return content.read()
 
 
 def _inside(folder, path):

@@ -49,9 +49,9 @@ class _Service:
         left = context.time_remaining()
         return self._seconds if left is None else min(left, self._seconds)
 
-    async def _answer(self, context, request, name, work):
+    async def _answer(self, context, model, name, work):
         try:
-            return await self._api.answer(request.model_spec.name, name, "GRPC", self._left(context), work)
+            return await self._api.answer(model, name, "GRPC", self._left(context), work)
         except ServingError as error:
             await _abort(context, error.code, error.message)
 
@@ -71,19 +71,22 @@ class PredictionService(_Service, prediction_service_pb2_grpc.PredictionServiceS
 
     async def Predict(self, request, context):
         deadline = time.monotonic() + self._left(context)
-        return await self._answer(context, request, "Predict", self._predict(request, deadline))
+        return await self._answer(context, request.model_spec.name, "Predict", self._predict(request, deadline))
 
     async def GetModelMetadata(self, request, context):
-        return await self._answer(context, request, "GetModelMetadata", self._metadata(request))
+        return await self._answer(context, request.model_spec.name, "GetModelMetadata", self._metadata(request))
 
     async def Classify(self, request, context):
-        await context.abort(Code.UNIMPLEMENTED, "Classify is not supported; use Predict")
+        return await self._answer(context, "", "Classify", self._not_supported("Classify"))
 
     async def Regress(self, request, context):
-        await context.abort(Code.UNIMPLEMENTED, "Regress is not supported; use Predict")
+        return await self._answer(context, "", "Regress", self._not_supported("Regress"))
 
     async def MultiInference(self, request, context):
-        await context.abort(Code.UNIMPLEMENTED, "MultiInference is not supported; use Predict")
+        return await self._answer(context, "", "MultiInference", self._not_supported("MultiInference"))
+
+    async def _not_supported(self, name):
+        raise ServingError(Code.UNIMPLEMENTED, f"{name} is not supported; use Predict")
 
     async def _predict(self, request, deadline):
         if not request.HasField("model_spec"):
@@ -129,10 +132,11 @@ class ModelService(_Service, model_service_pb2_grpc.ModelServiceServicer):
         self._allow_reload = allow_reload
 
     async def GetModelStatus(self, request, context):
-        return await self._answer(context, request, "GetModelStatus", self._status(request))
+        return await self._answer(context, request.model_spec.name, "GetModelStatus", self._status(request))
 
     async def HandleReloadConfigRequest(self, request, context):
         if not self._allow_reload:
+            logging.warning("%s sends a config and is refused: --allow_reload_config_requests is off", context.peer())
             await context.abort(
                 Code.PERMISSION_DENIED, "HandleReloadConfigRequest needs --allow_reload_config_requests"
             )
@@ -180,6 +184,7 @@ def _handlers(service, servicer):
             try:
                 request = kind.FromString(body)
             except DecodeError as error:
+                logging.warning("GRPC malformed %s from %s: %s", method.name, context.peer(), error)
                 await _abort(context, Code.INTERNAL, str(error))
             return await answer(request, context)
 

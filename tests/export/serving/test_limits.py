@@ -1,9 +1,11 @@
-"""How much memory requests may take: what is too large is refused, and what they took is given back."""
+"""How much memory and time requests may take: what is too large is refused, and what they took is given back."""
 
 import asyncio
 import gc
 import json
 import threading
+import time
+import types
 import weakref
 
 import numpy as np
@@ -19,7 +21,7 @@ from export.serving.errors import ServingError, invalid
 from export.serving.grpc_service import PredictionService
 from export.serving.models import Manager, single
 from export.serving.monitoring import Metrics
-from export.serving.servable import Limits, check_outputs
+from export.serving.servable import Limits, Signature, check_outputs
 
 _PATH = "/v1/models/numbered:predict"
 _LARGEST = 1000  # bytes of a body
@@ -69,11 +71,48 @@ def test_a_response_is_refused_before_it_is_computed(base):
     asked(base, scenario, response_bytes=200, json_response_bytes=100)
 
 
-def test_what_only_the_run_tells_is_checked_after_it():
+def test_what_only_the_run_tells_is_checked_after_it(base, monkeypatch):
     outputs = {"x": np.ones([2, 3], np.float32), "png": np.array([b"12345", b"123"], object)}
     check_outputs(outputs, 32)
     with pytest.raises(ServingError, match="would have 32 bytes; at most 31"):
         check_outputs(outputs, 31)
+    monkeypatch.setattr(Signature, "check_response", lambda *args: None)
+
+    async def scenario(client, api):
+        answer = await client.post(_PATH, data=body_of(9))
+        assert answer.status == 400 and "would have 108 bytes; at most 100" in (await answer.json())["error"]
+        request, deadline = request_of("numbered", {"x": np.ones(17, np.float32)}), time.monotonic() + TIMEOUT
+        with pytest.raises(ServingError, match="would have 204 bytes; at most 200"):
+            await PredictionService(api, TIMEOUT)._predict(request, deadline)
+
+    asked(base, scenario, response_bytes=200, json_response_bytes=100)
+
+
+def test_a_run_has_the_time_of_its_request(base):
+    seconds = []
+
+    async def run(signature, inputs, deadline):
+        seconds.append(deadline - time.monotonic())
+        return {"version": np.ones(1, np.int64), "x": np.ones(1, np.float32)}
+
+    async def scenario(client, api):
+        version = api.manager._find(request_of("numbered", {}).model_spec)
+        version.run, kept = run, version.run
+        assert (await client.post(_PATH, data=body_of(1))).status == 200
+        for remaining in (None, 1e9, 7):
+            context = types.SimpleNamespace(time_remaining=lambda remaining=remaining: remaining)
+            await PredictionService(api, 20).Predict(request_of("numbered", {"x": np.ones(1, np.float32)}), context)
+        version.run = kept
+
+    asked(base, scenario)
+    for left, most in zip(seconds, (TIMEOUT, 20, 20, 7), strict=True):
+        assert most - 5 < left <= most
+
+
+def test_too_many_examples_are_refused_before_each_is_looked_at():
+    limits, signature = Limits(examples=2), types.SimpleNamespace(inputs={"x": None})
+    with pytest.raises(ServingError, match="'instances' has 3 examples; at most 2"):
+        json_tensors.read_inputs({"instances": [[], {}, [1]]}, signature, limits)
 
 
 def test_a_body_is_refused_as_soon_as_it_is_too_large(base):
@@ -102,8 +141,11 @@ def test_bodies_in_memory_are_limited_together(base):
         assert answer.status == 503 and "at the same time" in (await answer.json())["error"]
         for _, writer in connections:
             writer.close()
-        while (await client.post(_PATH, data=body_of(50))).status != 200:
+        for _ in range(500):
+            if (await client.post(_PATH, data=body_of(50))).status == 200:
+                return
             await asyncio.sleep(0.02)
+        pytest.fail("bodies that were given up are still counted")
 
     asked(base, scenario)
 
@@ -144,8 +186,12 @@ def test_a_failed_request_frees_at_once_what_it_was_read_into():
         gc.enable()
 
 
-def test_garbage_is_collected_again_after_parsing():
-    json_tensors.parse(b"{}")
+def test_garbage_is_not_collected_while_parsing_and_again_after_it(monkeypatch):
+    collects, loads = [], json.loads
+    with monkeypatch.context() as watched:
+        watched.setattr(json, "loads", lambda body: collects.append(gc.isenabled()) or loads(body))
+        json_tensors.parse(b"{}")
+    assert collects == [False]
     for wrong in (b"{", b"[" * 100_000):
         with pytest.raises(ServingError):
             json_tensors.parse(wrong)

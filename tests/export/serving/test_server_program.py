@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import socket
+import threading
 import time
 import types
 
@@ -16,15 +17,34 @@ import pytest
 import requests
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
-from harness import MODEL_SERVER_FLAGS, TIMEOUT, free_port, program, wait_until
+from harness import MODEL_SERVER_FLAGS, REPOSITORY, TIMEOUT, free_port, program, wait_until
 from prometheus_client import parser
-from tensorflow_serving.apis import get_model_status_pb2, model_management_pb2, model_service_pb2_grpc
+from tensorflow_serving.apis import (
+    classification_pb2,
+    get_model_status_pb2,
+    model_management_pb2,
+    model_service_pb2_grpc,
+)
+from tensorflow_serving.config import model_server_config_pb2
 
 from export.serving import gallery, json_tensors, models, monitoring, protos, rest, running, server
 from export.serving.api import Api
-from export.serving.errors import invalid
+from export.serving.errors import ServingError, invalid
 from export.serving.servable import Limits
 from zoo.errors import RequestError
+
+
+@pytest.mark.parametrize(
+    ("digits", "version"),
+    [("7", 7), ("0", 0), ("0" * 5000 + "1", 1), (str(2**63 - 1), 2**63 - 1), (str(2**63), None), ("1" * 5000, None)],
+)
+def test_a_version_in_a_path_is_a_number_or_refused(digits, version):
+    match = rest._STATUS.fullmatch(f"/v1/models/m/versions/{digits}")
+    if version is None:
+        with pytest.raises(ServingError, match=r"Failed to convert version: \d+ to numeric"):
+            rest._spec(match)
+    else:
+        assert rest._spec(match).version.value == version
 
 
 def test_the_page_learns_which_models_there_are(embedded):
@@ -138,6 +158,16 @@ def test_a_request_that_fails_is_logged_with_its_cause(embedded):
     assert malformed == "REST malformed: GET '/v1/nothing%1B'"
 
 
+def test_what_grpc_refuses_is_logged_too(embedded):
+    with pytest.raises(grpc.RpcError):
+        embedded.prediction.Classify(classification_pb2.ClassificationRequest(), timeout=TIMEOUT)
+    with pytest.raises(grpc.RpcError):
+        embedded.channel.unary_unary("/tensorflow.serving.PredictionService/Predict")(b"\xff", timeout=TIMEOUT)
+    *_, unsupported, malformed = re.findall(r"(?m)^W[^\]]*\] (GRPC .*)$", embedded.log.read_text())
+    assert re.fullmatch(r"GRPC Classify '' UNIMPLEMENTED \d+\.\d ms: 'Classify is not supported.*'", unsupported)
+    assert re.fullmatch(r"GRPC malformed Predict from ipv4:127\.0\.0\.1:\d+: .+", malformed)
+
+
 def test_who_hangs_up_is_counted_as_cancelled(embedded):
     def page():
         return requests.get(embedded.url("/monitoring/prometheus/metrics"), timeout=TIMEOUT).text
@@ -148,13 +178,18 @@ def test_who_hangs_up_is_counted_as_cancelled(embedded):
 
     internal, cancelled = counts()
     head = b"POST /v1/models/numbered:predict HTTP/1.1\r\nHost: x\r\n"
-    for sent in (b"Content-Length: 99\r\n\r\n{", b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"):
+    slow = b'{"signature_name": "slow", "instances": [1e6]}'  # seconds
+    for sent in (
+        b"Content-Length: 99\r\n\r\n{",
+        b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
+        b"Content-Length: %d\r\n\r\n%s" % (len(slow), slow),
+    ):
         with socket.create_connection((embedded.host, embedded.rest_port)) as connection:
             connection.sendall(head + sent)
             # Where nobody handles it yet, a connection that closes is no request.
             wait_until(lambda: 'requests_in_flight{entrypoint="REST"} 1.0' in page())
         wait_until(lambda: 'requests_in_flight{entrypoint="REST"} 0.0' in page())
-    assert counts() == [internal, cancelled + 2]
+    assert counts() == [internal, cancelled + 3]
 
 
 @pytest.mark.parametrize("sent", [b"GET / HTTP/9.9\r\n\r\n", b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n"])
@@ -167,7 +202,9 @@ def test_what_is_no_http_is_logged_in_a_line(embedded, sent):
     assert re.match(r"W.*REST malformed request from 127\.0\.0\.1: ['\"]", line)
 
 
-def test_a_link_out_of_a_version_is_not_served(tmp_path):
+def test_a_link_out_of_a_version_is_not_served_and_no_request_waits_for_a_file(tmp_path, monkeypatch):
+    readers, inside = [], gallery._inside
+    monkeypatch.setattr(gallery, "_inside", lambda *args: readers.append(threading.current_thread()) or inside(*args))
     version, outside = tmp_path / "base" / "1", tmp_path / "secret"
     (version / "assets.extra").mkdir(parents=True)
     outside.write_text("secret")
@@ -193,6 +230,7 @@ def test_a_link_out_of_a_version_is_not_served(tmp_path):
                 assert answer.status == 404 and "has no report.json" in await answer.text()
 
     asyncio.run(ask())
+    assert len(readers) == 4 and threading.main_thread() not in readers
 
 
 def options_with(**changes):
@@ -310,6 +348,73 @@ def test_the_flags_of_loading_reach_the_manager(monkeypatch):
         assert reached.value.args == (expected,)
 
 
+def test_a_config_file_is_followed_whatever_happens_to_it(tmp_path, caplog):
+    file, taken = tmp_path / "models.config", []
+    options = options_with(model_config_file=str(file), model_config_file_poll_wait_seconds=0.01)
+
+    class Manager:
+        async def reload(self, config):
+            name = config.model_config_list.config[0].name
+            if name != "right":
+                raise {"wrong": invalid, "broken": OSError}[name](name)
+            taken.append(name)
+
+    async def scenario():
+        applied = protos.read_text(file, model_server_config_pb2.ModelServerConfig, "")
+        following = asyncio.ensure_future(running._follow_config(Manager(), applied, options))
+        for name in ("", "wrong", "broken", "right"):
+            told = len(caplog.records)
+            text = f'model_config_list {{ config {{ name: "{name}" }} }}' if name else "no config"
+            (tmp_path / "new").write_text(text)
+            (tmp_path / "new").rename(file)
+            while len(caplog.records) == told and not taken and not following.done():
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        following.cancel()
+
+    file.write_text('model_config_list { config { name: "old" } }')
+    asyncio.run(scenario())
+    assert taken == ["right"]
+    for cause in ("is no ModelServerConfig", "wrong", "broken"):
+        assert re.search(f"--model_config_file: .*{cause}", caplog.text), cause
+
+
+def test_the_flags_of_sizes_reach_the_apis(monkeypatch):
+    class Reached(Exception):
+        pass
+
+    def reached(*args, **options):
+        raise Reached(*args, options)
+
+    async def loaded(*args):
+        pass
+
+    sizes = {"max_request_mib": 2, "max_json_request_mib": 3, "max_response_mib": 4, "max_json_response_mib": 5}
+    options, mib = options_with(max_request_examples=6, **sizes), 1 << 20
+    monkeypatch.setattr(running, "_load", loaded)
+    for module, name, expected in (
+        (rest, "Rest", 3 * mib),
+        (running.grpc_service, "build", 2 * mib),
+        (running, "Api", Limits(6, 2 * mib, 4 * mib, 5 * mib)),
+    ):
+        monkeypatch.setattr(module, name, reached)
+        options.port = 0 if module is rest else options.rest_api_port + 1
+        with pytest.raises(Reached) as raised:
+            asyncio.run(running.serve(options, None, None, protos.MonitoringConfig(), None))
+        *args, named = raised.value.args
+        assert expected in (*args, named.get("max_bytes"))
+    gc.unfreeze()
+
+
+def test_the_readme_tells_the_defaults():
+    section = (REPOSITORY / "README.md").read_text().split("\n## Serving\n")[1].split("\n## ")[0]
+    told = dict(re.findall(r"`--(\w+)=([\d.]+)`", section))
+    assert len(told) > 6
+    text = program("--helpfull").stdout
+    for flag, value in told.items():
+        assert re.search(rf"--{flag}:[^(]*\(default: '{re.escape(value)}'\)", text), flag
+
+
 def test_rest_api_num_threads_is_how_many_requests_are_parsed_at_the_same_time(monkeypatch):
     options, parsing, most = options_with(rest_api_num_threads=3), [], []
 
@@ -344,7 +449,7 @@ def test_rest_api_num_threads_is_how_many_requests_are_parsed_at_the_same_time(m
         (True, None, "INVALID_ARGUMENT"),
     ],
 )
-def test_clients_may_replace_a_config_file_and_else_only_where_the_operator_says_so(allowed, config_file, code):
+def test_clients_may_replace_a_config_file_and_else_only_where_the_operator_says_so(allowed, config_file, code, caplog):
     options = options_with(model_config_file=config_file, allow_reload_config_requests=allowed)
     request = model_management_pb2.ReloadConfigRequest()
     request.config.model_config_list.config.add(name="m", base_path="relative")
@@ -360,6 +465,8 @@ def test_clients_may_replace_a_config_file_and_else_only_where_the_operator_says
         return refused.value.code().name
 
     assert asyncio.run(ask()) == code
+    told = "and is refused" if code == "PERMISSION_DENIED" else "cannot be taken: Expected model m to have an absolute"
+    assert told in caplog.text
 
 
 def test_tensorflow_servings_flags_are_accepted_and_those_without_effect_are_named():
