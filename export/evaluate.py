@@ -22,7 +22,7 @@ from export.saved_model import run_facts
 from trainers import program
 from zoo import datasets
 from zoo.errors import RequestError
-from zoo.files import check_writable
+from zoo.files import check_writable, writing
 
 _AUTO = "auto"
 #: Most samples of points. Their exact distances take a third of a second a thousand, three times over.
@@ -212,10 +212,8 @@ def _compose(measured, generator, described, data, num_asked, first_seed):
 
 
 def _write(report, measured, rows, directory, where):
-    try:
+    with writing(where, directory):
         return pages.write(report, measured, rows, directory)
-    except OSError as error:
-        raise RequestError(f"{where}: {directory} cannot be written ({error.strerror or error})") from error
 
 
 def main(argv):

@@ -22,7 +22,7 @@ from export import generators
 from trainers import program
 from zoo import grids
 from zoo.errors import RequestError
-from zoo.files import check_writable, write_whole
+from zoo.files import check_writable, write_whole, writing
 from zoo.progress import Progress
 
 _SUFFIXES = (".png", ".npy", ".csv")
@@ -100,7 +100,7 @@ def write(samples, out, first_seed=0):
     if (folder and not images) or (path.suffix == ".csv" and images):
         made, fit = ("images", "FOLDER/, .png or .npy") if images else ("points", ".png, .csv or .npy")
         raise RequestError(f"--out: {out!r} is not for {made}; expected {fit}")
-    try:
+    with writing("--out", repr(out)):
         (path if folder else path.parent).mkdir(parents=True, exist_ok=True)
         if folder:
             from PIL import Image
@@ -119,8 +119,6 @@ def write(samples, out, first_seed=0):
             # Nine digits bring a float32 back bit for bit.
             np.savetxt(buffer, samples, fmt="%.9g", delimiter=",")
             write_whole(path, buffer.getvalue().encode())
-    except OSError as error:
-        raise RequestError(f"--out: {out!r} cannot be written ({error.strerror or error})") from error
 
 
 def _suffix(out):

@@ -35,7 +35,7 @@ from etils import epath
 
 from trainers import program
 from zoo.errors import RequestError
-from zoo.files import check_writable
+from zoo.files import check_writable, writing
 from zoo.grids import to_uint8
 
 #: What --precision chooses from, and the dtype policy that Keras knows it by.
@@ -186,10 +186,8 @@ def export_saved_model(sampler, latent_dim, data_shape, base_path, name, *, repo
     made = [folder for folder in (models, models.parent) if not folder.exists()]
     # TensorFlow Serving reads folders whose name is an integer, and passes over this one.
     building = models / f".building-{uuid.uuid4().hex}"
-    try:
+    with writing("--model_base_path", models):
         building.mkdir(parents=True)
-    except OSError as error:
-        raise RequestError(f"--model_base_path: {models} cannot be written ({error.strerror or error})") from error
     try:
         tf.saved_model.save(module, os.fspath(building), signatures=concrete)
         _write_extra(building / EXTRA, card, report_dir)

@@ -1,6 +1,8 @@
 """What a run needs of memory at the least, before any of it is taken."""
 
+import contextlib
 import math
+import pathlib
 
 import psutil
 import tensorflow as tf
@@ -9,6 +11,8 @@ from trainers import objectives, runs
 from zoo.errors import RequestError
 
 _GIB = 2**30
+#: The most that a container may take: control groups of version 2, and of version 1.
+_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 #: Operations whose results a step keeps until it has gone back through them.
 _KEPT = ("MatMul", "Conv2D", "Conv2DBackpropInput")
 
@@ -23,13 +27,13 @@ def check(config, data_shape, replicas=1, available=None):
         config: checked by `trainers.config.check`.
         data_shape: shape of one example.
         replicas: number of replicas that share a batch.
-        available: bytes; what the machine has free if None. Where there is a GPU or TPU its memory counts, which
-            TensorFlow manages: nothing is checked then.
+        available: bytes; if None what the machine has free, or a container's limit where that is less. Where there is
+            a GPU or TPU its memory counts, which TensorFlow manages: nothing is checked then.
     """
     if available is None:
         if any(device.device_type != "CPU" for device in tf.config.list_physical_devices()):
             return
-        available = psutil.virtual_memory().available
+        available = _available()
     weights, batch = _least(config, data_shape, config.train.batch_size // replicas)
     if weights + batch > available:
         weights, batch, available = (f"{size / _GIB:,.1f} GiB" for size in (weights, batch, available))
@@ -38,6 +42,16 @@ def check(config, data_shape, replicas=1, available=None):
             f"a batch of {config.train.batch_size // replicas}; expected less than the {available} of memory that are "
             "free here"
         )
+
+
+def _available():
+    """Bytes that this process can take at most."""
+    # psutil tells the machine's. A limit counts as a whole: what was taken of it includes files that the system caches.
+    sizes = [psutil.virtual_memory().available]
+    for path in map(pathlib.Path, _LIMITS):
+        with contextlib.suppress(OSError, ValueError):  # of the other version; or "max"
+            sizes.append(int(path.read_text()))
+    return min(sizes)
 
 
 def _least(config, data_shape, batch_size):

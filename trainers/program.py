@@ -1,6 +1,5 @@
 """How every program starts and ends: flags in, one line out when something is wrong. Free of TensorFlow."""
 
-import errno
 import os
 import pathlib
 import re
@@ -11,6 +10,7 @@ import sys
 from absl import app, flags, logging
 
 from zoo.errors import RequestError
+from zoo.files import FULL
 
 #: Lines of TensorFlow's C++ log that nobody can act on, printed before a level can be set.
 _HARMLESS = [
@@ -114,8 +114,8 @@ def _one_line(error):
 def _disk_full(error):
     """Whether `error` says that a file had no room: Python's own, or TensorFlow's, which has the system's words."""
     if isinstance(error, OSError):
-        return error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return any(os.strerror(code) in str(error) for code in (errno.ENOSPC, errno.EDQUOT))
+        return error.errno in FULL
+    return any(os.strerror(code) in str(error) for code in FULL)
 
 
 def _full_path(error):

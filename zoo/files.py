@@ -1,10 +1,17 @@
-"""Files that appear whole or not at all, and a check that they could be written. Free of TensorFlow."""
+"""Files that appear whole or not at all, and checks that they can be written. Free of TensorFlow."""
 
+import contextlib
+import errno
+import os
+import stat
 import uuid
 
 from etils import epath
 
 from zoo.errors import RequestError
+
+#: Numbers of the errors of a full disk, or of a full share of it.
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def write_whole(path, content):
@@ -27,6 +34,13 @@ def write_whole(path, content):
         raise
 
 
+def check_regular(path):
+    """Raises OSError unless `path`, where it is local, is a file or leads to one: to open a named pipe is to wait for
+    whoever writes into it."""
+    if "://" not in os.fspath(path) and not stat.S_ISREG(os.stat(path).st_mode):
+        raise OSError("not a regular file")
+
+
 def check_writable(folder, where):
     """Raises RequestError unless files can be made in `folder`, or in the first of its parents that is there.
 
@@ -41,3 +55,17 @@ def check_writable(folder, where):
         probe.unlink()
     except OSError as error:
         raise RequestError(f"{where}: {folder} cannot be written ({standing}: {error.strerror or error})") from error
+
+
+@contextlib.contextmanager
+def writing(where, path):
+    """Turns an OSError into a RequestError: `where` names a `path` that cannot be written.
+
+    The error of a full disk is not turned, for the request is right and may be made again.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL:
+            raise
+        raise RequestError(f"{where}: {path} cannot be written ({error.strerror or error})") from error

@@ -15,7 +15,7 @@ from etils import epath
 
 from trainers import program
 from zoo.errors import RequestError
-from zoo.files import check_writable, write_whole
+from zoo.files import check_writable, write_whole, writing
 
 IMAGE = "tensorflow/serving"
 METRICS = "/monitoring/prometheus/metrics"
@@ -74,13 +74,11 @@ def write(model, name, out, *, max_batch_size=128, batch_timeout_micros=2000, nu
     monitoring.prometheus_config.enable, monitoring.prometheus_config.path = True, METRICS
     out = epath.Path(out).expanduser()
     written = {}
-    try:
+    with writing("--out", out):
         out.mkdir(parents=True, exist_ok=True)
         for file, message in (("models", models), ("batching", batching), ("monitoring", monitoring)):
             written[file] = out / f"{file}.config"
             write_whole(written[file], text_format.MessageToString(message).encode())
-    except OSError as error:
-        raise RequestError(f"--out: {out} cannot be written ({error.strerror or error})") from error
     return written
 
 

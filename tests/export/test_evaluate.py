@@ -2,6 +2,7 @@ import json
 import re
 import subprocess
 import sys
+import types
 
 import keras
 import numpy as np
@@ -247,6 +248,19 @@ def test_the_terminal_gets_the_first_numbers_and_the_verdict(good, digits, tmp_p
     assert f"{distance['value']:.4g} (" in lines[0] and f"training data {distance['real']:.4g}" in lines[0]
     report["metrics"]["frechet_distance"].update(value=None, interval=None, real=None)
     assert pages.headlines(report).splitlines()[0] == "Fréchet distance: none"
+
+
+def test_the_program_prints_the_numbers_before_the_path(good, digits, tmp_path, monkeypatch, capsys):
+    page = _write(good, digits, tmp_path)
+    monkeypatch.setattr(program, "find_saved_model", lambda path: path)
+    monkeypatch.setattr(program, "read_card", lambda path: {})
+    monkeypatch.setattr(program, "evaluate_saved_model", lambda *arguments, **options: page)
+    names = {"workdir": None, "saved_model": "model", "data": None, "image_size": None, "out": str(tmp_path)}
+    given = types.SimpleNamespace(**names, features="auto", num_samples=20, seed=0)
+    monkeypatch.setattr(program.flags, "FLAGS", given)
+    program.main([])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("Fréchet distance: ") and lines[-1] == str(page)
 
 
 def test_more_points_than_can_be_measured_are_refused(ring):

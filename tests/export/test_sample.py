@@ -1,3 +1,4 @@
+import errno
 import subprocess
 import sys
 
@@ -54,6 +55,17 @@ def test_what_does_not_fit_is_refused(images, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(RequestError, match="cannot be written"):
         sample.write(images, tmp_path / "file" / "x.png")
+
+
+def test_a_full_disk_is_no_fault_of_the_request(images, tmp_path, monkeypatch):
+    """The program says then that the run failed, exit code 1, rather than that the request was wrong."""
+
+    def full(path, content):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(sample, "write_whole", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        sample.write(images, tmp_path / "x.npy")
 
 
 @pytest.mark.parametrize(

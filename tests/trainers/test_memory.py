@@ -1,6 +1,7 @@
 """What a run needs at the least, against the networks themselves."""
 
 import math
+import types
 
 import pytest
 import tensorflow as tf
@@ -63,3 +64,11 @@ def test_replicas_share_a_batch_and_what_fits_passes():
     with pytest.raises(RequestError, match=r"11\.5 GiB for a batch of 8000000"):
         memory.check(config, (2,), available=8 * 2**30)
     memory.check(config, (2,), replicas=2, available=8 * 2**30)
+
+
+@pytest.mark.parametrize("limit, available", [("max\n", 2**33), ("9223372036854771712\n", 2**33), ("1024\n", 1024)])
+def test_a_containers_limit_counts_where_it_is_less_than_the_machine_has(limit, available, tmp_path, monkeypatch):
+    (tmp_path / "memory.max").write_text(limit)
+    monkeypatch.setattr(memory, "_LIMITS", (f"{tmp_path}/memory.max", f"{tmp_path}/of_the_other_version"))
+    monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: types.SimpleNamespace(available=2**33))
+    assert memory._available() == available

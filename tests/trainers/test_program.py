@@ -230,6 +230,33 @@ def test_what_is_written_while_tensorflow_loads_passes_through_even_if_that_cras
 
 
 @pytest.mark.parametrize(
+    "request_of",
+    [
+        f"trainers.train {RING} --workdir=HERE/new",
+        "export.evaluate --workdir=HERE/other",
+        "export.saved_model --workdir=HERE/other --model_base_path=HERE/models",
+        "export.sample --saved_model=HERE/model/1 --out=HERE/x.npy",
+        "export.sample --server=localhost:1 --model=any --out=HERE/x.npy",
+        "export.metrics.train_classifier --data=digits --out=HERE/weights",
+        "export.serving.server --model_base_path=HERE/model --port=0 --rest_api_port=1",
+        "export.serving.config --model_base_path=HERE/model --model_name=any --out=HERE/serving",
+    ],
+)
+def test_every_program_leaves_out_what_tensorflow_prints_as_it_loads(request_of, here):
+    (here / "other" / "checkpoints" / "step_00000001").mkdir(parents=True)
+    (here / "model" / "1").mkdir(parents=True)
+    (here / "model" / "1" / "saved_model.pb").write_bytes(b"")
+    (here / "guard" / "tensorflow.py").write_text(
+        "import os\nos.write(2, b'I0000 00:00:1.2 port.cc:1]\\n')\nos._exit(7)"
+    )
+    environment = {**os.environ, "PYTHONPATH": f"{here / 'guard'}{os.pathsep}{ROOT}"}
+    del environment["TF_CPP_MIN_LOG_LEVEL"]
+    command = [sys.executable, "-m", *request_of.replace("HERE", str(here)).split()]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (7, "", "")
+
+
+@pytest.mark.parametrize(
     "path, level, kept",
     [
         (program.__file__, logging.INFO, True),

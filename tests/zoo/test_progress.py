@@ -39,6 +39,13 @@ def test_a_log_gets_a_line_every_ten_seconds_and_one_at_the_end(logged, clock):
     assert logged[0].endswith("; 8.0 steps/s; loss 1; 00:21 left") and logged[-1].endswith("; 00:00 left")
 
 
+def test_speed_and_time_left_are_of_what_was_done_here(logged, clock):
+    with progress.Progress(1080, "training", "step", done=1000) as shown:
+        clock[0] += 20
+        shown.update(1040)
+    assert logged == ["training: step 1,040 of 1,080; 2.0 steps/s; 00:20 left"]
+
+
 def test_a_log_gets_no_line_of_what_takes_less_than_a_second(logged, clock):
     with progress.Progress(9, "training", "step") as shown:
         count(shown, clock, 9, 0.1)

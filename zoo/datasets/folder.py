@@ -11,7 +11,6 @@ import io
 import logging
 import os
 import shutil
-import stat
 import tempfile
 
 import numpy as np
@@ -22,6 +21,7 @@ from tqdm import tqdm
 from zoo.datasets import images
 from zoo.datasets.dataset import ImageDataset
 from zoo.errors import RequestError
+from zoo.files import check_regular
 
 _TEST_NAMES = ("test", "val", "validation", "valid")
 _HELD_OUT = 10  # one image in ten, where the folder has no test images of its own
@@ -240,8 +240,7 @@ def _check(source, root, names, place):
         if "://" in base:
             return (root / name).read_bytes()
         path = f"{base}/{name}"
-        if not stat.S_ISREG(os.stat(path).st_mode):  # to open a named pipe is to wait for who writes into it
-            raise OSError("not a regular file")
+        check_regular(path)
         with open(path, "rb", buffering=0) as file:
             return file.read()
 
@@ -296,34 +295,15 @@ def _look(encoded):
         colours = simplejpeg.decode_jpeg_header(encoded)[2]
         simplejpeg.decode_jpeg(encoded, "CMYK" if colours in ("CMYK", "YCCK") else "GRAY", min_factor=8)
         return _orientation(encoded), None
-    with Image.open(io.BytesIO(encoded), formats=("PNG", "BMP", "GIF", "WEBP")) as image:
-        if image.format == "PNG":
-            if _PNG_END not in encoded:
-                raise ValueError("ends early")
-            image.verify()  # the checksums; the pixels need another reader
-            image = Image.open(io.BytesIO(encoded), formats=("PNG",))
+    if not encoded.startswith(b"\x89PNG"):
+        return _orientation(encoded), images.as_png(encoded)
+    if _PNG_END not in encoded:
+        raise ValueError("ends early")
+    with Image.open(io.BytesIO(encoded), formats=("PNG",)) as image:
+        image.verify()  # the checksums; the pixels need another reader
+    with Image.open(io.BytesIO(encoded), formats=("PNG",)) as image:
         image.load()
-        if _exact(image, encoded):
-            return _orientation(encoded), None
-        png = io.BytesIO()
-        image.convert("RGBA").save(png, "PNG", compress_level=1)
-        return _orientation(encoded), png.getvalue()
-
-
-def _exact(image, encoded):
-    """Whether TensorFlow reads Pillow's pixels from it.
-
-    It knows no palettes in BMP files, and only 24 and 32 bits; no transparency in GIF files; and no WebP files with
-    transparency or several frames.
-    """
-    if image.format == "BMP":
-        header, bits, compression = (
-            int.from_bytes(encoded[start:end], "little") for start, end in ((14, 18), (28, 30), (30, 34))
-        )
-        return header >= 40 and bits in (24, 32) and compression == 0
-    if image.format == "WEBP":
-        return image.mode == "RGB" and not image.is_animated
-    return image.format == "PNG"
+    return _orientation(encoded), None
 
 
 def _orientation(encoded):

@@ -8,6 +8,7 @@ import numpy as np
 
 from zoo.datasets.arrays import ArrayDataset
 from zoo.errors import RequestError
+from zoo.files import check_regular
 
 _PREFIX = {"train": "train", "test": "t10k"}
 
@@ -74,6 +75,7 @@ def read(path):
     """
     cut = ""
     try:
+        check_regular(path)
         content = path.read_bytes()
         if path.name.endswith(".gz"):
             try:

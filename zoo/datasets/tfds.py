@@ -9,6 +9,8 @@ from zoo.datasets import images
 from zoo.datasets.arrays import InMemoryDataset
 from zoo.errors import RequestError
 
+# How JPEG and PNG files start, which need no conversion.
+_AS_THEY_ARE = (b"\xff\xd8\xff", b"\x89PNG")
 MEMORY_LIMIT = 2 * 2**30  # bytes of decoded pixels, both splits together
 
 
@@ -16,8 +18,8 @@ def load(source, name, *, image_size=None, channels=None, data_dir=None):
     """Opens a data set that lies prepared on disk. Nothing is ever downloaded here.
 
     The images are decoded into memory, as bytes of the size asked for, when the first is wanted; there may be as many
-    as `MEMORY_LIMIT` allows. The test split is ``test``, or
-    ``validation`` where there is none, or else the last tenth of ``train``.
+    as `MEMORY_LIMIT` allows. The test split is ``test``, or ``validation`` where there is none, or else the last tenth
+    of ``train``.
 
     Args:
         source: The source string, for messages.
@@ -95,11 +97,24 @@ class TfdsDataset(InMemoryDataset):
         decoders = tfds.decode.PartialDecoding(wanted, decoders={self._image: tfds.decode.SkipDecoding()})
         examples = self._builder.as_dataset(split=self._instructions[split], decoders=decoders, shuffle_files=False)
 
-        def decode(example):
-            pixels = images.decode(example[self._image], self._image_size, self.data_shape[2])
-            return pixels, tf.constant(0, tf.int64) if self._label is None else example[self._label]
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+        def decode(encoded):
+            each = tf.data.Dataset.from_tensor_slices(encoded).map(
+                lambda one: images.decode(one, self._image_size, self.data_shape[2]),
+                num_parallel_calls=tf.data.AUTOTUNE,
+                deterministic=True,
+            )
+            return each.batch(tf.size(encoded, tf.int64)).get_single_element()
 
-        return examples.map(decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).batch(1024)
+        for piece in examples.batch(1024).as_numpy_iterator():
+            try:
+                encoded = [
+                    one if one.startswith(_AS_THEY_ARE) else images.as_png(one) or one for one in piece[self._image]
+                ]
+            except Exception as e:  # Pillow's readers raise nearly every type there is on damaged bytes
+                why = " ".join(str(e).split())
+                raise RequestError(f"data.source '{self.name}': an image of {split} cannot be decoded ({why})") from e
+            yield decode(encoded), np.zeros(len(encoded), np.int64) if self._label is None else piece[self._label]
 
 
 def _pick(features, key, kind):

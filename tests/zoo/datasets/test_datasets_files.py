@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import os
 import struct
 
 import numpy as np
@@ -95,6 +96,14 @@ def test_damaged_idx(idx_dir, damage):
     with pytest.raises(RequestError, match=damage(idx_dir)) as caught:
         zoo.datasets.load(f"idx:{idx_dir}")
     assert "\n" not in str(caught.value)
+
+
+def test_a_named_pipe_is_never_opened(idx_dir):
+    for make in (lambda path: path.symlink_to(os.devnull), os.mkfifo):  # a device, which at least would end
+        (idx_dir / "t10k-labels-idx1-ubyte").unlink()
+        make(idx_dir / "t10k-labels-idx1-ubyte")
+        with pytest.raises(RequestError, match="t10k-labels-idx1-ubyte: cannot be read: not a regular file"):
+            zoo.datasets.load(f"idx:{idx_dir}")
 
 
 def encode(image, kind, **options):
