@@ -12,6 +12,7 @@ function              for                                                  metho
 mean_interval         means of independent values                          Student's t
 share_interval        shares                                               Wilson 1927
 normal_interval       statistics whose variance is estimated elsewhere     Student's t
+score_interval        statistics whose variance grows with their value     score (as Wilson's)
 discrepancy_interval  smooth discrepancies that are 0 for equal laws       halves, corrected for curvature, log scale
 ===================== ==================================================== =========================================
 
@@ -19,6 +20,9 @@ discrepancy_interval  smooth discrepancies that are 0 for equal laws       halve
 their squared difference estimates the variance at half the size without bias; half of that again is the variance at
 the full size wherever the variance falls as 1/n (Politis, Romano & Wolf 1999, "Subsampling", chapter 2). Both samples
 and held-out examples vary, and with them everything that is fitted to them, such as manifolds.
+
+The tests draw known distributions anew, 200 times each, and find the expected value in 92 to 98 % of the intervals of
+level 95 %. Where more was measured and the share lay outside, the interval says so: `Interval.caveat`.
 """
 
 from __future__ import annotations
@@ -30,6 +34,25 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import scipy.stats
 
+#: What a reader of a report is told of each method.
+METHODS = {
+    "student": "Student's t",
+    "wilson": "Wilson's interval of a share",
+    "score": "score interval, whose spread grows with the value",
+    "halves": "from the spread between random halves, symmetrical in the logarithm",
+}
+#: What a reader of a report is told of all intervals.
+TRIED = (
+    "Tried on known distributions that were drawn anew 200 times or more, intervals of level 95 % covered the expected "
+    "value in 92 to 98 % of the draws, except as said here."
+)
+_SHARE_CAVEAT = (
+    "Covers 84 to 99 % where fewer than one example is expected to miss 0 or 1 (computed for 40 to 10,000 examples)."
+)
+_DISCREPANCY_CAVEAT = (
+    "Covered 91 % where a single direction carries most of a distance of two standard errors, 99.6 % for equal "
+    "distributions with fewer than ten degrees of freedom."
+)
 #: With fewer points in a set its halves are too small for the variance to fall as 1/n.
 FEWEST = 40
 #: Where the standard error is a larger part of the value, a discrepancy is too skew for the correction.
@@ -44,8 +67,9 @@ class Interval:
       value: the metric.
       low, high: ends of the interval; None where there is none.
       level: its nominal coverage, as 0.95; None where there is none.
-      method: "student", "wilson" or "halves"; None where there is none.
+      method: a key of `METHODS`; None where there is none.
       reason: why there is none, in words; None where there is one.
+      caveat: where its coverage was measured to be off, in words; None where that was seen nowhere, or there is none.
     """
 
     value: float
@@ -54,6 +78,7 @@ class Interval:
     level: float | None = None
     method: str | None = None
     reason: str | None = None
+    caveat: str | None = None
 
     def mapped(self, function: Callable[[float], float]) -> Interval:
         """The interval of an increasing function of the metric."""
@@ -97,19 +122,18 @@ def share_interval(share: float, count: float, level=0.95, degrees: float = math
       degrees: degrees of freedom, where `count` is an estimate.
 
     Returns:
-      An `Interval` inside [0, 1], never of width 0.
+      An `Interval` inside [0, 1], never of width 0. Its caveat is that of independent trials.
     """
     _check_level(level)
     square = _quantile(level, degrees) ** 2 / count
     centre = (share + square / 2.0) / (1.0 + square)
     half = math.sqrt(square * (share * (1.0 - share) + square / 4.0)) / (1.0 + square)
     # The ends hold the share but for rounding, and are exactly 0 and 1 where it is.
-    return Interval(float(share), float(min(centre - half, share)), float(max(centre + half, share)), level, "wilson")
+    low, high = float(min(centre - half, share)), float(max(centre + half, share))
+    return Interval(float(share), low, high, level, "wilson", caveat=_SHARE_CAVEAT)
 
 
-def normal_interval(
-    value: float, variance: float, level=0.95, degrees: float = math.inf, lower_bound=-math.inf
-) -> Interval:
+def normal_interval(value: float, variance: float, level=0.95, degrees: float = math.inf) -> Interval:
     """Interval of a statistic that is near normal, from an estimate of its variance.
 
     Args:
@@ -117,7 +141,6 @@ def normal_interval(
       variance: its variance.
       level: in (0, 1).
       degrees: degrees of freedom of `variance`.
-      lower_bound: what the statistic cannot fall below by definition.
 
     Returns:
       An `Interval`; without ends for a variance of 0.
@@ -126,7 +149,34 @@ def normal_interval(
     if not variance > 0.0:
         return absent(value, "no spread was seen")
     half = _quantile(level, degrees) * math.sqrt(variance)
-    return Interval(float(value), max(lower_bound, float(value - half)), float(value + half), level, "student")
+    return Interval(float(value), float(value - half), float(value + half), level, "student")
+
+
+def score_interval(value: float, variance: float, slope: float, level=0.95, degrees: float = math.inf) -> Interval:
+    """Interval of a statistic near normal whose variance grows with its expectation θ: variance + slope · max(θ, 0).
+
+    It holds every θ with (value - θ)² ≤ q² (variance + slope · max(θ, 0)), q being Student's quantile: each end is
+    judged by the spread that there would be if it were the expectation, as in Wilson's interval.
+
+    Args:
+      value: the statistic.
+      variance: its variance where its expectation is 0.
+      slope: at least 0.
+      level: in (0, 1).
+      degrees: degrees of freedom of `variance` and `slope`.
+
+    Returns:
+      An `Interval`; without ends for a variance of 0.
+    """
+    _check_level(level)
+    if not variance > 0.0:
+        return absent(value, "no spread was seen")
+    square = _quantile(level, degrees) ** 2
+    at_zero, centre = math.sqrt(square * variance), value + square * slope / 2.0
+    half = math.sqrt(max(0.0, centre**2 - value**2 + square * variance))
+    low = centre - half if value > at_zero else value - at_zero
+    high = centre + half if value > -at_zero else value + at_zero
+    return Interval(float(value), float(low), float(high), level, "score")
 
 
 def halves(statistic: Callable, sizes: Sequence[int], splits: int = 20, seed: int = 0) -> np.ndarray:
@@ -166,9 +216,7 @@ def discrepancy_interval(
     statistic is too skew for this and nothing is taken off. The interval is symmetrical in the logarithm, because the
     standard error grows with the value.
 
-    On 250 draws of Gaussians in 2 to 32 dimensions and of histograms an interval of level 95 % covered 94 to 98 %, with
-    two exceptions: down to 91 % where a single direction carries most of a distance of two standard errors, and up to
-    99.6 % for equal distributions with fewer than ten degrees of freedom.
+    Of Gaussians in 2 to 32 dimensions and of histograms 250 draws each were made; the caveat says what came out.
 
     Args:
       statistic: as in `halves`; the identity (0, 1, …) gives the value itself.
@@ -197,7 +245,7 @@ def discrepancy_interval(
         even = float(of_halves.mean(axis=1).var(ddof=1))
         variance = max(variance - even, variance / 2.0)
     factor = math.exp(_quantile(level, splits) * math.sqrt(variance) / value)
-    return Interval(value, value / factor, value * factor, level, "halves")
+    return Interval(value, value / factor, value * factor, level, "halves", caveat=_DISCREPANCY_CAVEAT)
 
 
 def _quantile(level, degrees):

@@ -15,6 +15,10 @@ from export.metrics import intervals
 
 #: Random relabellings of a block's points from which `null_variance` is estimated.
 _RELABELLINGS = 60
+_CAVEAT = (
+    "Covered 90 % for Gaussians in one dimension and for lognormal features in two, 98.5 % for equal lognormal "
+    "features, all in blocks of 40 examples."
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +29,9 @@ class KernelDistance:
       value: mean of the block estimates.
       standard_error: of that mean, from the spread of the blocks; NaN for a single block.
       null_variance: variance of that mean if both sets came from one distribution, from random relabellings of each
-        block's points (Gretton et al. 2012, section 5); NaN for a single block.
+        block's points (Gretton et al. 2012, section 5).
+      linear_variance: by how much the variance of that mean is larger because they did not, from what each point adds
+        to its block's estimate.
       block_estimates: float64 [number of blocks], each an unbiased estimate from samples of its own.
       block_size: the largest number of samples of one set in a block.
       num_real, num_samples: sizes of the two sets.
@@ -34,23 +40,32 @@ class KernelDistance:
     value: float
     standard_error: float
     null_variance: float
+    linear_variance: float
     block_estimates: np.ndarray
     block_size: int
     num_real: int
     num_samples: int
 
     def interval(self, level=0.95) -> intervals.Interval:
-        """Interval of `value`: Student's t over the blocks, at least as wide as the normal interval by `null_variance`.
+        """Score interval of `value`, without ends for one block.
 
-        Where the distributions are near each other a block's estimate is skew: when it is low, so is its spread, and t
-        over the few blocks of a report covered 91 %. The variance under equal distributions does not vary with the
-        estimate. Without ends for one block.
+        The block estimates are few, and skew where the distributions are near each other: when one is low, so is its
+        spread, and Student's t over five blocks covered 90 %. The estimate's variance has a part that does not depend
+        on the distance, `null_variance`, and one that grows in proportion to it along a line of distributions,
+        `linear_variance` (Gretton et al. 2012, theorem 8). Both are means over the two sets of every block, hence the
+        degrees of freedom.
+
+        Of 34 settings of 800 draws (Gaussian, lognormal and rectified features and those of a classifier, in 1 to 128
+        dimensions and blocks of 12 to 1,000) 30 were covered to 92 to 98 %; the caveat names the others.
         """
-        found = intervals.mean_interval(self.block_estimates, level, of="block")
-        if found.low is None:
-            return found
-        # Both are symmetrical about `value`.
-        return max(found, intervals.normal_interval(self.value, self.null_variance, level), key=lambda one: one.high)
+        blocks = len(self.block_estimates)
+        if blocks < 2:
+            return intervals.absent(self.value, "there is one block only")
+        if not self.null_variance > 0.0:
+            return intervals.absent(self.value, "no spread was seen")
+        slope = self.linear_variance / max(self.value, math.sqrt(self.null_variance))
+        found = intervals.score_interval(self.value, self.null_variance, slope, level, 2 * blocks)
+        return dataclasses.replace(found, caveat=_CAVEAT)
 
 
 def polynomial_kernel(x, y, degree=3, scale=None, offset=1.0):
@@ -138,15 +153,17 @@ def kernel_distance(real, samples, block_size=1000, seed=0, kernel=polynomial_ke
         real, samples = real[rng.permutation(n)], samples[rng.permutation(m)]
     pairs = list(zip(np.array_split(real, blocks), np.array_split(samples, blocks)))
     estimates = np.array([mmd2_unbiased(x, y, kernel) for x, y in pairs])
-    error = null = math.nan
+    error = null = linear = math.nan
     if blocks > 1:
         error = float(estimates.std(ddof=1) / math.sqrt(blocks))
-        null = float(np.mean([np.square(_relabelled(x, y, kernel)) for x, y in pairs]) / blocks)
-    return KernelDistance(float(estimates.mean()), error, null, estimates, math.ceil(max(n, m) / blocks), n, m)
+        null, of_points = np.mean([_variances(x, y, kernel) for x, y in pairs], axis=0) / blocks
+        # What the points add holds the noise of their means over the other points, which is the null variance twice.
+        null, linear = float(null), max(0.0, float(of_points - 2.0 * null))
+    return KernelDistance(float(estimates.mean()), error, null, linear, estimates, math.ceil(max(n, m) / blocks), n, m)
 
 
-def _relabelled(x, y, kernel):
-    """float64 [_RELABELLINGS]: the unbiased estimates after random exchanges between the sets: 0 on average."""
+def _variances(x, y, kernel):
+    """(variance of the unbiased estimate after random exchanges between the sets, that of what its points add)."""
     n, m, rng = len(x), len(y), np.random.default_rng(0)
     points = np.concatenate([x, y])
     pairs = kernel(points, points)
@@ -156,4 +173,7 @@ def _relabelled(x, y, kernel):
     second = 1.0 - first
     of_second = pairs @ second
     within = (first * (pairs @ first)).sum(0) / (n * (n - 1)) + (second * of_second).sum(0) / (m * (m - 1))
-    return within - 2.0 * (first * of_second).sum(0) / (n * m)
+    relabelled = within - 2.0 * (first * of_second).sum(0) / (n * m)  # 0 on average
+    of_x = pairs[:n, :n].sum(1) / (n - 1) - pairs[:n, n:].sum(1) / m
+    of_y = pairs[n:, n:].sum(1) / (m - 1) - pairs[n:, :n].sum(1) / n
+    return np.square(relabelled).mean(), 4.0 * (of_x.var(ddof=1) / n + of_y.var(ddof=1) / m)

@@ -19,6 +19,10 @@ import numpy as np
 from export.metrics import intervals
 
 _MANY, _SPLITS, _SPLITS_MANY = 5000, 8, 4
+_SHARE_CAVEAT = (
+    "Covered 91 % for precision and recall of Gaussians 2.8 standard deviations apart in 8 dimensions, 99.5 % where "
+    "fewer than ten points miss 0 or 1."
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,9 +135,9 @@ def manifold_intervals(
     """Intervals of the four metrics, keyed by name: samples and data vary, and both manifolds with them.
 
     The variance comes from random halves of both sets (`export.metrics.intervals`), of the arcsine of the root for
-    shares: its variance changes least where the share itself depends on the number of points. A share's interval is
-    Wilson's with as many independent points as would have that variance (Korn & Graubard 1998), density's is Student's
-    t, cut off at 0. Shares of which fewer than ten points miss the end, 0 or 1, are covered more often than stated.
+    shares, of the logarithm for density: their variances change least where the metric itself depends on the number of
+    points. A share's interval is Wilson's with as many independent points as would have that variance (Korn & Graubard
+    1998), density's is Student's t of its logarithm.
 
     Args:
       real, samples, neighbours_precision_recall, neighbours_density_coverage, chunk: as in `manifold_metrics`.
@@ -143,7 +147,7 @@ def manifold_intervals(
 
     Returns:
       An `Interval` for each of "precision", "recall", "density" and "coverage"; without ends for fewer than 40 points
-      in a set.
+      in a set, and for a density of 0, be it on a half.
     """
     real, samples = np.asarray(real), np.asarray(samples)
     ks = {
@@ -161,19 +165,29 @@ def manifold_intervals(
 
     def statistic(real_index, samples_index):
         found = manifold_metrics(real[real_index], samples[samples_index], **ks).values()
-        return [value if name == "density" else math.asin(math.sqrt(value)) for name, value in found.items()]
+        return list(found.values())
 
-    variances = intervals.variance_from_halves(intervals.halves(statistic, sizes, splits, seed))
+    of_halves = intervals.halves(statistic, sizes, splits, seed)
     result = {}
-    for (name, value), variance in zip(values.items(), variances):
+    for position, (name, value) in enumerate(values.items()):
+        on_halves = of_halves[..., position]
         if name == "density":
-            result[name] = intervals.normal_interval(value, variance, level, splits, lower_bound=0.0)
+            result[name] = _density_interval(value, on_halves, level)
             continue
+        variance = float(intervals.variance_from_halves(np.arcsin(np.sqrt(on_halves))))
         count = len(samples) if name == "precision" else len(real)
         # A share p of n independent points has an arcsine of variance 1 / 4n.
         effective = min(count, 0.25 / variance) if variance > 0.0 else count
-        result[name] = intervals.share_interval(value, effective, level, splits)
+        found = intervals.share_interval(value, effective, level, splits)
+        result[name] = dataclasses.replace(found, caveat=_SHARE_CAVEAT)
     return result
+
+
+def _density_interval(value, on_halves, level):
+    if not on_halves.min() > 0.0:
+        return intervals.absent(value, "the value is 0 on half of the examples")
+    variance = float(intervals.variance_from_halves(np.log(on_halves)))
+    return intervals.normal_interval(math.log(value), variance, level, len(on_halves)).mapped(math.exp)
 
 
 def _squared_distances(x, y, chunk):

@@ -23,7 +23,8 @@ finite are null.
         interval     [low, high] or null. It covers the value that is expected over new draws of as many samples and
                      held-out examples; the generator is held fixed
         level?       float, the interval's coverage; absent without an interval
-        method?      "student", "wilson" or "halves", see export.metrics.intervals; absent without an interval
+        method?      a key of export.metrics.intervals.METHODS; absent without an interval
+        caveat?      str, where the interval was measured to cover more or less than `level` says
         no_interval? str, why there is none; absent with an interval
         num_samples  int, generated examples behind the value
         num_reference  int or null, held-out examples behind it; null where none are needed

@@ -28,6 +28,8 @@ def metric(interval, better, about, *, num_samples, num_reference=None, real=Non
         entry["no_interval"] = interval.reason
     else:
         entry |= {"interval": [interval.low, interval.high], "level": interval.level, "method": interval.method}
+        if interval.caveat:
+            entry["caveat"] = interval.caveat
     entry.update(num_samples=int(num_samples), num_reference=num_reference, better=better, about=about)
     for key, value in (("real", real), ("untrained", untrained), ("of", of)):
         if value is not None:

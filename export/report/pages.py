@@ -9,6 +9,7 @@ import jinja2
 import numpy as np
 from etils import epath
 
+from export.metrics import intervals
 from export.report import SCHEMA_VERSION, figures
 from zoo import grids
 from zoo.files import write_whole
@@ -105,22 +106,43 @@ def write(report, measured, rows, directory):
     pictures = _pictures(measured, rows)
     for name, content in pictures.items():
         write_whole(directory / f"{name}.png", content)
+    for name, page in _pages(report, pictures, measured.classes_of).items():
+        write_whole(directory / name, page.encode())
+    text = json.dumps(report, indent=2, allow_nan=False, default=_plain) + "\n"
+    write_whole(directory / "report.json", text.encode())
+    return directory / "report.html"
+
+
+def _pages(report, pictures, classes_of):
+    """{file name: text} of report.html and report.md: from what report.json holds, and the pictures beside it."""
     context = {
         "report": report,
         "title": _title(report),
         "headlines": _headlines(report),
         "sections": {key: _SECTIONS.get(key, _label(key)) for key in report["sections"]},
         "facts": _facts(report),
-        "what": measured.classes_of,
+        "what": classes_of,
         "pictures": pictures,
         "about_intervals": _ABOUT_INTERVALS,
+        "intervals": _interval_kinds(report["metrics"]),
+        "tried": intervals.TRIED,
     }
-    for name, environment in (("report.html", _HTML), ("report.md", _MARKDOWN)):
-        page = environment.get_template(f"{name}.jinja").render(context)
-        write_whole(directory / name, page.encode())
-    text = json.dumps(report, indent=2, allow_nan=False, default=_plain) + "\n"
-    write_whole(directory / "report.json", text.encode())
-    return directory / "report.html"
+    return {
+        name: environment.get_template(f"{name}.jinja").render(context)
+        for name, environment in (("report.html", _HTML), ("report.md", _MARKDOWN))
+    }
+
+
+def _interval_kinds(metrics):
+    """[{names, method, caveat}]: how the intervals of the metrics were made, a row for all that are alike."""
+    kinds = {}
+    for name, metric in metrics.items():
+        if metric["interval"]:
+            kinds.setdefault((metric["method"], metric.get("caveat")), []).append(_label(name))
+    return [
+        {"names": ", ".join(names), "method": intervals.METHODS[method], "caveat": caveat}
+        for (method, caveat), names in kinds.items()
+    ]
 
 
 def headlines(report):

@@ -1,3 +1,5 @@
+import dataclasses
+import html
 import json
 import re
 import subprocess
@@ -222,6 +224,32 @@ def test_the_pages_hold_the_numbers_and_need_nothing_from_outside(good, digits, 
         assert f"{entry['value']:.4g}" in page and f"{entry['value']:.4g}" in markdown
     assert good.sections["mode_collapse"]["verdict"] in markdown
     assert "![Losses over the steps](losses.png)" in markdown
+
+
+@pytest.mark.parametrize("left_out", [(), ("frechet_distance", "kernel_distance")])
+def test_the_pages_say_where_an_interval_was_measured_to_be_off(good, digits, tmp_path, left_out):
+    metrics = {name: entry for name, entry in good.metrics.items() if name not in left_out}
+    page = _write(dataclasses.replace(good, metrics=metrics), digits, tmp_path).read_text()
+    expected = {
+        pages._label(name): (intervals.METHODS[entry["method"]] + ". " + entry.get("caveat", "")).strip()
+        for name, entry in metrics.items()
+        if entry["interval"]
+    }
+    for text in (html.unescape(page), (tmp_path / "report" / "report.md").read_text()):
+        before, _, after = text.partition(intervals.TRIED)
+        told = {}
+        for names, what in re.findall(r"^(?: *<li><b>|- )([^<:]*)(?:</b>)?: (.*?)(?:</li>)?$", after, re.MULTILINE):
+            told |= dict.fromkeys(names.split(", "), what)
+        assert told == expected
+        assert not any(entry["caveat"] in before for entry in good.metrics.values() if "caveat" in entry)
+    with_caveat = {name for name, entry in good.metrics.items() if "caveat" in entry}
+    assert with_caveat == {"frechet_distance", "kernel_distance", "precision", "recall", "coverage"}
+
+
+def test_pages_without_intervals_say_nothing_of_them(good, digits, tmp_path):
+    metrics = {name: {**entry, "interval": None, "no_interval": "why"} for name, entry in good.metrics.items()}
+    page = _write(dataclasses.replace(good, metrics=metrics), digits, tmp_path).read_text()
+    assert intervals.TRIED not in html.unescape(page)
 
 
 def test_text_from_outside_cannot_become_markup(good, digits, tmp_path):

@@ -94,8 +94,8 @@ def test_precision_recall_density_and_coverage_are_covered(draw):
         assert _LOWEST <= share <= _HIGHEST, (name, share)
 
 
-@pytest.mark.parametrize("shift", [0.0, 0.4])
-def test_the_kernel_distance_of_the_distributions_is_covered(shift):
+@pytest.mark.parametrize("shift, dim", [(0.0, 8), (0.4, 8), (0.6, 2)])
+def test_the_kernel_distance_of_the_distributions_is_covered(shift, dim):
     def interval(x, y):
         return kernel.kernel_distance(x, y, block_size=40).interval()
 
@@ -105,8 +105,8 @@ def test_the_kernel_distance_of_the_distributions_is_covered(shift):
         mean, variance, third = a * b, (1 + a * a + b * b) / d, 6 * a * b / d**2
         return 1 + 3 * mean + 3 * (variance + mean**2) + third + 3 * mean * variance + mean**3
 
-    truth = kernel_mean(0, 0, 8) + kernel_mean(shift, shift, 8) - 2 * kernel_mean(0, shift, 8)
-    _assert_covers(interval, _gaussians(200, 8, shift), truth)
+    truth = kernel_mean(0, 0, dim) + kernel_mean(shift, shift, dim) - 2 * kernel_mean(0, shift, dim)
+    _assert_covers(interval, _gaussians(200, dim, shift), truth)
 
 
 def test_the_kernel_distance_of_equal_distributions_of_classes_is_covered():
@@ -209,10 +209,16 @@ def test_what_has_no_interval_says_why(interval, reason):
     assert found.mapped(lambda value: value + 1.0).low is None
 
 
-def test_an_interval_ends_at_the_bound_of_its_statistic():
-    free, bounded = (intervals.normal_interval(0.5, 1.0, **bound) for bound in ({}, {"lower_bound": 0.0}))
-    assert free.low < -1.0 and bounded.low == 0.0
-    assert free.high == bounded.high > 2.0
+@pytest.mark.parametrize("value", [-7.0, -1.0, 0.5, 7.0])
+def test_a_score_interval_holds_what_would_not_be_rejected(value):
+    found = intervals.score_interval(value, 2.0, 3.0, level=0.8, degrees=5)
+    quantile = scipy.stats.t.ppf(0.9, 5)
+
+    def distance(end):  # in standard deviations
+        return (end - value) / math.sqrt(2.0 + 3.0 * max(end, 0.0))
+
+    assert distance(found.low) == pytest.approx(-quantile) and distance(found.high) == pytest.approx(quantile)
+    assert found.method == "score" and intervals.score_interval(value, 0.0, 3.0).reason == "no spread was seen"
 
 
 def test_levels_outside_their_range_are_refused():

@@ -54,29 +54,37 @@ def test_same_distribution_is_zero_within_the_standard_error():
     assert abs(found.value) < 4.0 * found.standard_error
 
 
-def test_the_interval_is_the_wider_of_the_blocks_and_of_equal_distributions():
+def test_the_interval_holds_what_lies_within_the_spread_that_there_would_be():
     rng = np.random.default_rng(1)
-    wider = set()
-    for shift in (0.0, 0.0, 0.0, 0.0, 0.7):
+    near = 0
+    for shift in (0.0, 0.0, 0.0, 0.1, 0.7):
         found = kernel.kernel_distance(rng.normal(size=(400, 8)), shift + rng.normal(size=(400, 8)), block_size=100)
         interval = found.interval(0.9)
-        of_blocks = scipy.stats.ttest_1samp(found.block_estimates, 0.0).confidence_interval(0.9)
-        of_equal = scipy.stats.norm(found.value, math.sqrt(found.null_variance)).interval(0.9)
-        expected = max(of_blocks, of_equal, key=lambda ends: ends[1])
-        np.testing.assert_allclose([interval.low, interval.high], expected, rtol=1e-9)  # float64 both
-        wider.add(of_equal[1] > of_blocks[1])
-    assert wider == {True, False}
+        square = scipy.stats.t.ppf(0.95, 8) ** 2
+        slope = found.linear_variance / max(found.value, math.sqrt(found.null_variance))
+        for end in (interval.low, interval.high):
+            spread = square * (found.null_variance + slope * max(end, 0.0))
+            assert (found.value - end) ** 2 == pytest.approx(spread, rel=1e-9)  # float64 both
+        assert interval.low < found.value < interval.high
+        near += found.linear_variance > 0.0 and found.value < math.sqrt(found.null_variance)
+    assert near
 
 
-def test_the_variance_under_equal_distributions_is_that_of_new_draws():
+@pytest.mark.parametrize("shift", [0.0, 0.5])
+def test_both_parts_of_the_variance_are_those_of_new_draws(shift):
     rng = np.random.default_rng(3)
-    found = [
-        kernel.kernel_distance(*(rng.normal(size=(size, 4)) for size in (90, 60)), block_size=30) for _ in range(300)
-    ]
+
+    def draw():
+        return kernel.kernel_distance(rng.normal(size=(90, 4)), shift + rng.normal(size=(60, 4)), block_size=30)
+
+    found = [draw() for _ in range(300)]
     # 300 draws tell a variance to a twelfth.
-    assert np.mean([one.null_variance for one in found]) == pytest.approx(
-        np.var([one.value for one in found], ddof=1), rel=0.25
-    )
+    expected = np.var([one.value for one in found], ddof=1)
+    null, linear = (np.mean([getattr(one, f"{part}_variance") for one in found]) for part in ("null", "linear"))
+    if shift == 0.0:
+        assert null == pytest.approx(expected, rel=0.25) and linear < 0.3 * null
+    else:
+        assert null + linear == pytest.approx(expected, rel=0.25) and linear > null
 
 
 def test_one_block_has_no_interval():

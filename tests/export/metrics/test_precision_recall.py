@@ -96,16 +96,15 @@ def test_intervals_come_from_halves_of_both_sets():
         pair = [precision_recall.manifold_metrics(real[x], samples[y]) for x, y in zip(*cuts)]
         for name, values in by_hand.items():
             one, two = (getattr(half, name) for half in pair)
-            if name != "density":
-                one, two = np.arcsin(np.sqrt([one, two]))
+            one, two = np.log([one, two]) if name == "density" else np.arcsin(np.sqrt([one, two]))
             values.append((one - two) ** 2 / 4)
     intervals = precision_recall.manifold_intervals(real, samples, splits=3, seed=4)
     quantile = scipy.stats.t.ppf(0.975, 3)
     for name, interval in intervals.items():
         assert interval.value == getattr(found, name)
         if name == "density":
-            half = quantile * math.sqrt(np.mean(by_hand[name]))
-            expected = [max(0.0, interval.value - half), interval.value + half]
+            factor = math.exp(quantile * math.sqrt(np.mean(by_hand[name])))
+            expected = [interval.value / factor, interval.value * factor]
         else:
             # The roots p of (p̂ - p)² = q² p (1 - p) / n define Wilson's interval.
             count = min(60 if name == "precision" else 90, 1 / (4 * np.mean(by_hand[name])))
@@ -119,9 +118,9 @@ def test_an_interval_needs_two_halves_of_twenty():
     for interval in precision_recall.manifold_intervals(few[:39], enough).values():
         assert interval.low is None and interval.reason == "fewer than 40 examples"
     far = precision_recall.manifold_intervals(few, 100.0 + enough)
-    # No half holds a hit: Wilson's interval still says how large the share may be, density has no spread to go by.
+    # No half holds a hit: Wilson's interval still says how large the share may be, density has no logarithm.
     assert far["precision"].low == 0.0 < far["precision"].high < 0.2
-    assert far["density"].reason == "no spread was seen"
+    assert far["density"].reason == "the value is 0 on half of the examples"
 
 
 def test_wrong_sets_are_refused():
