@@ -1,6 +1,7 @@
 import dataclasses
 import html
 import json
+import pathlib
 import re
 import subprocess
 import sys
@@ -21,6 +22,8 @@ from export.saved_model import export_saved_model
 from zoo import datasets
 from zoo.errors import RequestError
 from zoo.grids import to_uint8
+
+REPORTS = pathlib.Path(__file__).resolve().parents[2] / "docs" / "reports"
 
 
 @pytest.fixture(scope="module")
@@ -250,6 +253,15 @@ def test_pages_without_intervals_say_nothing_of_them(good, digits, tmp_path):
     metrics = {name: {**entry, "interval": None, "no_interval": "why"} for name, entry in good.metrics.items()}
     page = _write(dataclasses.replace(good, metrics=metrics), digits, tmp_path).read_text()
     assert intervals.TRIED not in html.unescape(page)
+
+
+@pytest.mark.parametrize("folder", sorted(REPORTS.iterdir()), ids=lambda folder: folder.name)
+def test_the_committed_pages_are_what_the_templates_give(folder):
+    report = json.loads((folder / "report.json").read_text())
+    pictures = {name: (folder / f"{name}.png").read_bytes() for name in ("samples", "real", "classes", "losses")}
+    for name, page in pages._pages(report, pictures, "class").items():
+        # Where a template changed: write these texts there.
+        assert (folder / name).read_text() == page, name
 
 
 def test_text_from_outside_cannot_become_markup(good, digits, tmp_path):
