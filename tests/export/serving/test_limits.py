@@ -186,6 +186,24 @@ def test_a_failed_request_frees_at_once_what_it_was_read_into():
         gc.enable()
 
 
+def test_the_error_of_a_document_does_not_hold_it(monkeypatch):
+    documents = []
+
+    class Document(dict):
+        pass
+
+    def parse(body):
+        document = Document(instances=3)
+        documents.append(weakref.ref(document))
+        return document
+
+    monkeypatch.setattr(json_tensors, "parse", parse)
+    servable = types.SimpleNamespace(signature=lambda name: types.SimpleNamespace(inputs={"x": None}))
+    with pytest.raises(ServingError, match="Expecting 'instances'") as raised:
+        rest._read(b"", servable, Limits())
+    assert raised.value and documents[0]() is None
+
+
 def test_garbage_is_not_collected_while_parsing_and_again_after_it(monkeypatch):
     collects, loads = [], json.loads
     with monkeypatch.context() as watched:
