@@ -45,6 +45,13 @@ class Interrupted(RunFailed):
         self.code = 128 + signum
 
 
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM arrived. Nothing catches it but what catches Ctrl-C.
+
+    Not a plain KeyboardInterrupt: Python may end a process that had one by SIGINT, whatever exit code it asked for.
+    """
+
+
 def start_tensorflow():
     """Imports TensorFlow and has it look for devices, without the lines of its log that nobody can act on.
 
@@ -148,7 +155,8 @@ def run(main):
                 raise RequestError(f"{argv[1]!r}: this program takes flags only, see --help")
             main(argv)
         except RequestError as error:
-            _fail(_one_line(error), 2)
+            # A place that cannot be written for want of room was asked for rightly.
+            _fail(_one_line(error), 1 if _disk_full(error.__cause__) else 2)
         except RunFailed as error:
             _fail(_one_line(error), error.code)
         except Exception as error:
@@ -159,10 +167,16 @@ def run(main):
                 _fail(f"out of memory; smaller networks and batches take less ({asked})", 1)
             raise
 
+    def terminate(signum, frame):
+        # By default the process would end without cleaning up.
+        raise _Terminated
+
     logging.get_absl_handler().addFilter(_is_worth_a_line)
+    signal.signal(signal.SIGTERM, terminate)
     try:
         app.run(guarded, flags_parser=_parse)
-    except KeyboardInterrupt:
-        # A second Ctrl-C ends the process at once: there is nothing left to tidy.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        _fail("SIGINT: stopped before the end", 128 + signal.SIGINT)
+    except KeyboardInterrupt as stopped:
+        signum = signal.SIGTERM if isinstance(stopped, _Terminated) else signal.SIGINT
+        # A second signal ends the process at once: there is nothing left to tidy.
+        signal.signal(signum, signal.SIG_DFL)
+        _fail(f"{signum.name}: stopped before the end", 128 + signum)

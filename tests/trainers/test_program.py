@@ -14,6 +14,7 @@ import sys
 import pytest
 
 from trainers import program
+from zoo.errors import RequestError
 
 ROOT = pathlib.Path(__file__).parents[2]
 RING, DIGITS = "--config=configs/ring.py", "--config=configs/digits.py"
@@ -166,8 +167,28 @@ def no_memory_in_python():
     raise MemoryError("Unable to allocate 8.00 GiB for an array")
 
 
+def no_room_for_what_was_asked():
+    try:
+        no_room_in_python()
+    except OSError as error:
+        raise RequestError("--out: /disk/out.csv cannot be written (No space left on device)") from error
+
+
 def press_ctrl_c():
     os.kill(os.getpid(), signal.SIGINT)
+
+
+def terminate():
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.fixture
+def usual_signals():
+    """Signals as a program finds them. A shell starts what runs in the background with Ctrl-C ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler), signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGINT, before[0])
+    signal.signal(signal.SIGTERM, before[1])
 
 
 @pytest.mark.parametrize(
@@ -175,26 +196,31 @@ def press_ctrl_c():
     [
         (no_room_in_tensorflow, 1, "the disk is full (/disk/run/weights.index); what was finished before is whole"),
         (no_room_in_python, 1, "the disk is full (/disk/run/metrics.jsonl); what was finished before is whole"),
+        (no_room_for_what_was_asked, 1, "--out: /disk/out.csv cannot be written (No space left on device)"),
         (no_memory_in_tensorflow, 1, "out of memory; smaller networks and batches take less (OOM when allocating"),
         (no_memory_in_python, 1, "out of memory; smaller networks and batches take less (Unable to allocate"),
         (press_ctrl_c, 130, "SIGINT: stopped before the end"),
+        (terminate, 143, "SIGTERM: stopped before the end"),
     ],
 )
-def test_what_ends_a_program_early_is_told_in_one_line(happen, code, line, monkeypatch, capsys):
+def test_what_ends_a_program_early_is_told_in_one_line(happen, code, line, monkeypatch, capsys, usual_signals):
     monkeypatch.setattr(sys, "argv", ["anything.py"])
-    # A shell starts what runs in the background with the signal ignored, and the tests with it.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with pytest.raises(SystemExit) as ended:
-            program.run(lambda argv: happen())
-    finally:
-        signal.signal(signal.SIGINT, before)
-    assert ended.value.code == code
+    cleaned = []
+
+    def main(argv):
+        try:
+            happen()
+        finally:
+            cleaned.append(happen)
+
+    with pytest.raises(SystemExit) as ended:
+        program.run(main)
+    assert ended.value.code == code and cleaned == [happen]
     told = capsys.readouterr().err
     assert told.startswith(f"anything.py: {line}") and len(told.splitlines()) == 1
 
 
-def test_what_nobody_foresaw_keeps_its_traceback(monkeypatch):
+def test_what_nobody_foresaw_keeps_its_traceback(monkeypatch, usual_signals):
     monkeypatch.setattr(sys, "argv", ["anything.py"])
     with pytest.raises(ZeroDivisionError):
         program.run(lambda argv: 1 // 0)
