@@ -155,8 +155,7 @@ def run(main):
                 raise RequestError(f"{argv[1]!r}: this program takes flags only, see --help")
             main(argv)
         except RequestError as error:
-            # A place that cannot be written for want of room was asked for rightly.
-            _fail(_one_line(error), 1 if _disk_full(error.__cause__) else 2)
+            _fail(_one_line(error), 2)
         except RunFailed as error:
             _fail(_one_line(error), error.code)
         except Exception as error:

@@ -14,7 +14,6 @@ import sys
 import pytest
 
 from trainers import program
-from zoo.errors import RequestError
 
 ROOT = pathlib.Path(__file__).parents[2]
 RING, DIGITS = "--config=configs/ring.py", "--config=configs/digits.py"
@@ -167,13 +166,6 @@ def no_memory_in_python():
     raise MemoryError("Unable to allocate 8.00 GiB for an array")
 
 
-def no_room_for_what_was_asked():
-    try:
-        no_room_in_python()
-    except OSError as error:
-        raise RequestError("--out: /disk/out.csv cannot be written (No space left on device)") from error
-
-
 def press_ctrl_c():
     os.kill(os.getpid(), signal.SIGINT)
 
@@ -196,7 +188,6 @@ def usual_signals():
     [
         (no_room_in_tensorflow, 1, "the disk is full (/disk/run/weights.index); what was finished before is whole"),
         (no_room_in_python, 1, "the disk is full (/disk/run/metrics.jsonl); what was finished before is whole"),
-        (no_room_for_what_was_asked, 1, "--out: /disk/out.csv cannot be written (No space left on device)"),
         (no_memory_in_tensorflow, 1, "out of memory; smaller networks and batches take less (OOM when allocating"),
         (no_memory_in_python, 1, "out of memory; smaller networks and batches take less (Unable to allocate"),
         (press_ctrl_c, 130, "SIGINT: stopped before the end"),
