@@ -100,7 +100,7 @@ def write(samples, out, first_seed=0):
     if (folder and not images) or (path.suffix == ".csv" and images):
         made, fit = ("images", "FOLDER/, .png or .npy") if images else ("points", ".png, .csv or .npy")
         raise RequestError(f"--out: {out!r} is not for {made}; expected {fit}")
-    with writing("--out", repr(out)):
+    with writing("--out", path):
         (path if folder else path.parent).mkdir(parents=True, exist_ok=True)
         if folder:
             from PIL import Image

@@ -70,6 +70,7 @@ def start_tensorflow():
             import tensorflow as tf
 
             tf.config.list_physical_devices()
+            tf.get_logger().setLevel("ERROR")  # The log of its Python code, such as what is deprecated.
         finally:
             os.dup2(standard_error, 2)
             os.close(standard_error)

@@ -61,11 +61,12 @@ def check_writable(folder, where):
 def writing(where, path):
     """Turns an OSError into a RequestError: `where` names a `path` that cannot be written.
 
-    The error of a full disk is not turned, for the request is right and may be made again.
+    The error of a full disk passes, with the path, for the request is right and may be made again.
     """
     try:
         yield
     except OSError as error:
         if error.errno in FULL:
+            error.filename = error.filename or os.fspath(path)
             raise
         raise RequestError(f"{where}: {path} cannot be written ({error.strerror or error})") from error

@@ -246,6 +246,21 @@ def test_what_is_written_while_tensorflow_loads_passes_through_even_if_that_cras
     assert done.returncode == -signal.SIGABRT and done.stderr == "F0000 00:00:1.2 guard.cc:1] the last words\n"
 
 
+def test_warnings_of_tensorflows_python_code_are_hidden(tmp_path):
+    (tmp_path / "tensorflow.py").write_text(
+        "import logging, types\n"
+        "config = types.SimpleNamespace(list_physical_devices=list)\n"
+        "get_logger = lambda: logging.getLogger('tensorflow')\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}", "TF_CPP_MIN_LOG_LEVEL": "2"}
+    code = (
+        "from trainers import program; program.start_tensorflow()\n"
+        "import logging; log = logging.getLogger('tensorflow'); log.warning('deprecated'); log.error('broken')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0 and done.stderr == "broken\n"
+
+
 @pytest.mark.parametrize(
     "request_of",
     [
