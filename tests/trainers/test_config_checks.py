@@ -116,12 +116,21 @@ def test_an_option_that_a_flag_sets_is_never_dropped():
         config_checks.check(config)
 
 
+def test_an_option_of_the_config_is_never_dropped_where_no_flag_chooses():
+    config = configs.ring.get_config()
+    config.critic_optimizer.momentum = 0.5
+    config_checks.drop_former_options(config, {"critic_optimizer.learning_rate": 0.1})
+    with pytest.raises(RequestError, match=r"config.critic_optimizer.momentum: no option of adam"):
+        config_checks.check(config)
+
+
 @pytest.mark.parametrize(
     "content, message",
     [
         (None, "no such file"),
         ("def get_config(\n", r"config.py, line 1: SyntaxError: '\(' was never closed"),
         ("\ndef get_config():\n    return 1 / 0\n", "config.py, line 3: ZeroDivisionError: division by zero"),
+        ("def get_config():\n    half()\ndef half():\n    1 / 0\n", "config.py, line 4: ZeroDivisionError"),
         ("def get_config():\n    return int('x')\n", "config.py, line 2: ValueError: invalid literal"),
         ("import json\ndef get_config():\n    json.loads('{')\n", "config.py, line 3: JSONDecodeError"),
         ("import no_such_module\n", "config.py, line 1: ModuleNotFoundError"),

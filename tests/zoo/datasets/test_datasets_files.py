@@ -122,6 +122,10 @@ def test_crop_resize_and_shrinking_agree_with_pillow():
     wanted = np.asarray(image.crop((50, 0, 350, 300)).resize((16, 16), Image.Resampling.BILINEAR)).astype(int)
     for kind in ("PNG", "JPEG"):
         assert np.abs(decode(encode(image, kind), 16) - wanted).max() <= 4
+    # Where neighbours differ, every pixel must count.
+    noise = Image.fromarray(RNG.integers(0, 256, (48, 48, 3), np.uint8))
+    wanted = np.asarray(noise.resize((16, 16), Image.Resampling.BILINEAR)).astype(int)
+    assert np.abs(decode(encode(noise, "PNG"), 16) - wanted).max() <= 2
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -178,6 +182,9 @@ def test_folder_with_splits_and_without_classes(tmp_path):
     assert (data.num_examples("train"), data.num_examples("test")) == (4, 4)
     x, y = data.arrays("test")
     assert y is None and x.shape == (4, 8, 8, 1)
+    for i in range(4):
+        paint(tmp_path / "below" / "only" / f"{i}.png", i)
+    assert zoo.datasets.load(f"folder:{tmp_path}/below", image_size=8).num_classes is None
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "BMP"])

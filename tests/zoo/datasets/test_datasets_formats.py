@@ -286,6 +286,14 @@ def test_jpegs_damaged_in_the_middle_are_refused():
     assert refused >= 54
 
 
+def test_a_png_file_is_held_to_its_checksums(kinds):
+    encoded = bytearray(kinds["rgb8.png"][0])
+    folder._look(bytes(encoded))
+    encoded[encoded.index(b"IEND") - 5] ^= 1  # the last byte of that of the pixels
+    with pytest.raises(SyntaxError, match="checksum"):
+        folder._look(bytes(encoded))
+
+
 def test_photographs_of_every_kind_are_turned_upright(tmp_path):
     tiles = np.zeros((SIDE, SIDE, 3), np.uint8)
     tiles[:6], tiles[6:, :6] = 200, 100
