@@ -138,6 +138,7 @@ def test_wrong_batches(numbered, options, message):
         ("ring?mods=3", {}, "no parameter 'mods'"),
         ("ring?modes=2.5", {}, "whole number"),
         ("ring?std=nan", {}, "above 0"),
+        ("ring?std=0", {}, "std=0, expected a number above 0"),
     ],
 )
 def test_wrong_sources(source, options, message):

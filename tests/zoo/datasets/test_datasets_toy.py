@@ -51,6 +51,7 @@ def test_two_segments():
     assert not data.has_log_density and data.modes is None
     with pytest.raises(RequestError, match="log-density"):
         data.log_density(x)
+    assert zoo.datasets.load("two_segments").parameters == {"offset": 0.5}
 
 
 def test_swiss_roll_without_noise_lies_on_its_spiral():
