@@ -3,9 +3,11 @@
 import asyncio
 import itertools
 import os
+import queue
 import re
 import shutil
 import time
+import types
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -13,6 +15,7 @@ import pytest
 import served
 import tensorflow as tf
 from google.protobuf import text_format
+from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_log_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
@@ -21,7 +24,7 @@ from export.serving.batching import Parameters
 from export.serving.errors import Code, ServingError
 from export.serving.models import Manager, State, single
 from export.serving.monitoring import Metrics
-from export.serving.servable import Servable
+from export.serving.servable import Servable, Signature
 
 
 @pytest.fixture(scope="module")
@@ -414,6 +417,23 @@ def test_a_model_that_the_config_names_no_more_ends(base, four):
         assert await ask(manager) == 1
 
     run(scenario)
+
+
+def test_a_run_tells_tensorflow_its_time_and_its_threads():
+    told, threads = [], queue.SimpleQueue()
+    threads.put(7)
+
+    def late(fetches, feeds, options):
+        told.append((options.timeout_in_ms, options.inter_op_thread_pool))
+        raise tf.errors.DeadlineExceededError(None, None, "")
+
+    signature = Signature(types.SimpleNamespace(run=late), threads, meta_graph_pb2.SignatureDef())
+    for deadline in (time.monotonic() + 60, time.monotonic() - 60, None):
+        with pytest.raises(ServingError) as raised:
+            signature.run({}, deadline)
+        assert raised.value.code is Code.DEADLINE_EXCEEDED
+    (ahead, _), past, never = told
+    assert 30_000 < ahead <= 60_000 and (past, never) == ((1, 7), (0, 7)) and threads.qsize() == 1
 
 
 def _endless(signature, seconds):
