@@ -155,6 +155,7 @@ def test_metrics_tell_what_waits_and_how_large_batches_are():
         parameters = Parameters(num_batch_threads=1, max_batch_size=4, allowed_batch_sizes=(2, 4))
         queue = Scheduler(parameters, metrics).queue(model, Version())
         requests = [asyncio.ensure_future(queue.run({"x": np.ones(size)}, np.inf)) for size in (4, 3, 1, 1)]
+        await asyncio.sleep(0)  # until all have arrived
         await asyncio.sleep(0.02)
         busy = metrics.page().decode()
         model.open.set()
