@@ -187,10 +187,18 @@ def test_a_signal_saves_and_the_same_command_goes_on(small_config, build, state,
     whole = build(config, workdir=tmp_path / "whole")
     training.train(whole)
     before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
-    at_step(4, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    handled_next = []
+
+    def terminate():
+        os.kill(os.getpid(), signal.SIGTERM)
+        handled_next.append(signal.getsignal(signal.SIGTERM))
+
+    at_step(4, terminate)
     with pytest.raises(Interrupted, match="SIGTERM: saved at step 4; the same command goes on from there") as caught:
         training.train(build(config, workdir=tmp_path / "cut"))
     assert caught.value.code == 128 + signal.SIGTERM
+    # A second signal is not for the step to end first.
+    assert handled_next == [before[0]]
     assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
     assert (tmp_path / "cut" / "checkpoints" / "step_00000004").is_dir()
     resumed = build(config, workdir=tmp_path / "cut")

@@ -90,6 +90,9 @@ def test_workers_wait_for_the_last_and_say_for_whom(addresses, monkeypatch):
     for one in waiting[:2]:
         one.start()
     assert absent_was_named.wait(20.0)
+    # Whoever calls is hung up on, so that no number of calls fills the queue of those not yet answered.
+    with socket.create_connection(("localhost", int(addresses[0].rpartition(":")[2])), timeout=20.0) as call:
+        assert call.recv(1) == b""
     assert not any(one.is_set() for one in came)
     waiting[2].start()
     assert all(one.wait(20.0) for one in came)
@@ -102,8 +105,10 @@ def test_a_worker_whose_port_is_taken_is_told(addresses):
         workers.wait(addresses, 0)
 
 
-def test_one_worker_alone_waits_for_nobody():
-    workers.wait(["localhost:1"], 0)
+def test_one_worker_alone_waits_for_nobody(addresses):
+    # Nor does it answer anybody: its port is as it was.
+    with socket.create_server(("", int(addresses[0].rpartition(":")[2]))):
+        workers.wait(addresses[:1], 0)
 
 
 def test_a_worker_that_is_gone_ends_the_others_in_one_line(monkeypatch):
