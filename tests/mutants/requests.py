@@ -97,7 +97,7 @@ MUTANTS = [
         ("return any(os.strerror(code) in str(error) for code in FULL)", "return False"),
         ("            if asked := _out_of_memory(error):", "            if asked := False:"),
         ("    if isinstance(error, MemoryError):", "    if False:"),
-        ("128 + signal.SIGINT)", "1)"),
+        ("128 + signum)", "1)"),
         (
             'smaller networks and batches take less ({asked})", 1)',
             'smaller networks and batches take less ({asked})", 2)',
