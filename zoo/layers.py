@@ -213,8 +213,10 @@ def set_reference(network, examples):
 
 
 def copy_reference(source, target):
-    """Gives `target`, a critic of the same config as `source`, the same reference batch, where they have one."""
+    """Gives `target`, a critic of the same config as `source`, the same reference batch, where one was set."""
     for one, other in zip(_with_reference(source), _with_reference(target)):
+        if one.has_initial_reference():
+            continue  # A copy would pass for one that was set.
         other.reference.assign(keras.ops.convert_to_numpy(one.reference))
 
 

@@ -133,6 +133,10 @@ def frechet_interval(a, b, splits=None, level=0.95, seed=0) -> intervals.Interva
     The distance of two finite samples is biased upwards. The interval covers the expected distance at these numbers of
     samples, bias included, not the distance of the distributions (`export.metrics.intervals`).
 
+    At InceptionV3's width, 2,048 features of variance 1/i, 97 % of 100 intervals held the expectation for equal
+    distributions and 96 % for others (1,000 samples), 97.5 % of 80 for others at 2,000 samples. With more samples than
+    features, 1,465 of 600, 96 % of 100 did for equal distributions and 92 % for others.
+
     Args:
       a: [n, d].
       b: [m, d].

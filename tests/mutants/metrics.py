@@ -11,6 +11,8 @@ MUTANTS = [
         f"{METRICS}/test_intervals.py -k 'halves or scipy or says_why or score_interval'",
         ("values.var(ddof=1) / len(values)", "values.var() / len(values)"),
         ("level, len(values) - 1)", "level)"),
+        ("if len(values) < 2:", "if False:"),
+        ("if np.ptp(values) == 0.0:", "if False:"),
         ("degrees) ** 2 / count", "degrees) / count"),
         ("share + square / 2.0", "share + square"),
         ("share * (1.0 - share) + square / 4.0", "share * (1.0 - share)"),
@@ -57,6 +59,7 @@ MUTANTS = [
     *of_file(
         "export/metrics/kernel.py",
         f"{METRICS}/test_kernel.py",
+        ("if blocks < 2:", "if False:"),
         ("total(x, x, True) / (n * (n - 1))", "total(x, x, True) / (n * n)"),
         ("- 2.0 * total", "- total"),
         ("- 2.0 * (first", "- (first"),

@@ -33,6 +33,14 @@ MUTANTS = [
     ),
     *of_file("trainers/penalties.py", f"{MODES} -k wasserstein_gp", ("critic(x, training=True)", "critic(x)")),
     *of_file(
+        "trainers/gan.py", f"{COMPOSE} -k reference", ("            check_reference(critic)\n", "            pass\n")
+    ),
+    *of_file(
+        "zoo/layers.py",
+        f"{COMPOSE} -k reference",
+        ("if any(layer.has_initial_reference()", "if not all(layer.has_initial_reference()"),
+    ),
+    *of_file(
         "trainers/penalties.py",
         f"{OF_OBJECTIVES}/test_energy_based.py {OF_OBJECTIVES}/test_dragan.py -k 'pull or codes or replicas'",
         ("tf.math.l2_normalize(codes, axis=1, epsilon=epsilon)", "codes"),

@@ -93,6 +93,15 @@ def test_both_critics_are_normalised_by_the_same_real_examples(make, points):
     np.testing.assert_array_equal(gan.manifold_critic.trunk.reference, points(64)[0])
 
 
+def test_a_reference_batch_that_only_one_critic_got_is_refused(points):
+    critic = zoo.MLPDiscriminator((3,), hidden_units=(5,), normalization="virtual_batch", dtype="float64")
+    gan = objectives.METHODS.load("manifold_diffusion")(zoo.MLPGenerator((3,), dtype="float64"), critic)
+    set_reference(critic, points(64)[0])  # too late: the other critic's is a copy
+    gan.compile(run_eagerly=True)
+    with pytest.raises(RequestError, match=f"{gan.manifold_critic.name}: .* no reference batch"):
+        gan.fit(tf.data.Dataset.from_tensors(points(6)[0]), verbose=0)
+
+
 def test_every_optimizer_moves_once_a_step_and_is_checkpointed(make):
     gan = make("manifold_diffusion")
     gan.compile(keras.optimizers.Adam(0.01), keras.optimizers.Adam(0.01))
