@@ -97,6 +97,7 @@ MUTANTS = [
         ("return any(os.strerror(code) in str(error) for code in FULL)", "return False"),
         ("            if asked := _out_of_memory(error):", "            if asked := False:"),
         ("    if isinstance(error, MemoryError):", "    if False:"),
+        ('return " ".join(str(error).split())', "return str(error)"),
         ("128 + signum)", "1)"),
         (
             'smaller networks and batches take less ({asked})", 1)',
@@ -107,7 +108,6 @@ MUTANTS = [
         "trainers/program.py",
         f"{PROGRAM} -k 'wrong_request'",
         ("if len(argv) > 1:", "if len(argv) > 2:"),
-        ('return " ".join(str(error).split())', "return str(error)"),
         ("    except (flags.Error, TypeError, ValueError, OSError) as error:", "    except OSError as error:"),
     ),
     *[
@@ -156,7 +156,6 @@ MUTANTS = [
         ("seconds_between_lines=10.0", "seconds_between_lines=20.0"),
         ("speed = (done - self._first)", "speed = done"),
         ("(self.total - done) / speed", "self.total / speed"),
-        ("> _BETWEEN_DRAWINGS or ends:", "> _BETWEEN_DRAWINGS:"),
     ),
     *of_file(
         "export/sample.py",

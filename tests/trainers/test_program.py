@@ -14,6 +14,7 @@ import sys
 import pytest
 
 from trainers import program
+from zoo.errors import RequestError
 
 ROOT = pathlib.Path(__file__).parents[2]
 RING, DIGITS = "--config=configs/ring.py", "--config=configs/digits.py"
@@ -166,6 +167,10 @@ def no_memory_in_python():
     raise MemoryError("Unable to allocate 8.00 GiB for an array")
 
 
+def ask_wrongly():
+    raise RequestError("a value, as a library\n\ttells of it")
+
+
 def press_ctrl_c():
     os.kill(os.getpid(), signal.SIGINT)
 
@@ -190,6 +195,7 @@ def usual_signals():
         (no_room_in_python, 1, "the disk is full (/disk/run/metrics.jsonl); what was finished before is whole"),
         (no_memory_in_tensorflow, 1, "out of memory; smaller networks and batches take less (OOM when allocating"),
         (no_memory_in_python, 1, "out of memory; smaller networks and batches take less (Unable to allocate"),
+        (ask_wrongly, 2, "a value, as a library tells of it"),
         (press_ctrl_c, 130, "SIGINT: stopped before the end"),
         (terminate, 143, "SIGTERM: stopped before the end"),
     ],
