@@ -21,11 +21,15 @@ def test_a_path_without_a_model_is_refused(point_sampler, tmp_path):
         Generator.load(tmp_path / "broken")
 
 
-@pytest.mark.parametrize("kept", [0, 0.5])
-def test_a_model_whose_variables_were_cut_short_is_refused_in_one_line(kept, point_sampler, tmp_path):
+@pytest.mark.parametrize(
+    "damage",
+    [lambda data: b"", lambda data: data[: len(data) // 2], lambda data: bytes([data[0] ^ 16]) + data[1:]],
+    ids=["emptied", "cut short", "one bit flipped"],
+)
+def test_a_model_whose_variables_are_damaged_is_refused_in_one_line(damage, point_sampler, tmp_path):
     version = export_saved_model(point_sampler, 4, (2,), tmp_path, "points")
     data = version / "variables" / "variables.data-00000-of-00001"
-    data.write_bytes(data.read_bytes()[: int(kept * data.stat().length)])
+    data.write_bytes(damage(data.read_bytes()))
     with pytest.raises(RequestError, match=f"--saved_model: {version} cannot be loaded") as caught:
         Generator.load(version)
     assert "\n" not in str(caught.value)

@@ -165,7 +165,7 @@ MUTANTS = [
     ),
     *of_file(
         "export/generators.py",
-        "tests/export/test_generators.py -k cut_short",
+        "tests/export/test_generators.py -k damaged",
         (
             "except (OSError, ValueError, LookupError, tf.errors.OpError) as error:",
             "except (OSError, ValueError, LookupError) as error:",
