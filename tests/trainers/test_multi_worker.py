@@ -21,7 +21,12 @@ import tensorflow as tf
 tf.config.threading.set_intra_op_parallelism_threads(1)
 from trainers import callbacks, config as config_checks, program, runs, strategies, training, workers
 from zoo.errors import RequestError
+arrived = []
+signal.signal(signal.SIGTERM, lambda signum, frame: arrived.append(signum))
 strategy = strategies.make("auto")
+# TensorFlow takes this signal while the workers come together; afterwards it is Python's again.
+os.kill(os.getpid(), signal.SIGTERM)
+assert arrived == [signal.SIGTERM], arrived
 assert type(strategy).__name__ == "CollectiveAllReduceStrategy", strategy
 assert strategy.num_replicas_in_sync == 2
 config = ml_collections.ConfigDict(json.loads(sys.argv[1]))
