@@ -162,7 +162,6 @@ MUTANTS = [
         SAMPLE,
         ("_MOST_DRAWN, _MOST_BYTES = 10_000, 4 * 2**30", "_MOST_DRAWN, _MOST_BYTES = 100_000, 4 * 2**30"),
         ("_MOST_DRAWN, _MOST_BYTES = 10_000, 4 * 2**30", "_MOST_DRAWN, _MOST_BYTES = 10_000, 8 * 2**30"),
-        ("batch[0].size * (_CSV_BYTES if", "batch[0].size * (1 if"),
         ("    if _names_folder(out):\n        return\n", ""),
         ("    if num > most:", "    if num >= most * 2:"),
         ("held[progress.done : progress.done + len(batch)]", "held[: len(batch)]"),
