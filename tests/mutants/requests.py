@@ -203,7 +203,6 @@ MUTANTS = [
     *of_file(
         "export/metrics/train_classifier.py",
         f"{FEATURES} -k 'the_program'",
-        ("logging.set_verbosity(logging.INFO)", "pass"),
         ("recipe=recipe", 'recipe=""'),
         ("_OUT.value, steps=_STEPS.value", "None, steps=_STEPS.value"),
     ),
