@@ -30,13 +30,13 @@ def _write(folder, count):
 
 def _train(folder):
     from configs.folder import get_config
+    from trainers import build, training
     from trainers import config as config_checks
-    from trainers import runs, training
 
     config = get_config()
     config.data.source = f"folder:{folder}"
-    run = runs.build(config, config_checks.check(config))
-    run.gan.fit(training.batches(run, 0), steps_per_epoch=_STEPS.value, verbose=0)
+    run = build.build(config, config_checks.check(config))
+    run.model.fit(training.batches(run, 0), steps_per_epoch=_STEPS.value, verbose=0)
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 
 

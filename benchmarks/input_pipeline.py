@@ -15,14 +15,14 @@ _ROUNDS = flags.DEFINE_integer("rounds", 7, "Turns of each side.")
 
 def main(argv):
     del argv
+    from trainers import build, training
     from trainers import config as config_checks
-    from trainers import runs, training
 
     config = _CONFIG.value
-    run = runs.build(config, config_checks.check(config))
-    step = run.gan.make_train_function()
+    run = build.build(config, config_checks.check(config))
+    step = run.model.make_train_function()
     fed, alone = iter(training.batches(run, 0)), iter(training.batches(run, 0))
-    images = config.train.batch_size * run.gan.dynamics.batches_per_step * config.train.steps_per_execution
+    images = config.train.batch_size * run.model.dynamics.batches_per_step * config.train.steps_per_execution
     count = 300
 
     def pipeline():

@@ -18,8 +18,8 @@ _STEPS = flags.DEFINE_integer("steps", 50, "Steps of training.", lower_bound=1)
 
 def weights(objective, precision, strategy, steps):
     """All weights of both players after `steps` steps of the config's variant, float64, end to end."""
+    from trainers import build, training
     from trainers import config as config_checks
-    from trainers import runs, training
 
     spec = importlib.util.spec_from_file_location("config", _CONFIG.value)
     module = importlib.util.module_from_spec(spec)
@@ -27,9 +27,9 @@ def weights(objective, precision, strategy, steps):
     config = module.get_config(objective)
     # One call takes at least as many steps as it is told to execute at once.
     config.train.update(precision=precision, steps_per_execution=1)
-    run = runs.build(config, config_checks.check(config, replicas=2), strategy=strategy)
-    run.gan.fit(training.batches(run, 0), steps_per_epoch=steps, verbose=0, shuffle=False)
-    variables = [*run.gan.generator.trainable_variables, *run.gan.critic.trainable_variables]
+    run = build.build(config, config_checks.check(config, replicas=2), strategy=strategy)
+    run.model.fit(training.batches(run, 0), steps_per_epoch=steps, verbose=0, shuffle=False)
+    variables = [*run.model.generator.trainable_variables, *run.model.critic.trainable_variables]
     return np.concatenate([variable.numpy().astype(np.float64).ravel() for variable in variables])
 
 

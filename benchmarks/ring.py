@@ -24,8 +24,8 @@ from absl import flags
 from tqdm import tqdm
 
 from configs import ring
+from trainers import build, dynamics, objectives, program, workdir
 from trainers import config as config_checks
-from trainers import dynamics, objectives, program, runs
 from zoo.errors import RequestError
 from zoo.files import check_writable, write_whole
 
@@ -83,7 +83,7 @@ class Training:
 
         keras.backend.clear_session()
         config = self.config
-        run = runs.build(config, config_checks.check(config), workdir=self.workdir)
+        run = build.build(config, config_checks.check(config), workdir=self.workdir)
         failed = None
         try:
             training.train(run)
@@ -117,12 +117,12 @@ def measure(run):
 
     checkpoints, history = Checkpoints(run.workdir / "checkpoints"), []
     for step in checkpoints.steps():
-        checkpoints.restore(run.gan, step)
-        counts = toy.mode_counts(run.gan.sample(range(_SAMPLES)).numpy(), run.data.modes, run.data.std)
+        checkpoints.restore(run.model, step)
+        counts = toy.mode_counts(run.model.sample(range(_SAMPLES)).numpy(), run.data.modes, run.data.std)
         history.append({"step": step, "modes": counts.modes_found, "high_quality": counts.high_quality_share})
     # Processor time: what else the machine does hardly changes it, so that rows made at different hours compare.
-    run.gan.last_step.assign(2**62)
-    steps, feed, seconds = run.gan.make_train_function(), iter(training.batches(run, 0)), []
+    run.model.last_step.assign(2**62)
+    steps, feed, seconds = run.model.make_train_function(), iter(training.batches(run, 0)), []
     for _ in range(4):
         start = time.process_time()
         float(steps(feed)["generator_loss"])
@@ -253,7 +253,7 @@ def main(argv):
     wanted = [each for each in everything if not _ONLY.value or names[each] & set(_ONLY.value)]
     for each in wanted:
         config_checks.check(each.config)
-        runs.check_workdir(each.workdir, each.config)
+        workdir.check_workdir(each.workdir, each.config)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         # A seed of every row before the next: a look at the table tells early.

@@ -6,25 +6,13 @@ The configs beside this file change what their data needs.
 import ml_collections
 from ml_collections import config_dict
 
-_RMSPROP = {"name": "rmsprop", "learning_rate": 5e-5}
-_ADAM_GP = {"name": "adam", "learning_rate": 1e-4, "beta_1": 0.0, "beta_2": 0.9}
 _DENSITY = {
     "generator": {"family": "gaussian_mixture", "components": 16},
-    "generator_optimizer": {"name": "adam", "learning_rate": 1e-2, "beta_1": 0.5, "beta_2": 0.999},
+    "generator_optimizer": {"learning_rate": 1e-2},
 }
 
-#: What a variant changes whatever the data, as its paper has it. Objectives that are not here change nothing.
+#: What a variant changes whatever the data, where that is not its paper's. Objectives that are not here change nothing.
 OBJECTIVES = {
-    "wasserstein": {
-        "dynamics_options": {"critic_steps": 5},
-        "generator_optimizer": _RMSPROP,
-        "critic_optimizer": _RMSPROP,
-    },
-    "wasserstein_gp": {
-        "dynamics_options": {"critic_steps": 5},
-        "generator_optimizer": _ADAM_GP,
-        "critic_optimizer": _ADAM_GP,
-    },
     # Without the first term of the paper's equation: an unbounded critic runs away with it.
     "loss_sensitive": {"objective_options": {"loss_weight": 0.0}},
     "noise_contrastive": _DENSITY,
@@ -67,7 +55,7 @@ def set_variant(config, variant, objectives, dynamics):
 
 
 def base_config(source):
-    """The default config: a DCGAN on images from `source`, DCGAN's optimizers."""
+    """The default config: a DCGAN on images from `source`."""
     config = ml_collections.ConfigDict()
     config.seed = 0  # of the weights, the noise and the order of the data; 0 to 2³² - 1
 
@@ -75,12 +63,17 @@ def base_config(source):
     config.objective = "non_saturating"
     config.objective_options = {}  # keyword arguments of its class
     config.dynamics = "alternating"
-    config.dynamics_options = {"critic_steps": 1}
+    config.dynamics_options = {}  # keyword arguments of its class; critic_steps is the objective's paper's if not here
 
-    # What the networks see, and what keeps the critic honest, with any objective: see trainers/techniques.py.
-    config.instance_noise = {"std": 0.0, "until": 0.5}  # on the critic's inputs; to zero over that share of the run
-    config.penalties = ()  # ({"name": "gradient_norm", "weight": 10.0, "at": "interpolates", "target": 1.0}, …)
-    config.weight_clip = 0.0  # bound on the critic's weights; 0: none
+    # What the networks see, and how the critic is regularised, with any objective: the files of trainers/techniques/.
+    # Off while empty. Setting an option turns one on; the others are then its paper's, as is one set to None. To use
+    # one twice, call it anything and name it: {"r2": {"name": "zero_centred", "at": "fake"}}.
+    config.techniques = {
+        "instance_noise": {},  # std; until, a share of the run
+        "weight_clipping": {},  # bound
+        "gradient_norm": {},  # weight, target, every; at: interpolates, real, fake or perturbed
+        "zero_centred": {},  # weight, at, every
+    }
 
     # Components of each player with learned weights (1: plain networks), and the lowest layers that they share.
     config.mixture = {"components": 1, "entropy_weight": 0.1, "shared_layers": 0}
@@ -95,8 +88,9 @@ def base_config(source):
 
     config.generator = {"family": "dcgan", "latent_dim": 64, "base_filters": 64}
     config.critic = {"family": "dcgan", "base_filters": 64, "normalization": "auto"}  # auto: what the objective needs
-    config.generator_optimizer = {"name": "adam", "learning_rate": 2e-4, "beta_1": 0.5, "beta_2": 0.999}
-    config.critic_optimizer = {"name": "adam", "learning_rate": 2e-4, "beta_1": 0.5, "beta_2": 0.999}
+    # The optimizer of the objective's paper, with what is given here changed; one with a name takes its place.
+    config.generator_optimizer = {}
+    config.critic_optimizer = {}
 
     config.train = {
         "batch_size": 64,  # over all replicas

@@ -38,7 +38,7 @@ from configs.base import FAST_GENERATOR, base_config, set_objective
 #: Noise on what the critic sees, to the end of the run. Where a loss is flat, or unbounded, once the critic is sure,
 #: a generator of colour images loses its variety within a few hundred steps: without it `minimax` is at a Fréchet
 #: distance of 68 after 1,000.
-_NOISE = {"instance_noise": {"std": 0.5, "until": 1.0}}
+_NOISE = {"techniques": {"instance_noise": {"std": 0.5, "until": 1.0}}}
 
 #: What each objective changes.
 VARIANTS = {

@@ -44,7 +44,7 @@ VARIANTS = {
     },
     # Distances are twice the ring's, and its margin would be seldom met.
     "loss_sensitive": {"objective_options": {"margin_scale": 0.25}},
-    "maximum_likelihood": {"instance_noise": {"std": 1.0}},
+    "maximum_likelihood": {"techniques": {"instance_noise": {"std": 1.0}}},
     "noise_contrastive": {
         "objective_options": {"noise_scale": 4.0},
         "generator": {"family": "gaussian_mixture", "components": 64},

@@ -53,28 +53,27 @@ from configs.base import base_config, set_variant
 _DEEP = {"hidden_units": (128, 128)}
 
 #: Noise, annealed to zero over the first half, makes p and q overlap: else many a divergence is infinite, or flat.
-_OVERLAP = {"std": 0.5, "until": 0.5}
+_OVERLAP = {"instance_noise": {"std": 0.5, "until": 0.5}}
 
 #: Holds scores together whose exponentials a divergence's loss is made of.
-_SLOPE = ({"name": "gradient_norm", "weight": 0.1, "at": "interpolates", "target": 1.0},)
+_SLOPE = {"gradient_norm": {"weight": 0.1, "at": "interpolates", "target": 1.0}}
 
 #: What each divergence of `f_divergence` changes. Where p/q or q/p weighs without bound the slope is held too; where
 #: the alternative loss pulls exponentially at what the critic is sure of, the generator descends the bound itself.
 DIVERGENCES = {
-    "kl": {"penalties": _SLOPE},
-    "reverse_kl": {"objective_options": {"saturating": True}, "penalties": _SLOPE},
+    "kl": {"techniques": {**_OVERLAP, **_SLOPE}},
+    "reverse_kl": {"objective_options": {"saturating": True}, "techniques": {**_OVERLAP, **_SLOPE}},
     "pearson": {},
-    "neyman": {"objective_options": {"saturating": True}, "penalties": _SLOPE},
-    "squared_hellinger": {"objective_options": {"saturating": True}, "penalties": _SLOPE},
+    "neyman": {"objective_options": {"saturating": True}, "techniques": {**_OVERLAP, **_SLOPE}},
+    "squared_hellinger": {"objective_options": {"saturating": True}, "techniques": {**_OVERLAP, **_SLOPE}},
     "jensen_shannon": {},
     "gan": {},
     # Its scores end in a tanh, and the optimal ones at its two flat ends, where a slope held at one leads too (three
     # settings, no modes). Pulled towards zero, it stays as small as telling p from q allows, the scores in between.
     "total_variation": {
-        "instance_noise": {"std": 0.0},
-        "penalties": ({"name": "gradient_norm", "weight": 1.0, "at": "interpolates", "target": 0.0},),
+        "techniques": {"gradient_norm": {"weight": 1.0, "at": "interpolates", "target": 0.0}},
     },
-    "jeffrey": {"penalties": _SLOPE},
+    "jeffrey": {"techniques": {**_OVERLAP, **_SLOPE}},
 }
 
 #: What each objective changes.
@@ -96,7 +95,7 @@ VARIANTS = {
     "loss_sensitive": {"objective_options": {"margin_scale": 1.0}, "critic": _DEEP},
     # The unit slope of the paper's weight, 10, would hold the scores of neighbouring modes together.
     "dragan": {"objective_options": {"penalty_weight": 0.1}, "critic": _DEEP},
-    "f_divergence": {"instance_noise": _OVERLAP, "critic": _DEEP},
+    "f_divergence": {"techniques": _OVERLAP, "critic": _DEEP},
     "jensen_shannon_regularized": {"critic": _DEEP},
     # With 16 latents the encoder finds codes that reconstruct every mode where the prior hardly ever comes, and the
     # samples stay on some (1 to 5 modes, the fewer the more reconstruction weighs). In two there is no room for that.
@@ -107,7 +106,7 @@ VARIANTS = {
     # (3 with the paper's weight of 0.1, 4 to 6 with that of 1). Noise, annealed to zero, makes them overlap.
     "energy_based": {
         "objective_options": {"margin": 1.0, "pull_away_weight": 1.0},
-        "instance_noise": _OVERLAP,
+        "techniques": _OVERLAP,
         "generator": {"latent_dim": 2},
         "critic": {"family": "mlp_autoencoder", "code_dim": 16, "hidden_units": (128, 128)},
     },
@@ -128,7 +127,7 @@ DYNAMICS = {
     "consensus": {"dynamics_options": {"gamma": 1.0}},
     # Under Adam the paper's weight of 1 holds the players where they began; with the small critic no weight stops the
     # circling (1, 0.01 and 0.001 tried).
-    "historical_averaging": {"dynamics_options": {"weight": 1e-3}, "instance_noise": _OVERLAP, "critic": _DEEP},
+    "historical_averaging": {"dynamics_options": {"weight": 1e-3}, "techniques": _OVERLAP, "critic": _DEEP},
     # A critic, and with it its surrogate, that learns faster than the generator: with one rate a seed lost a mode.
     "unrolled": {"dynamics_options": {"steps": 5}, "critic_optimizer": {"learning_rate": 3e-3}},
 }

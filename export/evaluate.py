@@ -93,14 +93,15 @@ def evaluate_run(workdir, *, features=_AUTO, num_samples=10_000, first_seed=0):
     Raises:
         RequestError: as of `evaluate`; or the workdir holds no run, or its data is not there any more.
     """
-    from trainers import runs
+    from trainers import build
+    from trainers import workdir as workdirs
 
-    rows = runs.read_metrics(workdir)
+    rows = workdirs.read_metrics(workdir)
     program.start_tensorflow()
-    run = runs.open_run(workdir)
+    run = build.open_run(workdir)
     data = run.data
-    gan, shape = run.gan, run.data_shape
-    generator = Generator.of_sampler(gan.sampler, gan.latent_dim, shape)
+    model, shape = run.model, run.data_shape
+    generator = Generator.of_sampler(model.sampler, model.latent_dim, shape)
     measured = evaluate(
         generator,
         data,
@@ -161,10 +162,10 @@ def evaluate_saved_model(
 
 def _untrained(config, data_shape):
     """The generator that a run of this config starts from: its first weights are a function of the config."""
-    from trainers import runs
+    from trainers import build
 
-    gan = runs.build(config, data_shape=data_shape).gan
-    return Generator.of_sampler(gan.sampler, gan.latent_dim, data_shape)
+    model = build.build(config, data_shape=data_shape).model
+    return Generator.of_sampler(model.sampler, model.latent_dim, data_shape)
 
 
 def _untrained_of(card):
@@ -235,9 +236,9 @@ def main(argv):
     options = {"features": given.features, "num_samples": given.num_samples, "first_seed": given.seed}
     logging.set_verbosity(logging.INFO)
     if given.workdir:
-        from trainers import runs
+        from trainers import workdir as workdirs
 
-        check_num_samples(given.num_samples, runs.check_run(given.workdir))
+        check_num_samples(given.num_samples, workdirs.check_run(given.workdir))
         check_writable(epath.Path(given.workdir) / "report", "--workdir")
         page = evaluate_run(given.workdir, **options)
     else:

@@ -260,19 +260,19 @@ def run_facts(run):
     """What a report and a model card tell of a run.
 
     Args:
-        run: a `trainers.runs.Run`.
+        run: a `trainers.build.Run`.
 
     Returns:
         Dict of JSON values: data, objective, dynamics, step, images_seen, seed, config.
     """
-    step = int(run.gan.step)
+    step = int(run.model.step)
     config = json.loads(run.config.to_json_best_effort())
     return {
         "data": config["data"]["source"],
         "objective": config["objective"],
         "dynamics": config["dynamics"],
         "step": step,
-        "images_seen": step * config["train"]["batch_size"] * run.gan.dynamics.batches_per_step,
+        "images_seen": step * config["train"]["batch_size"] * run.model.batches_per_step,
         "seed": config["seed"],
         "config": config,
     }
@@ -291,9 +291,9 @@ def export_run(workdir, base_path, name=None, precision=None):
     Raises:
         RequestError: the workdir holds no run, or the place cannot be written.
     """
-    from trainers import runs
+    from trainers import build
 
-    run = runs.open_run(workdir)
+    run = build.open_run(workdir)
     facts = run_facts(run)
     report_dir = run.workdir / "report"
     if not (report_dir / "report.json").exists():
@@ -306,10 +306,10 @@ def export_run(workdir, base_path, name=None, precision=None):
                 "the report is of step %s, not %s, and is left out; run export.evaluate", of_step, facts["step"]
             )
             report_dir = None
-    gan, name = run.gan, name or run.workdir.resolve().name
+    model, name = run.model, name or run.workdir.resolve().name
     return export_saved_model(
-        gan.sampler,
-        gan.latent_dim,
+        model.sampler,
+        model.latent_dim,
         run.data_shape,
         base_path,
         name,
@@ -325,9 +325,9 @@ def main(argv):
     for name in ("workdir", "model_base_path"):
         if not flags.FLAGS[name].value:
             raise RequestError(f"--{name}: missing; see --help")
-    from trainers import runs
+    from trainers import workdir as workdirs
 
-    runs.check_run(workdir)
+    workdirs.check_run(workdir)
     if flags.FLAGS.model_name is not None:
         check_name(flags.FLAGS.model_name)
     check_writable(base_path, "--model_base_path")

@@ -5,8 +5,9 @@ import importlib
 import pytest
 
 from configs import base
+from trainers import build as building
 from trainers import config as config_checks
-from trainers import dynamics, objectives, runs
+from trainers import dynamics, objectives
 
 #: Digits stand in for images that are not at hand, in the size and colours that the config expects.
 STAND_INS = {
@@ -56,13 +57,14 @@ def test_every_objective_is_a_variant_that_passes_the_checks(file, objective):
 @pytest.mark.parametrize("file", ["digits", "grid", "ring"])
 def test_every_objective_is_a_variant_whose_run_can_be_built(file, objective):
     config = small(file, objective)
-    run = runs.build(config, config_checks.check(config))
+    run = building.build(config, config_checks.check(config))
     assert run.config.objective == objective
-    assert isinstance(run.gan, objectives.METHODS.load(objective))
-    assert run.gan.generator.data_shape == run.data_shape
+    assert isinstance(run.model, objectives.METHODS.load(objective))
+    assert run.model.generator.data_shape == run.data_shape
     # What the variant asks for has reached the optimizer.
-    rate = float(run.gan.generator_optimizer.learning_rate)
-    assert rate == pytest.approx(config.generator_optimizer.learning_rate)
+    rate = float(run.model.players["generator"].optimizer.learning_rate)
+    expected = config.generator_optimizer.get("learning_rate", run.model.default_optimizer["learning_rate"])
+    assert rate == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("file", STAND_INS)
@@ -70,13 +72,13 @@ def test_every_variant_that_is_more_than_an_objective_can_be_built(file):
     module = importlib.import_module(f"configs.{file}")
     for variant in {*module.VARIANTS, *base.OBJECTIVES} - {*objectives.METHODS.names()}:
         config = small(file, variant)
-        run = runs.build(config, config_checks.check(config))
-        assert isinstance(run.gan, objectives.METHODS.load(config.objective)), variant
-        assert ("/" not in variant) or variant.endswith(f"/{run.gan.divergence}")
+        run = building.build(config, config_checks.check(config))
+        assert isinstance(run.model, objectives.METHODS.load(config.objective)), variant
+        assert ("/" not in variant) or variant.endswith(f"/{run.model.divergence}")
 
 
 @pytest.mark.parametrize("play", dynamics.METHODS.names())
 @pytest.mark.parametrize("file", ["ring", "grid"])
 def test_every_dynamics_is_a_variant_behind_the_objective(file, play):
     config = small(file, f"minimax+{play}")
-    assert isinstance(runs.build(config, config_checks.check(config)).gan.dynamics, dynamics.METHODS.load(play))
+    assert isinstance(building.build(config, config_checks.check(config)).model.dynamics, dynamics.METHODS.load(play))

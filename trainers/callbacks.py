@@ -1,4 +1,4 @@
-"""What happens between steps: Keras callbacks for `GAN.fit` and for the train program alike."""
+"""What happens between steps: Keras callbacks for `fit` and for the train program alike."""
 
 import json
 import math
@@ -10,7 +10,8 @@ import numpy as np
 import tensorflow as tf
 from etils import epath
 
-from trainers import runs, workers
+from trainers import workdir as workdirs
+from trainers import workers
 from trainers.program import Interrupted, RunFailed
 from zoo import grids
 from zoo.files import write_whole
@@ -23,24 +24,25 @@ _STEPS_TO_JUDGE = 10
 class NonFinite(RunFailed):
     """A loss or gradient stopped being a finite number."""
 
-    def __init__(self, step, player, what):
-        super().__init__(f"step {step}: the {player}'s {what} is not finite")
-        self.step, self.player = step, player
+    def __init__(self, step, what):
+        super().__init__(f"step {step}: {what} is not finite")
+        self.step, self.what = step, what
 
 
 class StopOnNonFinite(keras.callbacks.Callback):
-    """Raises `NonFinite` after the first step with a loss or gradient that is NaN or infinite."""
-
-    #: In the order in which they move: a player that went wrong spoils those after it, and is the one to name.
-    players = ("manifold_critic", "encoder", "critic", "generator")
+    """Raises `NonFinite` after the first step with a log that is NaN or infinite."""
 
     def on_train_batch_end(self, batch, logs=None):
-        for player in self.players:
-            # The loss before the gradient, which is not finite either where the loss is not.
-            for what in ("loss", "gradient_norm"):
-                if not math.isfinite(float(logs.get(f"{player}_{what}", 0.0))):
-                    named = (name.replace("_", " ") for name in (player, what))
-                    raise NonFinite(int(self.model.step.numpy()), *named)
+        # Players in the order in which they move: one that went wrong spoils those after it, and is the one to name.
+        # The loss before the gradient, which is not finite either where the loss is not.
+        told = {
+            f"{player}_{what}": f"the {player}'s {what}".replace("_", " ")
+            for player in self.model.players
+            for what in ("loss", "gradient_norm")
+        }
+        for key in [*told, *sorted(logs.keys() - told.keys())]:
+            if not math.isfinite(float(logs[key])):
+                raise NonFinite(int(self.model.step.numpy()), told.get(key, key))
 
 
 class _Every(keras.callbacks.Callback):
@@ -138,7 +140,7 @@ class WriteMetrics(_Every):
     def on_train_begin(self, logs=None):
         super().on_train_begin()
         start = int(self.model.step.numpy())
-        kept = [json.dumps(row) + "\n" for row in runs.read_metrics(self.workdir) if row["step"] <= start]
+        kept = [json.dumps(row) + "\n" for row in workdirs.read_metrics(self.workdir) if row["step"] <= start]
         write_whole(self.path, "".join(kept).encode())
         self._writer = tf.summary.create_file_writer(str(self.workdir / "logs"))
         self._since, self._at = start, time.monotonic()
@@ -226,8 +228,8 @@ class ShowProgress(keras.callbacks.Callback):
     def _note(self, step, now, logs):
         speed = (step - self._start) * self.images_per_step / (now - self._began)
         # The losses first: a narrow terminal cuts what comes last.
-        losses = f"critic {float(logs['critic_loss']):.3f}, generator {float(logs['generator_loss']):.3f}"
-        return f"{losses}; {speed:,.0f} images/s"
+        losses = (f"{name.replace('_', ' ')} {float(logs[f'{name}_loss']):.3f}" for name in self.model.players)
+        return f"{', '.join(losses)}; {speed:,.0f} images/s"
 
     def close(self):
         """Ends the bar."""

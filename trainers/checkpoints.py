@@ -6,7 +6,7 @@ import tensorflow as tf
 from absl import logging
 from etils import epath
 
-from trainers.runs import checkpoint_steps
+from trainers.workdir import checkpoint_steps
 from zoo.errors import RequestError
 
 
@@ -32,36 +32,36 @@ class Checkpoints:
         """Directory of the checkpoint at `step`."""
         return self.directory / f"step_{step:08d}"
 
-    def save(self, gan):
-        """Writes `gan` under its step and drops the oldest beyond `keep`."""
-        target = self.path(int(gan.step.numpy()))
+    def save(self, model):
+        """Writes `model` under its step and drops the oldest beyond `keep`."""
+        target = self.path(int(model.step.numpy()))
         if target.exists():
             return
-        if not gan.distribute_strategy.extended.should_checkpoint:
+        if not model.distribute_strategy.extended.should_checkpoint:
             # Reading a variable may need all workers, so they all write; only the first one's copy stays.
             with tempfile.TemporaryDirectory() as aside:
-                tf.train.Checkpoint(gan=gan).write(f"{aside}/weights")
+                _checkpoint(model).write(f"{aside}/weights")
             return
         self.directory.mkdir(parents=True, exist_ok=True)
         aside = self.directory / f".writing_{target.name}"
         if aside.exists():
             aside.rmtree()
         aside.mkdir()
-        tf.train.Checkpoint(gan=gan).write(str(aside / "weights"))
+        _checkpoint(model).write(str(aside / "weights"))
         aside.rename(target)
         for step in self.steps()[: -self.keep]:
             self.path(step).rmtree()
 
-    def restore(self, gan, step):
-        """Loads the checkpoint at `step` into `gan`, which must have been compiled.
+    def restore(self, model, step):
+        """Loads the checkpoint at `step` into `model`, which must have been compiled.
 
         Raises:
             tf.errors.OpError: a file is missing or damaged.
         """
-        status = tf.train.Checkpoint(gan=gan).read(str(self.path(step) / "weights"))
+        status = _checkpoint(model).read(str(self.path(step) / "weights"))
         status.assert_existing_objects_matched()
 
-    def restore_newest(self, gan):
+    def restore_newest(self, model):
         """Loads the newest checkpoint that can be read; returns its step, or None where there is none at all.
 
         A damaged one is skipped with a warning in favour of the one before.
@@ -72,7 +72,7 @@ class Checkpoints:
         steps = self.steps()
         for step in reversed(steps):
             try:
-                self.restore(gan, step)
+                self.restore(model, step)
             except (tf.errors.OpError, ValueError, LookupError, AssertionError) as error:
                 logging.warning("Checkpoint %s is damaged, skipped: %s", self.path(step), str(error).split("\n")[0])
                 continue
@@ -86,3 +86,8 @@ class Checkpoints:
         for later in self.steps():
             if later > step:
                 self.path(later).rmtree()
+
+
+def _checkpoint(model):
+    # The name of the root is that of the first release's checkpoints, whose parts have the same names too.
+    return tf.train.Checkpoint(gan=tf.train.Checkpoint(**model.state()))

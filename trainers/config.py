@@ -16,6 +16,7 @@ import ml_collections
 from absl import flags
 
 from trainers import dynamics, methods, objectives, optimizers, techniques
+from trainers.techniques.base import is_amount
 from zoo import datasets, families
 from zoo.errors import RequestError
 
@@ -47,7 +48,7 @@ _WHOLE = (lambda value: _is_whole(value) and 0 <= value <= _MOST, f"a whole numb
 _POSITIVE = (_is_count, _COUNT)
 _OPTIONAL_COUNT = (lambda value: value is None or _is_count(value), f"{_COUNT}, or none")
 _OPTIONS = (lambda value: hasattr(value, "keys"), "a dict of options")
-_AMOUNT = (techniques.is_amount, "a number, 0 or more")
+_AMOUNT = (is_amount, "a number, 0 or more")
 _SWITCH = (lambda value: isinstance(value, bool), "true or false")
 
 _SCHEMA = {
@@ -62,13 +63,7 @@ _SCHEMA = {
     "data.channels": (lambda value: value in (None, 1, 3), "1, 3 or none"),
     "data.on_corrupt": _one_of("error", "skip"),
     "data.data_dir": (lambda value: value is None or isinstance(value, str), "a directory, or none"),
-    "instance_noise.std": _AMOUNT,
-    "instance_noise.until": (
-        lambda value: _is_number(value) and 0 < value <= 1,
-        "a share of the run, above 0, up to 1",
-    ),
-    "penalties": (lambda value: isinstance(value, (tuple, list)), "a tuple of dicts, one a penalty"),
-    "weight_clip": _AMOUNT,
+    "techniques": _OPTIONS,
     # A step takes each generator against each critic.
     "mixture.components": (lambda value: _is_count(value) and value <= 100, "a whole number, 1 to 100"),
     "mixture.entropy_weight": _AMOUNT,
@@ -103,7 +98,7 @@ _NETWORK_OPTIONS = {
         f"a tuple of whole numbers, each 1 to {_MOST}",
     ),
     "orthogonal_gain": _AMOUNT,
-    "initial_scale": (lambda value: techniques.is_amount(value) and value > 0, "a number above 0"),
+    "initial_scale": (lambda value: is_amount(value) and value > 0, "a number above 0"),
 }
 
 
@@ -159,8 +154,8 @@ def check(config, replicas=1):
     normalization = config.critic.get("normalization", "auto")
     if normalization != "auto":
         families.check_normalization(normalization, "config.critic.normalization")
-    techniques.read_penalties(config.penalties)
-    techniques.check_minibatch_discrimination(config.critic, config.train.batch_size)
+    techniques.read(config.techniques, config.train.steps)
+    _check_minibatch_discrimination(config.critic, config.train.batch_size)
     data = datasets.load(**config.data)
     for player in ("generator", "critic"):
         if families.FAMILIES[config[player].family].images_only:
@@ -176,7 +171,7 @@ def check_objective_options(config):
 
 def _of_the_template():
     """Arguments of an objective that are no options of it: a config has keys of their own for them."""
-    return {"generator", "critic", *methods.keywords("trainers.gan", "GAN")}
+    return {"generator", "critic", "dynamics", "techniques", *methods.keywords("trainers.model", "GenerativeModel")}
 
 
 def _check_network(network, player):
@@ -194,6 +189,19 @@ def _check_network(network, player):
             holds, expected = _NETWORK_OPTIONS[option]
             if not holds(value):
                 raise RequestError(f"config.{player}.{option}: {value!r}; expected {expected}")
+
+
+def _check_minibatch_discrimination(critic, batch_size):
+    """Raises RequestError for a `minibatch_discrimination` that is no number of kernels, or has no batch."""
+    kernels = critic.get("minibatch_discrimination", 0)
+    if not is_amount(kernels) or kernels != int(kernels):
+        where = "config.critic.minibatch_discrimination"
+        raise RequestError(f"{where}: {kernels!r}; expected a number of kernels, 0 or more")
+    if kernels and batch_size == 1:
+        where = "config.train.batch_size"
+        raise RequestError(
+            f"{where}: 1; config.critic.minibatch_discrimination compares the examples of a batch, use 2"
+        )
 
 
 def _network_options(player, name):

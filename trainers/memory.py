@@ -7,7 +7,8 @@ import pathlib
 import psutil
 import tensorflow as tf
 
-from trainers import objectives, runs
+from trainers import objectives
+from trainers.build import network
 from zoo.errors import RequestError
 
 _GIB = 2**30
@@ -59,15 +60,18 @@ def _least(config, data_shape, batch_size):
     # The scope, because some layers' names start with an underscore, and a graph takes none such at its root.
     with tf.Graph().as_default() as graph, tf.name_scope("least"):
         objective = objectives.METHODS.load(config.objective)
-        generator, critic = (runs.network(config, player, data_shape, objective) for player in ("generator", "critic"))
+        generator, *others = (network(config, name, data_shape, objective) for name in objective.configured)
         weights = sum(
             math.prod(variable.shape) * tf.as_dtype(variable.dtype).size
-            for variable in [*generator.variables, *generator.variables, *critic.variables]
+            for part in (generator, generator, *others)
+            for variable in part.variables
         )
         before = len(graph.get_operations())
         dtype = tf.as_dtype(generator.variable_dtype)
         latents = tf.compat.v1.placeholder(dtype, [batch_size, generator.latent_dim])
-        critic(generator(latents, training=True), training=True)
+        made = generator(latents, training=True)
+        for part in others:
+            part(made, training=True)
         kept = [op for op in graph.get_operations()[before:] if op.type in _KEPT]
         batch = sum(output.shape.num_elements() * output.dtype.size for op in kept for output in op.outputs)
     return weights, batch

@@ -11,11 +11,10 @@ import pkgutil
 from zoo.errors import RequestError
 
 
-def listing(table):
-    """The rows of a table of methods as text: a name, what it is and its source a line."""
-    names = table.names()
-    width = max(map(len, names))
-    return "\n".join(f"  {name:{width}}  {table.summary(name)}" for name in names)
+def listing(title, summaries):
+    """Methods as text: the title, and a line for each of {name: what it is and its source}."""
+    width = max(map(len, summaries))
+    return "\n".join([title, *(f"  {name:{width}}  {summary}" for name, summary in summaries.items())])
 
 
 class Methods:

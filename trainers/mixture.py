@@ -1,10 +1,13 @@
 """MIX+GAN: both players mix. Arora et al. 2017, "Generalization and equilibrium in generative adversarial nets (GANs)",
 section 5."""
 
+import types
+
 import tensorflow as tf
 
-from trainers import techniques
 from trainers.gan import GAN
+from trainers.techniques.base import is_amount
+from zoo.batch import Batch
 from zoo.errors import RequestError
 
 
@@ -44,7 +47,7 @@ class Mixture(GAN):
             raise RequestError(f"config.mixture.components: {reason}; use 1, or an objective such as non_saturating")
 
     def __init__(self, generator, critic, *, entropy_weight=0.1, **kwargs):
-        if not techniques.is_amount(entropy_weight):
+        if not is_amount(entropy_weight):
             where = "config.mixture.entropy_weight"
             raise RequestError(f"{where}: {entropy_weight!r}; expected a number, 0 or more")
         super().__init__(generator, critic, **kwargs)
@@ -55,27 +58,29 @@ class Mixture(GAN):
         """The class of an objective, a subclass of `GAN`, played by mixed strategies."""
         return type(f"Mixture{objective.__name__}", (Mixture, objective), {"__module__": objective.__module__})
 
-    def generate(self, noise):
-        """Generated examples [T, N, ...], of every component, in training mode."""
-        return self.generator.each(noise.normal("latents", [self.latent_dim]), training=True)
+    def generate(self, noise, conditions=types.MappingProxyType({})):
+        """A generated `Batch` of examples [T, N, ...], those of every component, in training mode."""
+        latents = noise.latents(self.latent_dim)
+        return Batch(self.generator.each(latents, training=True, **conditions), dict(conditions), latents)
 
-    def clips(self, variable):
+    def is_constrained(self, variable):
         return variable is not self.critic.logits
 
     def critic_total_loss(self, real, fake, noise):
         loss = super().critic_total_loss
-        return self._expected(lambda examples: loss(real, examples, noise), fake) + self._entropy_term(self.critic)
+        return self._expected(lambda batch: loss(real, batch, noise), fake) + self._entropy_term(self.critic)
 
     def generator_total_loss(self, real, fake, noise):
         loss = super().generator_total_loss
-        return self._expected(lambda examples: loss(real, examples, noise), fake) + self._entropy_term(self.generator)
+        return self._expected(lambda batch: loss(real, batch, noise), fake) + self._entropy_term(self.generator)
 
     def _expected(self, loss, fake):
-        """Σᵢⱼ wᵢvⱼ loss(Gᵢ, Dⱼ): `loss` of one component's examples [N, ...], the critic in play being Dⱼ."""
+        """Σᵢⱼ wᵢvⱼ loss(Gᵢ, Dⱼ): `loss` of one component's `Batch`, the critic in play being Dⱼ."""
+        batches = [fake._replace(x=examples) for examples in tf.unstack(fake.x)]
         losses = []
         for index in range(self.critic.components):
             with self.critic.playing(index):
-                losses.append([loss(examples) for examples in tf.unstack(fake)])
+                losses.append([loss(batch) for batch in batches])
         of_critics = tf.linalg.matvec(tf.stack(losses), tf.exp(self.generator.log_weights()))
         return tf.tensordot(tf.exp(self.critic.log_weights()), of_critics, 1)
 

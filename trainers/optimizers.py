@@ -2,7 +2,7 @@
 
 import difflib
 
-from trainers.techniques import is_amount
+from trainers.techniques.base import is_amount
 from zoo.errors import RequestError
 
 #: Options of every optimizer.
@@ -86,7 +86,7 @@ def options_of(name):
 
 
 def check(options, where):
-    """Checks a config's optimizer: a dict with "name" and options; an empty one stands for the objective's own.
+    """Checks a config's optimizer: a dict with "name" and options. Without a name it changes the objective's own.
 
     Args:
         options: the dict.
@@ -95,10 +95,8 @@ def check(options, where):
     Raises:
         RequestError: no such optimizer or option, or a value out of range.
     """
-    if not options:
-        return
     name = options.get("name")
-    known = options_of(name)
+    known = options_of(name) if name else (*_COMMON, *(option for own in OPTIMIZERS.values() for option in own))
     if not known:
         near = difflib.get_close_matches(str(name).lower(), OPTIMIZERS, 3, 0.5)
         hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"expected one of {', '.join(OPTIMIZERS)}"
@@ -107,7 +105,8 @@ def check(options, where):
         if option == "name":
             continue
         if option not in known:
-            raise RequestError(f"{where}.{option}: no option of {name}, which takes {', '.join(known)}")
+            whose = f"of {name}, which takes {', '.join(known)}" if name else "of any optimizer"
+            raise RequestError(f"{where}.{option}: no option {whose}")
         if option not in _RANGES or (value is None and option in _OPTIONAL):
             continue
         holds, expected = _RANGES[option]

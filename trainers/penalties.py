@@ -1,52 +1,43 @@
-"""What keeps a critic honest: parts that objectives share and that a user can combine."""
+"""What critics are regularised by, as functions of a critic and of batches, which objectives and techniques share."""
 
 import tensorflow as tf
 
-from trainers.replicas import batch_mean, replica_count
-
-
-def clip_weights(variables, bound, strategy):
-    """Clips every weight to [-bound, bound] in place, on every replica. Arjovsky et al. 2017, algorithm 1, line 7."""
-
-    def clip(variable):
-        return variable.assign(tf.clip_by_value(variable, -bound, bound))
-
-    def clip_all(strategy, variables):
-        for variable in variables:
-            strategy.extended.update(variable, clip, group=False)
-
-    variables = [variable.value for variable in variables]
-    tf.__internal__.distribute.interim.maybe_merge_call(clip_all, strategy, variables)
+from trainers.players import score
+from zoo.replicas import batch_mean, replica_count
 
 
 def interpolates(real, fake, noise):
     """x̂ = real + u (fake - real), u uniform on [0, 1) per example. Gulrajani et al. 2017, section 4.
 
     Args:
-        real, fake: [N, ...], paired by position.
+        real, fake: `zoo.batch.Batch`es of examples [N, ...], paired by position and under the same conditions.
         noise: this draw's `zoo.noise.Noise`.
+
+    Returns:
+        A `Batch` under the conditions of `real`, like all places here.
     """
-    share = noise.uniform("interpolates", [1] * (real.shape.rank - 1))
-    return real + tf.cast(share, real.dtype) * (fake - real)
+    share = noise.uniform("interpolates", [1] * (real.x.shape.rank - 1))
+    return real._replace(x=real.x + tf.cast(share, real.x.dtype) * (fake.x - real.x))
 
 
-def surroundings(real, noise, spread=0.5):
+def perturbed(real, noise, spread=0.5):
     """Points around real examples: x + α · spread · std · u, as in the released code of Kodali et al. 2017.
 
     u is uniform on [0, 1) per component, α per example, and std the standard deviation of all components of the global
     batch. (Their paper writes Gaussian noise of a fixed scale; the code is what its results were made with.)
 
     Args:
-        real: [N, ...].
+        real: a `zoo.batch.Batch` of examples [N, ...].
         noise: this draw's `zoo.noise.Noise`.
     """
+    x = real.x
     # All examples have as many components, so means of means are those of all.
-    axes = list(range(1, real.shape.rank))
-    mean = batch_mean(tf.reduce_mean(real, axes))
-    deviation = tf.sqrt(batch_mean(tf.reduce_mean(tf.square(real - mean), axes)))
-    steps = tf.cast(noise.uniform("surroundings", real.shape[1:]), real.dtype)
-    share = tf.cast(noise.uniform("surroundings share", [1] * len(axes)), real.dtype)
-    return real + share * spread * deviation * steps
+    axes = list(range(1, x.shape.rank))
+    mean = batch_mean(tf.reduce_mean(x, axes))
+    deviation = tf.sqrt(batch_mean(tf.reduce_mean(tf.square(x - mean), axes)))
+    steps = tf.cast(noise.uniform("surroundings", x.shape[1:]), x.dtype)
+    share = tf.cast(noise.uniform("surroundings share", [1] * len(axes)), x.dtype)
+    return real._replace(x=x + share * spread * deviation * steps)
 
 
 #: Where a penalty may look at the critic's gradient: name → function of (real, fake, noise).
@@ -54,40 +45,40 @@ PLACES = {
     "interpolates": interpolates,
     "real": lambda real, fake, noise: real,
     "fake": lambda real, fake, noise: fake,
-    "perturbed": lambda real, fake, noise: surroundings(real, noise),
+    "perturbed": lambda real, fake, noise: perturbed(real, noise),
 }
 
 
-def scores_and_squared_slopes(critic, x):
-    """Scores [N, 1] and ‖∇ₓD(x)‖₂² [N, 1]. Right only for a critic that does not mix examples."""
+def scores_and_squared_slopes(critic, batch):
+    """Scores [N, 1] and ‖∇ₓD(x)‖₂² [N, 1] of a `Batch`. Right only for a critic that does not mix examples."""
     with tf.GradientTape() as tape:
-        tape.watch(x)
-        scores = critic(x, training=True)
-    gradient = tape.gradient(scores, x)
-    return scores, tf.reduce_sum(tf.square(gradient), axis=list(range(1, x.shape.rank)))[:, None]
+        tape.watch(batch.x)
+        scores = score(critic, batch)
+    gradient = tape.gradient(scores, batch.x)
+    return scores, tf.reduce_sum(tf.square(gradient), axis=list(range(1, batch.x.shape.rank)))[:, None]
 
 
-def squared_gradient_norms(critic, x):
+def squared_gradient_norms(critic, batch):
     """‖∇ₓD(x)‖₂² of each example: [N]. Right only for a critic that does not mix examples."""
-    return scores_and_squared_slopes(critic, x)[1][:, 0]
+    return scores_and_squared_slopes(critic, batch)[1][:, 0]
 
 
-def gradient_norms(critic, x):
+def gradient_norms(critic, batch):
     """‖∇ₓD(x)‖₂ of each example: [N]. Right only for a critic that does not mix examples."""
-    squares = squared_gradient_norms(critic, x)
+    squares = squared_gradient_norms(critic, batch)
     # The root has no derivative at zero; a critic that is flat at x must give a zero gradient there, not NaN.
     flat = tf.equal(squares, 0.0)
     return tf.where(flat, tf.zeros_like(squares), tf.sqrt(tf.where(flat, tf.ones_like(squares), squares)))
 
 
-def gradient_norm_penalty(critic, x, target=1.0):
+def gradient_norm_penalty(critic, batch, target=1.0):
     """E(‖∇ₓD(x)‖₂ - target)², a scalar: the two-sided penalty of Gulrajani et al. 2017, equation 3."""
-    return tf.reduce_mean(tf.square(gradient_norms(critic, x) - target))
+    return tf.reduce_mean(tf.square(gradient_norms(critic, batch) - target))
 
 
-def zero_centred_penalty(critic, x):
+def zero_centred_penalty(critic, batch):
     """½ E‖∇ₓD(x)‖₂², a scalar: R1 at real examples, R2 at generated ones. Mescheder et al. 2018, equation 9."""
-    return 0.5 * tf.reduce_mean(squared_gradient_norms(critic, x))
+    return 0.5 * tf.reduce_mean(squared_gradient_norms(critic, batch))
 
 
 def pull_away(codes):

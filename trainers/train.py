@@ -34,21 +34,27 @@ def main(argv):
     if _LIST.value:
         from trainers import dynamics, objectives, techniques
 
-        tables = {"objectives": objectives.METHODS, "dynamics": dynamics.METHODS, "techniques": techniques}
-        print("\n\n".join(f"{kind}\n{methods.listing(table)}" for kind, table in tables.items()))
+        tables = {
+            "objectives, config.objective": objectives.METHODS,
+            "dynamics, config.dynamics": dynamics.METHODS,
+            "techniques, config.techniques.NAME.OPTION": techniques.METHODS,
+        }
+        for kind, table in tables.items():
+            print(methods.listing(kind, {name: table.summary(name) for name in table.names()}), end="\n\n")
+        print(methods.listing("techniques that are options of another part", techniques.ELSEWHERE))
         return
     config = _CONFIG.value
     for name, value in (("config", config), ("workdir", _WORKDIR.value)):
         if not value:
             raise RequestError(f"--{name}: missing; see --help")
     config_checks.drop_former_options(config, config_flags.get_override_values(flags.FLAGS["config"]))
-    from trainers import lock, runs, strategies, workers
+    from trainers import build, lock, strategies, workdir, workers
 
     strategies.check(_STRATEGY.value)
     data = config_checks.check(config, replicas=max(1, _LOGICAL_CPUS.value))
     if strategies.writes(_STRATEGY.value):
         lock.check_free(_WORKDIR.value)
-    runs.check_workdir(_WORKDIR.value, config)
+    workdir.check_workdir(_WORKDIR.value, config)
 
     program.start_tensorflow()
     logging.set_verbosity(logging.INFO)
@@ -58,8 +64,8 @@ def main(argv):
     config_checks.check_batch_size(config.train.batch_size, strategy.num_replicas_in_sync)
     memory.check(config, data.data_shape, strategy.num_replicas_in_sync)
     with workers.loss_told(strategy):
-        run = runs.build(config, data, strategy=strategy, workdir=_WORKDIR.value)
-        for line in runs.summary(run):
+        run = build.build(config, data, strategy=strategy, workdir=_WORKDIR.value)
+        for line in build.summary(run):
             logging.info(line)
         training.train(run)
     logging.info("Done: %s", _WORKDIR.value)

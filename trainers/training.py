@@ -1,11 +1,11 @@
-"""Trains a run to its last step, or resumes it: `GAN.fit` with the callbacks that keep a workdir."""
+"""Trains a run to its last step, or resumes it: `GenerativeModel.fit` with the callbacks that keep a workdir."""
 
 import contextlib
 
 import tensorflow as tf
 from absl import logging
 
-from trainers import callbacks, lock, runs, workers
+from trainers import callbacks, lock, workdir, workers
 from trainers.checkpoints import Checkpoints
 from trainers.program import RunFailed
 from zoo import datasets
@@ -17,12 +17,12 @@ _MOST_ROLLBACKS = 3
 def batches(run, first_step):
     """The training data from `first_step` on, cut for the run's strategy.
 
-    Step s consumes batches s·k … s·k + k - 1 of the global order, k being the dynamics' batches a step; each replica
+    Step s consumes batches s·k … s·k + k - 1 of the global order, k being the model's batches a step; each replica
     gets its contiguous piece of every global batch.
     """
-    strategy, k = run.gan.distribute_strategy, run.gan.dynamics.batches_per_step
+    strategy, k = run.model.distribute_strategy, run.model.batches_per_step
     # A rollback that met the same data and the same noise would fail at the same step again.
-    seed = run.config.seed + 1_000_003 * int(run.gan.rollbacks.numpy())
+    seed = run.config.seed + 1_000_003 * int(run.model.rollbacks.numpy())
     options = {"seed": seed, "start_batch": first_step * k}
     size, replicas = run.config.train.batch_size, strategy.num_replicas_in_sync
     if replicas == 1:
@@ -48,27 +48,27 @@ def train(run):
     """
     run.workdir.mkdir(parents=True, exist_ok=True)
     # Of several workers the one that writes the workdir holds it for all.
-    writes = run.gan.distribute_strategy.extended.should_checkpoint
+    writes = run.model.distribute_strategy.extended.should_checkpoint
     with lock.held(run.workdir) if writes else contextlib.nullcontext():
-        runs.check_workdir(run.workdir, run.config)
+        workdir.check_workdir(run.workdir, run.config)
         _train(run, writes)
 
 
 def _train(run, writes):
-    settings, gan = run.config.train, run.gan
+    settings, model = run.config.train, run.model
     checkpoints = Checkpoints(run.workdir / "checkpoints", settings.keep_checkpoints)
-    restored = checkpoints.restore_newest(gan)
+    restored = checkpoints.restore_newest(model)
     resumed_from = {"the step resumed from": restored}
-    workers.check_same(gan.distribute_strategy, resumed_from, "one --workdir that all of them share")
+    workers.check_same(model.distribute_strategy, resumed_from, "one --workdir that all of them share")
     if writes:
-        runs.write_config(run, restored or 0)
+        workdir.write_config(run.workdir, run.config, run.data_shape, restored or 0)
         checkpoints.drop_after(restored or 0)
     if restored is None:
-        checkpoints.save(gan)
+        checkpoints.save(model)
     else:
         logging.info("Resumed from step %d of %d", restored, settings.steps)
     failed_at, rollbacks = -1, 0
-    while int(gan.step.numpy()) < settings.steps:
+    while int(model.step.numpy()) < settings.steps:
         try:
             _fit(run, checkpoints)
         except callbacks.NonFinite as failure:
@@ -78,9 +78,9 @@ def _train(run, writes):
             failed_at = max(failed_at, failure.step)
             if settings.on_nonfinite == "stop" or rollbacks > _MOST_ROLLBACKS:
                 raise RunFailed(f"{failure}; {where}") from failure
-            count = int(gan.rollbacks.numpy()) + 1
-            good = checkpoints.restore_newest(gan)
-            gan.rollbacks.assign(count)
+            count = int(model.rollbacks.numpy()) + 1
+            good = checkpoints.restore_newest(model)
+            model.rollbacks.assign(count)
             logging.warning("%s; rolled back to step %d, other noise and data from there", failure, good)
         except tf.errors.InvalidArgumentError as error:
             # An image that only decoding shows to be damaged is the request's fault, and the message names it.
@@ -88,13 +88,13 @@ def _train(run, writes):
 
 
 def _fit(run, checkpoints):
-    settings, gan, first_step = run.config.train, run.gan, int(run.gan.step.numpy())
-    gan.last_step.assign(settings.steps)
-    images = settings.batch_size * gan.dynamics.batches_per_step
+    settings, model, first_step = run.config.train, run.model, int(run.model.step.numpy())
+    model.last_step.assign(settings.steps)
+    images = settings.batch_size * model.batches_per_step
     stop = callbacks.StopOnSignal(checkpoints)
     progress = callbacks.ShowProgress(settings.steps, images)
     between = [callbacks.StopOnNonFinite()]
-    if gan.distribute_strategy.extended.should_save_summary:
+    if model.distribute_strategy.extended.should_save_summary:
         reference = run.data.arrays("test", 1024)[0] if len(run.data_shape) == 1 else None
         between += [
             callbacks.WriteMetrics(run.workdir, settings.log_every, images),
@@ -104,7 +104,7 @@ def _fit(run, checkpoints):
     between += [callbacks.SaveCheckpoints(checkpoints, settings.checkpoint_every), stop]
     try:
         steps = settings.steps - first_step
-        gan.fit(batches(run, first_step), steps_per_epoch=steps, callbacks=between, verbose=0, shuffle=False)
+        model.fit(batches(run, first_step), steps_per_epoch=steps, callbacks=between, verbose=0, shuffle=False)
     finally:
         stop.restore()
         progress.close()

@@ -6,28 +6,10 @@ import tensorflow as tf
 
 from zoo.errors import RequestError
 from zoo.families import check_normalization
+from zoo.replicas import global_batch, mean_over_replicas, replica_count
 
 #: Examples in the reference batch of virtual batch normalisation.
 REFERENCE_SIZE = 64
-
-
-def _replicas():
-    context = tf.distribute.get_replica_context()
-    return 1 if context is None else context.num_replicas_in_sync
-
-
-def _over_replicas(mean):
-    """The mean over all replicas of a mean over each one's examples."""
-    if _replicas() == 1:
-        return mean
-    return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, mean)
-
-
-def _global_batch(x):
-    """The examples of all replicas: [N, ...] on each → [replicas · N, ...], the same on each. Differentiable, twice."""
-    if _replicas() == 1:
-        return x
-    return tf.distribute.get_replica_context().all_gather(x, axis=0)
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -67,7 +49,7 @@ class BatchNormalization(keras.layers.Layer):
             mean, variance = tf.convert_to_tensor(self.moving_mean), tf.convert_to_tensor(self.moving_variance)
             scale = gamma * tf.math.rsqrt(variance + self.epsilon)
             return inputs * tf.cast(scale, inputs.dtype) + tf.cast(beta - mean * scale, inputs.dtype)
-        if _replicas() == 1 and gamma.dtype == tf.float32:
+        if replica_count() == 1 and gamma.dtype == tf.float32:
             images = inputs if inputs.shape.rank == 4 else tf.reshape(inputs, [-1, 1, 1, inputs.shape[-1]])
             outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
                 images, gamma, beta, epsilon=self.epsilon, is_training=True
@@ -80,8 +62,8 @@ class BatchNormalization(keras.layers.Layer):
             wide = tf.cast(inputs, gamma.dtype)
             axes = list(range(wide.shape.rank - 1))
             # Centred before it is squared: E x² - (E x)² of float32 numbers can be far off, and below zero.
-            mean = _over_replicas(tf.reduce_mean(wide, axes))
-            variance = _over_replicas(tf.reduce_mean(tf.square(wide - mean), axes))
+            mean = mean_over_replicas(tf.reduce_mean(wide, axes))
+            variance = mean_over_replicas(tf.reduce_mean(tf.square(wide - mean), axes))
             outputs = (wide - mean) * (gamma * tf.math.rsqrt(variance + self.epsilon)) + beta
             outputs = tf.cast(outputs, inputs.dtype)
         keep = self.momentum
@@ -249,10 +231,10 @@ class MinibatchDiscrimination(keras.layers.Layer):
         self.kernel = self.add_weight(shape=(input_shape[-1], self.kernels * self.kernel_size), name="kernel")
 
     def call(self, inputs):
-        if inputs.shape[0] is not None and inputs.shape[0] * _replicas() == 1:
+        if inputs.shape[0] is not None and inputs.shape[0] * replica_count() == 1:
             raise RequestError("minibatch discrimination: a batch of one example; expected two or more")
         here = tf.reshape(tf.matmul(inputs, self.kernel), [-1, self.kernels, self.kernel_size])
-        distances = tf.reduce_sum(tf.abs(here[:, None] - _global_batch(here)[None]), axis=-1)
+        distances = tf.reduce_sum(tf.abs(here[:, None] - global_batch(here)[None]), axis=-1)
         return tf.concat([inputs, tf.reduce_sum(tf.exp(-distances), axis=1)], axis=-1)
 
     def compute_output_shape(self, input_shape):

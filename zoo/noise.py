@@ -83,7 +83,7 @@ def choose(normals, logits):
         int32 [N], in [0, K).
     """
     share = 0.5 * (1.0 + tf.math.erf(tf.cast(normals, tf.float64) / math.sqrt(2.0)))
-    # The last bound is left out, so that a share rounded to one still has its number.
+    # The last bound is left out: a CDF of 1.0 still maps to a valid index.
     bounds = tf.cumsum(tf.nn.softmax(tf.cast(tf.convert_to_tensor(logits), tf.float64)))[:-1]
     return tf.reduce_sum(tf.cast(share[:, None] >= bounds, tf.int32), axis=1)
 
@@ -129,6 +129,10 @@ class Noise:
             key = (key[0][:, None], key[1][:, None])
         rows, columns = self._rows[:, None], tf.cast(tf.range(count), tf.uint32)[None, :]
         return threefry2x32(key, (rows + tf.zeros_like(columns), columns + tf.zeros_like(rows)))
+
+    def latents(self, count):
+        """The latents float32 [N, count], N(0, 1): what a generator is fed, in training and for seeds."""
+        return self.normal("latents", [count])
 
     def uniform(self, purpose, shape):
         """float32 [N, *shape], uniform on [0, 1). Different `purpose` strings give independent draws."""

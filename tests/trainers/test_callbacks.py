@@ -7,7 +7,7 @@ class _Clock:
     """A model whose steps take as many seconds as it is told."""
 
     def __init__(self, monkeypatch, start=0):
-        self.now, self.step, self.said = 0.0, self, []
+        self.now, self.step, self.said, self.players = 0.0, self, [], ("critic", "generator")
         self.count = start
         monkeypatch.setattr(callbacks.time, "monotonic", lambda: self.now)
         monkeypatch.setattr(

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainers import callbacks, checkpoints, runs, training
+from trainers import build as building
+from trainers import callbacks, checkpoints, training
 from trainers.checkpoints import Checkpoints
 from zoo.errors import RequestError
 
@@ -12,7 +13,11 @@ from zoo.errors import RequestError
 def move(gan, step):
     """Gives every variable of `gan`, optimizers included, a value of its own, as training would."""
     rng = np.random.default_rng(step)
-    for variable in [*gan.variables, *gan.generator_optimizer.variables, *gan.critic_optimizer.variables]:
+    for variable in [
+        *gan.variables,
+        *gan.players["generator"].optimizer.variables,
+        *gan.players["critic"].optimizer.variables,
+    ]:
         if "float" in variable.dtype:
             variable.assign(rng.normal(size=variable.shape))
     gan.step.assign(step)
@@ -24,9 +29,9 @@ def saved(small_config, build, state, tmp_path):
     run = build(small_config(), workdir=tmp_path)
     kept, states = Checkpoints(tmp_path / "checkpoints"), []
     for step in range(3):
-        move(run.gan, step)
-        kept.save(run.gan)
-        states.append(state(run.gan))
+        move(run.model, step)
+        kept.save(run.model)
+        states.append(state(run.model))
     return run, kept, states
 
 
@@ -89,8 +94,8 @@ def test_what_is_saved_is_restored(saved, build, small_config, state, assert_sam
     assert kept.steps() == [0, 1, 2]
     other = build(small_config(changes={"seed": 5}))
     for step in (1, 2, 0):
-        kept.restore(other.gan, step)
-        assert_same(state(other.gan), states[step])
+        kept.restore(other.model, step)
+        assert_same(state(other.model), states[step])
 
 
 def test_a_checkpoint_that_lacks_some_of_the_state_is_not_restored(saved, build, small_config):
@@ -99,7 +104,7 @@ def test_a_checkpoint_that_lacks_some_of_the_state_is_not_restored(saved, build,
     config.dynamics, config.dynamics_options = "historical_averaging", {}
     # Its running means are not among what was saved.
     with pytest.raises(AssertionError, match=r"past_mean|iterates"):
-        kept.restore(build(config).gan, 1)
+        kept.restore(build(config).model, 1)
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -107,8 +112,8 @@ def test_a_damaged_newest_is_skipped_with_a_warning(damage, saved, build, small_
     _, kept, states = saved
     damage(kept.path(2))
     other = build(small_config(changes={"seed": 5}))
-    assert kept.restore_newest(other.gan) == 1
-    assert_same(state(other.gan), states[1])
+    assert kept.restore_newest(other.model) == 1
+    assert_same(state(other.model), states[1])
     (warning,) = warnings
     assert warning.startswith(f"Checkpoint {kept.path(2)} is damaged, skipped: ")
     assert "\n" not in warning
@@ -119,7 +124,7 @@ def test_all_damaged_is_a_wrong_request_and_names_the_directory(saved, warnings)
     for damage, step in zip((damage_middle, cut_index, lose_data), kept.steps()):
         damage(kept.path(step))
     with pytest.raises(RequestError, match=f"{kept.directory}: none of its 3 checkpoints can be read"):
-        kept.restore_newest(run.gan)
+        kept.restore_newest(run.model)
     assert len(warnings) == 3
 
 
@@ -132,16 +137,16 @@ def test_a_run_goes_on_from_the_checkpoint_before_a_damaged_one(
     damage_middle(tmp_path / "checkpoints" / "step_00000006")
     again = build(config, workdir=tmp_path)
     training.train(again)
-    assert_same(state(whole.gan), state(again.gan))
+    assert_same(state(whole.model), state(again.model))
     assert len(warnings) == 1
     # The damaged one was replaced.
-    assert_same(state(runs.open_run(tmp_path).gan), state(whole.gan))
+    assert_same(state(building.open_run(tmp_path).model), state(whole.model))
     assert len(warnings) == 1
 
 
 def test_a_failure_while_saving_leaves_no_checkpoint_and_the_older_intact(saved, state, assert_same, monkeypatch):
     run, kept, states = saved
-    move(run.gan, 3)
+    move(run.model, 3)
     write = tf.train.Checkpoint.write
 
     def disk_full(self, prefix, *args, **kwargs):
@@ -151,12 +156,12 @@ def test_a_failure_while_saving_leaves_no_checkpoint_and_the_older_intact(saved,
     with monkeypatch.context() as patch:
         patch.setattr(tf.train.Checkpoint, "write", disk_full)
         with pytest.raises(OSError, match="No space left"):
-            kept.save(run.gan)
+            kept.save(run.model)
     assert kept.steps() == [0, 1, 2]
-    assert kept.restore_newest(run.gan) == 2
-    assert_same(state(run.gan), states[2])
-    move(run.gan, 3)
-    kept.save(run.gan)
+    assert kept.restore_newest(run.model) == 2
+    assert_same(state(run.model), states[2])
+    move(run.model, 3)
+    kept.save(run.model)
     # What the failure left behind is gone too.
     assert sorted(path.name for path in kept.directory.iterdir()) == [f"step_0000000{n}" for n in (1, 2, 3)]
 
@@ -171,4 +176,4 @@ def test_later_checkpoints_are_dropped_and_an_empty_directory_has_none(saved, tm
     run, kept, _ = saved
     kept.drop_after(0)
     assert kept.steps() == [0]
-    assert Checkpoints(tmp_path / "nowhere").restore_newest(run.gan) is None
+    assert Checkpoints(tmp_path / "nowhere").restore_newest(run.model) is None

@@ -7,6 +7,7 @@ import pytest
 
 import configs.digits
 import configs.ring
+from trainers import build as building
 from trainers import config as config_checks
 from trainers import optimizers
 from zoo.errors import RequestError
@@ -31,7 +32,7 @@ WRONG = [
     ("critic.input_scale", float("inf"), "inf; expected finite numbers"),
     ("critic.family", "gaussian", "'gaussian'; expected one of mlp"),
     ("critic_optimizer.name", "adamm", "'adamm' is no optimizer; did you mean 'adam'"),
-    ("critic_optimizer.momentum", 0.5, "no option of adam, which takes learning_rate"),
+    ("critic_optimizer.momenta", 0.5, "no option of any optimizer"),
     ("critic_optimizer.learning_rate", -1.0, "-1.0; expected a number, 0 or more"),
     ("critic_optimizer.learning_rate", float("nan"), "nan; expected"),
     ("generator_optimizer.learning_rate", float("inf"), "inf; expected"),
@@ -63,13 +64,22 @@ def test_every_replica_has_as_many_examples_as_the_others():
         config_checks.check(config, replicas=3)
 
 
-def test_an_optimizer_without_a_name_is_refused_but_an_empty_one_is_the_objectives_own():
-    config = configs.ring.get_config()
-    config.critic_optimizer = {}
+def test_an_optimizer_without_a_name_is_the_papers_with_what_is_given_changed():
+    config = configs.ring.get_config("wasserstein")
+    config.critic_optimizer = {"learning_rate": 0.1, "momentum": 0.5}
+    config.generator_optimizer = {}
     config_checks.check(config)
-    config.critic_optimizer = {"learning_rate": 0.1}
-    with pytest.raises(RequestError, match=r"config.critic_optimizer.name: None is no optimizer"):
-        config_checks.check(config)
+    resolved = building.resolve(config)
+    assert dict(resolved.critic_optimizer) == {"name": "rmsprop", "learning_rate": 0.1, "momentum": 0.5}
+    assert dict(resolved.generator_optimizer) == {"name": "rmsprop", "learning_rate": 5e-5}
+    assert dict(config.generator_optimizer) == {}
+    # One with a name takes its place whole.
+    config.critic_optimizer = {"name": "adam", "learning_rate": 0.1}
+    assert dict(building.resolve(config).critic_optimizer) == {"name": "adam", "learning_rate": 0.1}
+    config.critic_optimizer = {"beta_1": 0.5}
+    config_checks.check(config)
+    with pytest.raises(RequestError, match=r"config.critic_optimizer.beta_1: no option of rmsprop, which takes"):
+        building.resolve(config)
 
 
 @pytest.mark.parametrize("name", optimizers.OPTIMIZERS)
@@ -85,15 +95,9 @@ def test_the_table_of_optimizers_is_that_of_keras(name):
 @pytest.mark.parametrize(
     "file, flags, gone, kept",
     [
-        (
-            "ring",
-            {"critic_optimizer.name": "sgd"},
-            ["critic_optimizer.beta_1", "critic_optimizer.beta_2"],
-            ["critic_optimizer.learning_rate", "generator_optimizer.beta_1"],
-        ),
         ("digits", {"generator.family": "mlp"}, ["generator.base_filters"], ["generator.latent_dim"]),
         ("digits", {"critic.family": "mlp"}, ["critic.base_filters"], ["critic.normalization"]),
-        ("ring:wasserstein", {"objective": "minimax"}, ["objective_options.clip"], ["dynamics_options.critic_steps"]),
+        ("ring:wasserstein", {"objective": "minimax"}, ["objective_options.clip"], ["critic_optimizer.learning_rate"]),
         ("ring:minimax+unrolled", {"dynamics": "alternating"}, ["dynamics_options.steps"], ["objective"]),
     ],
 )
@@ -104,6 +108,17 @@ def test_options_of_the_former_choice_go_where_a_flag_chooses_anew(file, flags, 
     config_checks.drop_former_options(config, flags)
     left = config_checks.flatten(config)
     assert not set(gone) & set(left) and set(kept) <= set(left)
+    config_checks.check(config)
+
+
+def test_options_of_the_papers_optimizer_go_where_a_flag_chooses_another():
+    config = configs.ring.get_config()
+    config.critic_optimizer.beta_1 = config.generator_optimizer.beta_1 = 0.0
+    flags = {"critic_optimizer.name": "sgd"}
+    config.update_from_flattened_dict(flags)
+    config_checks.drop_former_options(config, flags)
+    assert dict(config.critic_optimizer) == {"name": "sgd", "learning_rate": 1e-3}
+    assert dict(config.generator_optimizer) == {"learning_rate": 1e-3, "beta_1": 0.0}
     config_checks.check(config)
 
 
@@ -118,7 +133,7 @@ def test_an_option_that_a_flag_sets_is_never_dropped():
 
 def test_an_option_of_the_config_is_never_dropped_where_no_flag_chooses():
     config = configs.ring.get_config()
-    config.critic_optimizer.momentum = 0.5
+    config.critic_optimizer = {"name": "adam", "momentum": 0.5}
     config_checks.drop_former_options(config, {"critic_optimizer.learning_rate": 0.1})
     with pytest.raises(RequestError, match=r"config.critic_optimizer.momentum: no option of adam"):
         config_checks.check(config)

@@ -13,7 +13,9 @@ import tensorflow as tf
 
 from export.generators import Generator
 from export.saved_model import export_run
-from trainers import callbacks, objectives, runs, training
+from trainers import build as building
+from trainers import callbacks, objectives, training
+from trainers import workdir as workdirs
 
 STEPS, HALF = 4, 2
 
@@ -33,29 +35,30 @@ class Baseline:
 def baseline(small_config, build, state, tmp_path_factory):
     @functools.cache
     def baseline(objective):
-        # Batch normalisation everywhere that the objective allows it: its statistics must be the global batch's.
-        normalization = objectives.METHODS.load(small_config(objective).objective).critic_normalization
+        found = objectives.METHODS.load(small_config(objective).objective)
         changes = {
             "train.precision": "float64",
-            "critic.normalization": normalization,
             "train.steps": STEPS,
             "train.checkpoint_every": HALF,
         }
+        if "critic" in found.configured:
+            # Batch normalisation everywhere that the objective allows it: its statistics must be the global batch's.
+            changes["critic.normalization"] = found.critic_normalization
         if objective == "mixture":
             changes.update({"mixture.components": 2, "mixture.shared_layers": 1})
         config = small_config(objective, changes)
         if config.generator.family == "mlp":
             config.generator.normalization = "batch"
         run = build(config, workdir=tmp_path_factory.mktemp(objective))
-        initial = state(run.gan)
+        initial = state(run.model)
         training.train(run)
-        return Baseline(config, run.workdir, initial, state(run.gan), metrics(run.workdir))
+        return Baseline(config, run.workdir, initial, state(run.model), metrics(run.workdir))
 
     return baseline
 
 
 def metrics(workdir):
-    return [{k: v for k, v in row.items() if k != "images_per_second"} for row in runs.read_metrics(workdir)]
+    return [{k: v for k, v in row.items() if k != "images_per_second"} for row in workdirs.read_metrics(workdir)]
 
 
 def assert_close_metrics(one, other, rtol):
@@ -66,30 +69,29 @@ def assert_close_metrics(one, other, rtol):
 
 @pytest.mark.parametrize("objective", [*objectives.METHODS.names(), "mixture"])
 class TestEveryObjective:
-    def test_both_players_move(self, objective, baseline, build):
-        gan = build(baseline(objective).config).gan
+    def test_every_network_moves(self, objective, baseline, build):
+        gan = build(baseline(objective).config).model
         positions = {id(variable): position for position, variable in enumerate(gan.variables)}
         moved = [not np.array_equal(a, b) for a, b in zip(baseline(objective).initial, baseline(objective).final)]
         assert moved[positions[id(gan.step)]]
-        players = [gan.generator, gan.averaged_generator, gan.critic]
-        players += [getattr(gan, name) for name in ("encoder", "manifold_critic") if hasattr(gan, name)]
-        for player in players:
+        for network in (gan.averaged_generator, *gan.networks.values()):
             # A bias before a batch normalisation, or one that cancels between scores, may stay.
-            kernels = [variable for variable in player.variables if len(variable.shape) > 1]
-            # The classifier of an explicit density has none.
-            assert kernels or (player is gan.critic and "two_players" in gan.lacks)
+            kernels = [variable for variable in network.variables if len(variable.shape) > 1]
+            assert kernels
             assert all(moved[positions[id(variable)]] for variable in kernels)
         assert [row["step"] for row in baseline(objective).metrics] == [1, 2, 3, 4]
         assert all(np.isfinite(list(row.values())).all() for row in baseline(objective).metrics)
 
-    def test_every_log_is_watched(self, objective, baseline):
+    def test_every_log_is_watched(self, objective, baseline, build):
         logs = dict(baseline(objective).metrics[0])
-        watch = callbacks.StopOnNonFinite()
-        watch.set_model(types.SimpleNamespace(step=tf.constant(logs.pop("step"))))
+        watch, players = callbacks.StopOnNonFinite(), build(baseline(objective).config).model.players
+        assert {f"{player}_{what}" for player in players for what in ("loss", "gradient_norm")} <= logs.keys()
+        watch.set_model(types.SimpleNamespace(step=tf.constant(logs.pop("step")), players=players))
         watch.on_train_batch_end(0, logs)
         for key in logs:
-            named = re.sub("_(loss|gradient_norm)$", r"'s \1", key).replace("_", " ")
-            with pytest.raises(callbacks.NonFinite, match=f"step 1: the {named} is not finite"):
+            player, _, what = re.match("(.*?)(_)(loss|gradient_norm)$|", key).groups()
+            named = f"the {player}'s {what}".replace("_", " ") if player else key
+            with pytest.raises(callbacks.NonFinite, match=f"step 1: {named} is not finite"):
                 watch.on_train_batch_end(0, {**logs, key: float("nan")})
 
     def test_two_replicas_learn_what_one_learns(
@@ -97,11 +99,11 @@ class TestEveryObjective:
     ):
         expected = baseline(objective)
         run = build(expected.config, strategy=two_replicas, workdir=tmp_path)
-        assert_same(state(run.gan), expected.initial)
+        assert_same(state(run.model), expected.initial)
         training.train(run)
-        assert run.gan.distribute_strategy.num_replicas_in_sync == 2
+        assert run.model.distribute_strategy.num_replicas_in_sync == 2
         # Float64 sums in another order; where a gradient is zero but for rounding, Adam makes it a step of up to 1e-11.
-        assert_same(state(run.gan), expected.final, rtol=1e-9, atol=1e-10)
+        assert_same(state(run.model), expected.final, rtol=1e-9, atol=1e-10)
         assert_close_metrics(metrics(tmp_path), expected.metrics, rtol=1e-9)
 
     def test_a_compiled_step_is_the_plain_step(self, objective, baseline, build, fit, state, assert_same):
@@ -109,10 +111,10 @@ class TestEveryObjective:
         config = expected.config.copy_and_resolve_references()
         config.train.jit_compile = True
         run = build(config)
-        assert run.gan.jit_compile is True
+        assert run.model.jit_compile is True
         fit(run, STEPS)
         # XLA's own exponentials and square roots, in float64; Adam as above.
-        assert_same(state(run.gan), expected.final, rtol=1e-6, atol=1e-8)
+        assert_same(state(run.model), expected.final, rtol=1e-6, atol=1e-8)
 
     def test_a_compiled_step_in_float32_gives_the_plain_steps_numbers(self, objective, baseline, build, fit, state):
         numbers = []
@@ -123,7 +125,7 @@ class TestEveryObjective:
             config.generator_optimizer = config.critic_optimizer = {"name": "sgd", "learning_rate": 0.01}
             run = build(config)
             history = fit(run, HALF)
-            numbers.append([*history.values(), *state(run.gan)])
+            numbers.append([*history.values(), *state(run.model)])
         for plain, other in zip(*numbers):
             # 1e-4 of each number, or of its neighbours' size; what is zero but for rounding is so in both.
             np.testing.assert_allclose(other, plain, rtol=1e-4, atol=max(1e-6, 1e-4 * np.abs(plain).mean()))
@@ -136,13 +138,13 @@ class TestEveryObjective:
         shutil.rmtree(workdir / "checkpoints" / f"step_{STEPS:08d}")
         run = build(expected.config, workdir=workdir)
         training.train(run)
-        assert_same(state(run.gan), expected.final)
+        assert_same(state(run.model), expected.final)
         assert metrics(workdir) == expected.metrics
 
     def test_its_run_is_exported(self, objective, baseline, tmp_path):
         version = export_run(baseline(objective).workdir, tmp_path, "model")
         found = Generator.load(version).sample(range(5))
-        expected = runs.open_run(baseline(objective).workdir).gan.sample(range(5)).numpy()
+        expected = building.open_run(baseline(objective).workdir).model.sample(range(5)).numpy()
         assert found.shape == (5, 2) and np.ptp(found) > 0
         # The network computes in float64, what leaves it is float32.
         np.testing.assert_allclose(found, expected, rtol=1e-6)

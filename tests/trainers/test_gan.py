@@ -25,7 +25,7 @@ def test_two_replicas_learn_what_one_learns_in_float32(small_config, build, fit,
     alone, together = build(config), build(config, strategy=two_replicas)
     fit(alone, 4)
     fit(together, 4)
-    assert_same(state(alone.gan), state(together.gan), rtol=1e-4, atol=1e-5)
+    assert_same(state(alone.model), state(together.model), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("clip", [{"clipnorm": 0.01}, {"global_clipnorm": 0.01}, {"clipvalue": 0.001}])
@@ -34,8 +34,8 @@ def test_two_replicas_clip_the_gradient_that_one_clips(clip, small_config, build
     config = small_config("manifold_diffusion", {"train.precision": "float64"})
     for player in ("generator_optimizer", "critic_optimizer"):
         config[player] = {"name": "sgd", "learning_rate": 0.1, **clip}
-    alone, together = build(config).gan, build(config, strategy=two_replicas).gan
-    players = "generator", "critic", "encoder", "manifold_critic"
+    alone, together = build(config).model, build(config, strategy=two_replicas).model
+    players = list(alone.networks)
     before = {player: getattr(alone, player).get_weights() for player in players}
     batch = np.random.default_rng(0).normal(size=(16, 2))
     halves = two_replicas.experimental_distribute_values_from_function(
@@ -58,14 +58,14 @@ def test_options_of_optimizers_that_do_not_work_here_are_refused(small_config, b
         with gan.distribute_strategy.scope():
             gan.compile(keras.optimizers.Adam(0.1), keras.optimizers.SGD(0.1, **options))
 
-    gan = build(small_config()).gan
+    gan = build(small_config()).model
     for options in ({"gradient_accumulation_steps": 2}, {"use_ema": True, "ema_overwrite_frequency": 2}):
         compiled(gan, **options)
     with pytest.raises(RequestError, match="SGD: it divides gradients by a loss scale"):
         compiled(gan, loss_scale_factor=8.0)
     with pytest.raises(RequestError, match="it divides gradients by a loss scale"):
         gan.compile(keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1)))
-    gan = build(small_config(), strategy=two_replicas).gan
+    gan = build(small_config(), strategy=two_replicas).model
     with pytest.raises(RequestError, match="SGD: gradient_accumulation_steps is 2; expected none on 2 replicas"):
         compiled(gan, gradient_accumulation_steps=2)
     with pytest.raises(RequestError, match="SGD: ema_overwrite_frequency is 3; expected none on 2 replicas"):
@@ -78,11 +78,11 @@ def test_fit_by_hand_gives_the_weights_of_the_train_program(small_config, build,
     config = small_config("wasserstein")
     program = build(config, workdir=tmp_path)
     training.train(program)
-    assert int(program.gan.step) == 6
-    by_hand = build(config).gan
+    assert int(program.model.step) == 6
+    by_hand = build(config).model
     # In epochs of two steps: where one ends changes nothing.
     by_hand.fit(zoo.datasets.load("ring").batches("train", 16, seed=0), steps_per_epoch=2, epochs=3, verbose=0)
-    assert_same(state(program.gan), state(by_hand))
+    assert_same(state(program.model), state(by_hand))
 
 
 def test_steps_per_execution_changes_nothing_but_the_number_of_calls(small_config, build, fit, state, assert_same):
@@ -90,11 +90,11 @@ def test_steps_per_execution_changes_nothing_but_the_number_of_calls(small_confi
     for steps in (1, 7):
         run = build(small_config("wasserstein", {"train.steps_per_execution": steps}))
         calls = []
-        run.gan.last_step.assign(16)
+        run.model.last_step.assign(16)
         data = training.batches(run, 0)
         count = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs, calls=calls: calls.append(logs))
-        run.gan.fit(data, steps_per_epoch=16, callbacks=[count], verbose=0, shuffle=False)
-        ends.append((state(run.gan), len(calls), calls[-1]))
+        run.model.fit(data, steps_per_epoch=16, callbacks=[count], verbose=0, shuffle=False)
+        ends.append((state(run.model), len(calls), calls[-1]))
     assert_same(ends[0][0], ends[1][0])
     assert (ends[0][1], ends[1][1]) == (16, 3)
     assert ends[0][2] == ends[1][2]
@@ -129,25 +129,25 @@ def test_a_finite_data_set_ends_between_steps(
     config = small_config(objective, {"train.steps_per_execution": steps_per_execution})
     finite, endless = build(config), build(small_config(objective))
     # One batch more than three steps take: with k = 2 the last step has its first batch and not its second.
-    finite.gan.fit(training.batches(finite, 0).take(3 * k + k - 1), verbose=0, shuffle=False)
+    finite.model.fit(training.batches(finite, 0).take(3 * k + k - 1), verbose=0, shuffle=False)
     fit(endless, 3)
-    assert int(finite.gan.step) == 3
-    assert_same(state(finite.gan), state(endless.gan))
+    assert int(finite.model.step) == 3
+    assert_same(state(finite.model), state(endless.model))
 
 
-def test_labels_beside_the_examples_are_passed_over(small_config, build, fit, state, assert_same):
+def test_labels_that_the_generator_does_not_take_are_passed_over(small_config, build, fit, state, assert_same):
     labelled, plain = build(small_config()), build(small_config())
     data = labelled.data.batches("train", 16, seed=0, labels=True)
     assert len(data.element_spec) == 2
-    labelled.gan.fit(data, steps_per_epoch=2, verbose=0, shuffle=False)
+    labelled.model.fit(data, steps_per_epoch=2, verbose=0, shuffle=False)
     fit(plain, 2)
-    assert_same(state(labelled.gan), state(plain.gan))
+    assert_same(state(labelled.model), state(plain.model))
 
 
 @pytest.mark.parametrize("decay", [0.999, 0.15])
 def test_the_moving_average_follows_its_formula(decay, small_config, build, fit):
     run = build(small_config(changes={"train.ema_decay": decay, "generator.normalization": "batch"}))
-    gan = run.gan
+    gan = run.model
     expected = [weight.astype(np.float64) for weight in gan.generator.get_weights()]
     for step in range(4):
         fit(run, 1)
@@ -163,13 +163,13 @@ def test_the_moving_average_follows_its_formula(decay, small_config, build, fit)
 def test_without_averaging_samples_come_from_the_raw_generator(small_config, build, fit):
     run = build(small_config(changes={"train.ema_decay": 0.0}))
     fit(run, 2)
-    assert run.gan.sampler is run.gan.generator
+    assert run.model.sampler is run.model.generator
     latents = tf.random.stateless_normal([3, 4], [0, 0])
-    np.testing.assert_array_equal(run.gan(latents), run.gan.generator(latents))
+    np.testing.assert_array_equal(run.model(latents), run.model.generator(latents))
 
 
 def test_a_seed_gives_the_same_sample_in_any_batch(small_config, build):
-    gan = build(small_config()).gan
+    gan = build(small_config()).model
     together = gan.sample(range(40)).numpy()
     assert together.shape == (40, 2)
     # A matrix product of another size may round its last digit differently.
@@ -182,14 +182,14 @@ def test_the_seed_decides_the_noise(small_config, build, fit, state):
     ends = []
     for seed in (0, 1):
         run = build(small_config())
-        run.gan.seed = seed
-        run.gan.fit(data, steps_per_epoch=2, verbose=0, shuffle=False)
-        ends.append(np.concatenate([array.ravel() for array in state(run.gan)]))
+        run.model.seed = seed
+        run.model.fit(data, steps_per_epoch=2, verbose=0, shuffle=False)
+        ends.append(np.concatenate([array.ravel() for array in state(run.model)]))
     assert np.abs(ends[0] - ends[1]).max() > 1e-4
 
 
 def test_the_noise_is_that_of_the_seed_the_step_the_rollbacks_and_the_draw(small_config, build):
-    gan = build(small_config(changes={"seed": 3})).gan
+    gan = build(small_config(changes={"seed": 3})).model
     gan.step.assign(5)
     gan.rollbacks.assign(2)
     expected = Noise.of_step(3, tf.constant(5, tf.int64), 8).fold_in(2).fold_in(1).normal("latents", [4])
@@ -203,12 +203,12 @@ def test_the_noise_is_that_of_the_seed_the_step_the_rollbacks_and_the_draw(small
 
 def test_eager_steps_are_the_traced_steps(small_config, build, fit, state, assert_same):
     run, traced = build(small_config("least_squares")), build(small_config("least_squares"))
-    run.gan.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1), run_eagerly=True)
-    traced.gan.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1))
+    run.model.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1), run_eagerly=True)
+    traced.model.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1))
     fit(run, 2)
     fit(traced, 2)
     # A graph's optimiser may reorder float32 operations.
-    assert_same(state(run.gan), state(traced.gan), rtol=1e-5, atol=1e-6)
+    assert_same(state(run.model), state(traced.model), rtol=1e-5, atol=1e-6)
 
 
 def test_a_compiled_step_is_the_plain_step_in_float32(small_config, build, fit, state, assert_same):
@@ -218,23 +218,23 @@ def test_a_compiled_step_is_the_plain_step_in_float32(small_config, build, fit, 
     plain = build(config)
     config.train.jit_compile = True
     compiled = build(config)
-    assert (plain.gan.jit_compile, compiled.gan.jit_compile) == (False, True)
-    before = state(plain.gan)
+    assert (plain.model.jit_compile, compiled.model.jit_compile) == (False, True)
+    before = state(plain.model)
     fit(plain, 2)
     fit(compiled, 2)
     # XLA fuses, and so rounds, differently in float32.
-    assert_same(state(plain.gan), state(compiled.gan), rtol=1e-4, atol=1e-6)
-    assert max(np.abs(a - b).max() for a, b in zip(before[2:], state(plain.gan)[2:])) > 1e-3
+    assert_same(state(plain.model), state(compiled.model), rtol=1e-4, atol=1e-6)
+    assert max(np.abs(a - b).max() for a, b in zip(before[2:], state(plain.model)[2:])) > 1e-3
 
 
 def test_simultaneous_play_moves_both_players(small_config, build, fit):
     config = small_config("least_squares")
     config.dynamics, config.dynamics_options = "simultaneous", {}
     run = build(config)
-    assert isinstance(run.gan.dynamics, Simultaneous)
-    before = run.gan.generator.get_weights(), run.gan.critic.get_weights()
+    assert isinstance(run.model.dynamics, Simultaneous)
+    before = run.model.generator.get_weights(), run.model.critic.get_weights()
     logs = fit(run, 2)
-    for network, old in zip((run.gan.generator, run.gan.critic), before):
+    for network, old in zip((run.model.generator, run.model.critic), before):
         assert max(np.abs(a - b).max() for a, b in zip(network.get_weights(), old)) > 1e-3
     assert all(np.isfinite(value).all() for value in logs.values())
 
@@ -250,10 +250,10 @@ def test_an_objective_without_losses_says_so():
 def test_mixed_precision_trains(small_config, build, fit):
     config = small_config("wasserstein_gp", {"train.precision": "mixed_bfloat16", "critic.normalization": "layer"})
     run = build(config)
-    before = run.gan.critic.get_weights()
+    before = run.model.critic.get_weights()
     logs = fit(run, 3)
     assert all(np.isfinite(value).all() for value in logs.values())
-    assert max(np.abs(a - b).max() for a, b in zip(run.gan.critic.get_weights(), before)) > 1e-3
+    assert max(np.abs(a - b).max() for a, b in zip(run.model.critic.get_weights(), before)) > 1e-3
 
 
 def test_the_readme_example_of_the_class_runs():

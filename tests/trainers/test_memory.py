@@ -8,8 +8,9 @@ import tensorflow as tf
 
 import configs.digits
 import configs.ring
+from trainers import build as building
 from trainers import config as config_checks
-from trainers import memory, objectives, runs
+from trainers import memory, objectives
 from zoo.errors import RequestError
 
 
@@ -29,12 +30,12 @@ def test_the_weights_counted_are_those_of_the_networks(file, variant, changes):
     shape = config_checks.check(config).data_shape
     weights, batch = memory._least(config, shape, 64)
     objective = objectives.METHODS.load(config.objective)
-    made = [runs.network(config, player, shape, objective) for player in ("generator", "critic")]
+    made = [building.network(config, player, shape, objective) for player in objective.configured]
     sizes = [
         sum(math.prod(variable.shape) * tf.as_dtype(variable.dtype).size for variable in network.variables)
         for network in made
     ]
-    assert weights == 2 * sizes[0] + sizes[1]
+    assert weights == sizes[0] + sum(sizes)
     assert batch > 0 or variant == "noise_contrastive"
 
 

@@ -158,12 +158,12 @@ def test_the_moving_average_has_the_weights_of_the_components_too():
 @pytest.mark.parametrize("objective", MIXABLE)
 def test_it_composes_with_every_objective_of_scores(objective, small_config, build):
     config = small_config(objective, {"mixture.components": 2, "mixture.shared_layers": 1})
-    config.instance_noise.std, config.weight_clip = 0.1, 0.01
-    gan = build(config).gan
+    config.techniques.update(instance_noise={"std": 0.1}, weight_clipping={"bound": 0.01})
+    gan = build(config).model
     gan.generator.logits.assign([0.0, 1.0])
     gan.critic.logits.assign([1.0, 0.0])
     before = [variable.numpy() for player in (gan.generator, gan.critic) for variable in player.trainable_variables]
-    logs = gan.train_step((np.random.default_rng(0).normal(size=(16, 2)),) * gan.dynamics.batches_per_step)
+    logs = gan.train_step((np.random.default_rng(0).normal(size=(16, 2)),) * gan.batches_per_step)
     assert all(np.isfinite(value) for value in logs.values())
     after = [variable.numpy() for player in (gan.generator, gan.critic) for variable in player.trainable_variables]
     # A critic's offset cancels in differences of scores.
@@ -176,8 +176,9 @@ def test_it_composes_with_every_objective_of_scores(objective, small_config, bui
 @pytest.mark.parametrize("name", dynamics.METHODS.names())
 def test_it_composes_with_every_dynamics(name, small_config, build):
     config = small_config(changes={"mixture.components": 2})
-    config.dynamics, config.dynamics_options, config.weight_clip = name, {}, 0.5
-    gan = build(config).gan
+    config.dynamics, config.dynamics_options = name, {}
+    config.techniques.weight_clipping.bound = 0.5
+    gan = build(config).model
     gan.critic.logits.assign([2.0, 0.0])
     before = [variable.numpy() for variable in (gan.generator.logits, gan.critic.logits)]
     logs = gan.train_step((np.random.default_rng(0).normal(size=(16, 2)),))

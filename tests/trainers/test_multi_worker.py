@@ -19,7 +19,8 @@ import os, signal, sys
 import ml_collections, json, numpy as np
 import tensorflow as tf
 tf.config.threading.set_intra_op_parallelism_threads(1)
-from trainers import callbacks, config as config_checks, program, runs, strategies, training, workers
+from trainers import build as building
+from trainers import callbacks, config as config_checks, program, strategies, training, workers
 from zoo.errors import RequestError
 arrived = []
 signal.signal(signal.SIGTERM, lambda signum, frame: arrived.append(signum))
@@ -36,14 +37,14 @@ _, index = workers.cluster()
 other = config.copy_and_resolve_references()
 other.seed = index
 try:
-    runs.build(other, config_checks.check(other, replicas=2), strategy=strategy)
+    building.build(other, config_checks.check(other, replicas=2), strategy=strategy)
     raise SystemExit("two seeds were accepted")
 except RequestError as error:
     assert "worker 1 differs from worker 0 in seed (there 0, here 1)" in str(error), error
 
-run = runs.build(config, config_checks.check(config, replicas=2), strategy=strategy, workdir=sys.argv[2])
+run = building.build(config, config_checks.check(config, replicas=2), strategy=strategy, workdir=sys.argv[2])
 training.train(run)
-np.savez(sys.argv[3], *[variable.numpy() for variable in run.gan.variables])
+np.savez(sys.argv[3], *[variable.numpy() for variable in run.model.variables])
 
 # A signal to the worker that does not write the workdir: all stop after the same step, and it is saved.
 class Signal(callbacks.StopOnSignal):
@@ -119,8 +120,8 @@ def test_two_workers_learn_what_one_process_learns(small_config, build, tmp_path
     saved = "saved at step 6; the same command goes on from there"
     assert f"143 SIGTERM at another worker: {saved}" in outputs[0] and f"143 SIGTERM: {saved}" in outputs[1]
     first, second = (np.load(tmp_path / f"{index}.npz") for index in range(2))
-    assert len(first.files) == len(alone.gan.variables)
-    for name, variable in zip(first.files, alone.gan.variables):
+    assert len(first.files) == len(alone.model.variables)
+    for name, variable in zip(first.files, alone.model.variables):
         np.testing.assert_array_equal(first[name], second[name])
         # Float64 sums in another order; Adam divides gradients by their size.
         np.testing.assert_allclose(first[name], variable.numpy(), rtol=1e-9, atol=1e-10)

@@ -9,6 +9,7 @@ import zoo
 from export.metrics.tfgan import import_tfgan
 from trainers import objectives
 from trainers.dynamics.alternating import Alternating
+from zoo.batch import Batch
 from zoo.noise import Noise
 
 #: Float64 throughout: closed forms agree to rounding. Central differences are good to 1e-6.
@@ -125,7 +126,7 @@ def test_gradient_penalty_loss_and_its_weight_gradient():
     gan.critic.set_weights(weights)
     variables = [variable.value for variable in gan.critic.trainable_variables]
     with tf.GradientTape() as tape:
-        loss = gan.compute_critic_loss(tf.constant(real), tf.constant(fake), noise)
+        loss = gan.compute_critic_loss(Batch(tf.constant(real)), Batch(tf.constant(fake)), noise)
     found = tape.gradient(loss, variables, unconnected_gradients="zero")
     np.testing.assert_allclose(loss, penalised(weights, real, fake, share), rtol=EXACT)
     step = 1e-5
@@ -147,7 +148,7 @@ def test_gradient_penalty_equals_tf_gans():
     gan.critic.set_weights([rng.normal(size=weight.shape) for weight in gan.critic.get_weights()])
     # Real and generated points that coincide: the lines between them, drawn at random by both, are points.
     x = rng.normal(size=(6, 3))
-    ours = gan.compute_critic_loss(tf.constant(x), tf.constant(x), Noise.of_seeds(range(6)))
+    ours = gan.compute_critic_loss(Batch(tf.constant(x)), Batch(tf.constant(x)), Noise.of_seeds(range(6)))
 
     def critic(points, _):
         return gan.critic(tf.cast(points, tf.float64))
@@ -172,7 +173,7 @@ def test_a_flat_critic_has_a_penalty_of_lambda_and_no_nan(jit_compile):
     @tf.function(autograph=False, jit_compile=jit_compile)
     def loss_and_gradients():
         with tf.GradientTape() as tape:
-            loss = gan.compute_critic_loss(x, x + 1.0, Noise.of_seeds([0, 1, 2, 3]))
+            loss = gan.compute_critic_loss(Batch(x), Batch(x + 1.0), Noise.of_seeds([0, 1, 2, 3]))
         return loss, tape.gradient(loss, variables, unconnected_gradients="zero")
 
     loss, gradients = loss_and_gradients()
@@ -193,5 +194,7 @@ def test_clipping_bounds_every_critic_weight_and_only_those():
     assert any(not np.array_equal(a, b) for a, b in zip(before, gan.generator.get_weights()))
     free = make("wasserstein", clip=0.0)
     free.critic.set_weights([np.full_like(weight, 0.7) for weight in free.critic.get_weights()])
-    free.constrain_critic()
+    critic = free.players["critic"]
+    critic.prepare(keras.optimizers.SGD(0.0), free.distribute_strategy)
+    critic.update([tf.zeros_like(variable) for variable in critic.variables])
     assert free.critic.get_weights()[0].max() == 0.7

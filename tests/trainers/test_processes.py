@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainers import runs
+from trainers import workdir as workdirs
 
 ROOT = pathlib.Path(__file__).parents[2]
 STEPS, EVERY = 3000, 100
@@ -63,7 +63,7 @@ def tensors(workdir):
 
 
 def rows(workdir):
-    return [{k: v for k, v in row.items() if k != "images_per_second"} for row in runs.read_metrics(workdir)]
+    return [{k: v for k, v in row.items() if k != "images_per_second"} for row in workdirs.read_metrics(workdir)]
 
 
 @pytest.fixture

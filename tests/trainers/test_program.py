@@ -55,7 +55,7 @@ WRONG = {
     "unknown flag": ([RING, "--wrokdir=HERE/run"], ["wrokdir"]),
     "an argument that is no flag": ([RING, "--workdir=HERE/run", "now"], ["'now': this program takes flags only"]),
     "unknown strategy": ([RING, "--workdir=HERE/run", "--strategy=mirored"], ["--strategy: 'mirored'", "mirrored"]),
-    "workers that nothing names": (
+    "no workers in TF_CONFIG": (
         [RING, "--workdir=HERE/run", "--strategy=multi_worker"],
         ["--strategy: multi_worker", "TF_CONFIG"],
     ),

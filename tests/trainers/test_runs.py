@@ -5,8 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from trainers import build as building
 from trainers import config as config_checks
-from trainers import methods, objectives, runs, training
+from trainers import methods, objectives, training
+from trainers import workdir as workdirs
 from zoo.errors import RequestError
 
 
@@ -58,36 +60,36 @@ def test_an_objective_that_needs_an_autoencoder_says_which(small_config, build):
 
 
 def test_a_summary_tells_what_is_trained_on_what_and_where(small_config, build, tmp_path):
-    points = runs.summary(build(small_config(changes={"train.steps": 1234}), workdir=tmp_path))
+    points = building.summary(build(small_config(changes={"train.steps": 1234}), workdir=tmp_path))
     assert points == [
         "non_saturating, alternating, on ring: points of 2 coordinates, drawn as they are needed",
         "generator mlp of 58 parameters, critic mlp of 33 parameters; 1,234 steps, batches of 16",
         f"1 replica on CPU:0; the run's directory is {tmp_path}",
     ]
-    images = runs.summary(build(small_config(changes={"data.source": "digits"}), workdir=tmp_path))
+    images = building.summary(build(small_config(changes={"data.source": "digits"}), workdir=tmp_path))
     assert images[0] == "non_saturating, alternating, on digits: 1,493 images of 8×8×1"
 
 
 def test_a_summary_counts_the_replicas(small_config, build, two_replicas, tmp_path):
-    last = runs.summary(build(small_config(), strategy=two_replicas, workdir=tmp_path))[-1]
+    last = building.summary(build(small_config(), strategy=two_replicas, workdir=tmp_path))[-1]
     assert last.startswith("2 replicas on CPU:0, CPU:1; ")
 
 
 def test_weights_are_a_function_of_the_seed(small_config, build, state, assert_same):
     one, two, other = (build(small_config(changes={"seed": seed})) for seed in (3, 3, 4))
-    assert_same(state(one.gan), state(two.gan))
-    assert abs(state(one.gan)[2] - state(other.gan)[2]).max() > 0.0
+    assert_same(state(one.model), state(two.model))
+    assert abs(state(one.model)[2] - state(other.model)[2]).max() > 0.0
 
 
 def test_rates_fall_linearly_to_zero_over_the_end_of_the_run(small_config, build):
     # Two critic steps for each of the generator: twice the updates over the same run.
-    gan = build(small_config("wasserstein", {"train.steps": 40, "train.decay_from": 0.75})).gan
-    for optimizer, updates in ((gan.generator_optimizer, 40), (gan.critic_optimizer, 80)):
+    gan = build(small_config("wasserstein", {"train.steps": 40, "train.decay_from": 0.75})).model
+    for optimizer, updates in ((gan.players["generator"].optimizer, 40), (gan.players["critic"].optimizer, 80)):
         for share, left in ((0.0, 1.0), (0.5, 1.0), (0.75, 1.0), (0.875, 0.5), (0.975, 0.1), (1.0, 0.0), (1.5, 0.0)):
             optimizer.iterations.assign(round(share * updates))
             # Float32 differences of whole numbers below a hundred.
             np.testing.assert_allclose(optimizer.learning_rate, 0.01 * left, rtol=1e-5, atol=1e-9)
-    constant = build(small_config(changes={"train.decay_from": 1.0})).gan.generator_optimizer
+    constant = build(small_config(changes={"train.decay_from": 1.0})).model.players["generator"].optimizer
     constant.iterations.assign(10**6)
     np.testing.assert_allclose(constant.learning_rate, 0.01, rtol=1e-6)
 
@@ -97,25 +99,25 @@ def test_normalisation_is_what_the_objective_needs(small_config, build):
         config = small_config(objective, {"data.source": "digits"})
         config.generator = {"family": "dcgan", "latent_dim": 4, "base_filters": 2}
         config.critic = {"family": "dcgan", "base_filters": 2, "normalization": "auto"}
-        assert build(config).gan.critic.normalization == expected
+        assert build(config).model.critic.normalization == expected
 
 
 def test_a_workdir_refuses_another_config_and_names_what_differs(small_config, build, tmp_path):
     config = small_config(changes={"train.steps": 1})
-    runs.check_workdir(tmp_path / "run", config)
+    workdirs.check_workdir(tmp_path / "run", config)
     training.train(build(config, workdir=tmp_path / "run"))
-    runs.check_workdir(tmp_path / "run", config)
+    workdirs.check_workdir(tmp_path / "run", config)
     before = sorted(tmp_path.rglob("*"))
     other = small_config(changes={"train.steps": 1, "seed": 4, "generator_optimizer.learning_rate": 0.5})
     with pytest.raises(RequestError) as caught:
-        runs.check_workdir(tmp_path / "run", other)
+        workdirs.check_workdir(tmp_path / "run", other)
     message = str(caught.value)
     assert "generator_optimizer.learning_rate (there 0.01, asked 0.5), seed (there 0, asked 4)" in message
     assert "batch_size" not in message
     # A key that only one of them has is a difference too.
     config.critic.negative_slope = 0.5
     with pytest.raises(RequestError, match=r"critic.negative_slope \(there None, asked 0.5\)"):
-        runs.check_workdir(tmp_path / "run", config)
+        workdirs.check_workdir(tmp_path / "run", config)
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -124,7 +126,7 @@ def holding(tmp_path):
     """holding(config, step): a workdir with the config.json of a run, and names of checkpoints at 0 and `step`."""
 
     def holding(config, step):
-        text = {"config": json.loads(config.to_json_best_effort()), "data_shape": [2]}
+        text = {"schema_version": 2, "config": json.loads(config.to_json_best_effort()), "data_shape": [2]}
         (tmp_path / "config.json").write_text(json.dumps(text))
         for saved in (0, step):
             (tmp_path / "checkpoints" / f"step_{saved:08d}").mkdir(parents=True)
@@ -149,7 +151,7 @@ def holding(tmp_path):
 )
 def test_what_does_not_touch_the_steps_taken_may_change(key, value, small_config, holding):
     constant = {"train.decay_from": 1.0}
-    runs.check_workdir(holding(small_config(changes=constant), 5), small_config(changes={**constant, key: value}))
+    workdirs.check_workdir(holding(small_config(changes=constant), 5), small_config(changes={**constant, key: value}))
 
 
 @pytest.mark.parametrize(
@@ -162,7 +164,7 @@ def test_what_does_not_touch_the_steps_taken_may_change(key, value, small_config
             r"train.steps \(there 6, asked 9; the learning rates fall with it",
         ),
         (
-            {"train.decay_from": 1.0, "instance_noise.std": 0.5},
+            {"train.decay_from": 1.0, "techniques.instance_noise": {"std": 0.5}},
             {"train.steps": 9},
             r"train.steps \(there 6, asked 9; the noise falls with it",
         ),
@@ -177,22 +179,22 @@ def test_what_does_not_touch_the_steps_taken_may_change(key, value, small_config
 def test_what_would_have_changed_the_steps_taken_may_not(both, changes, message, small_config, holding):
     workdir = holding(small_config(changes=both), 5)
     with pytest.raises(RequestError, match=message):
-        runs.check_workdir(workdir, small_config(changes={**both, **changes}))
+        workdirs.check_workdir(workdir, small_config(changes={**both, **changes}))
 
 
 def test_checkpoints_without_their_config_are_not_resumed(small_config, holding):
     workdir = holding(small_config(), 5)
     (workdir / "config.json").unlink()
     with pytest.raises(RequestError, match=f"--workdir: {workdir} holds checkpoints and no config.json"):
-        runs.check_workdir(workdir, small_config())
+        workdirs.check_workdir(workdir, small_config())
 
 
 def test_a_workdir_that_cannot_be_written_is_refused_at_once(small_config, tmp_path):
     (tmp_path / "file").write_text("")
     for workdir in (tmp_path / "file", tmp_path / "file" / "below" / "it"):
         with pytest.raises(RequestError, match=f"--workdir: {workdir} cannot be written"):
-            runs.check_workdir(workdir, small_config())
-    runs.check_workdir(tmp_path / "new" / "run", small_config())
+            workdirs.check_workdir(workdir, small_config())
+    workdirs.check_workdir(tmp_path / "new" / "run", small_config())
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
@@ -210,13 +212,13 @@ def test_what_holds_no_run_cannot_be_opened(content, message, tmp_path):
     if content is not None:
         (tmp_path / "config.json").write_text(content)
     with pytest.raises(RequestError, match=message):
-        runs.open_run(tmp_path)
+        building.open_run(tmp_path)
 
 
 def test_a_half_written_last_line_of_metrics_is_passed_over(tmp_path):
     (tmp_path / "metrics.jsonl").write_text(json.dumps({"step": 1}) + "\n" + '{"step": 2, "crit')
-    assert runs.read_metrics(tmp_path) == [{"step": 1}]
-    assert runs.read_metrics(tmp_path / "nowhere") == []
+    assert workdirs.read_metrics(tmp_path) == [{"step": 1}]
+    assert workdirs.read_metrics(tmp_path / "nowhere") == []
 
 
 @pytest.mark.parametrize(
@@ -231,7 +233,7 @@ def test_a_half_written_last_line_of_metrics_is_passed_over(tmp_path):
 def test_damaged_metrics_are_refused_by_line_and_stay_as_they_are(content, message, small_config, tmp_path):
     (tmp_path / "metrics.jsonl").write_bytes(content)
     with pytest.raises(RequestError, match=message):
-        runs.check_workdir(tmp_path, small_config())
+        workdirs.check_workdir(tmp_path, small_config())
     assert (tmp_path / "metrics.jsonl").read_bytes() == content
 
 
@@ -239,7 +241,7 @@ def test_damaged_metrics_are_refused_by_line_and_stay_as_they_are(content, messa
 def test_a_file_in_a_directorys_place_is_refused(name, small_config, tmp_path):
     (tmp_path / name).write_text("")
     with pytest.raises(RequestError, match=f"--workdir: {tmp_path}/{name} is a file; expected a run's directory"):
-        runs.check_workdir(tmp_path, small_config())
+        workdirs.check_workdir(tmp_path, small_config())
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainers import callbacks, runs, training
+from trainers import build as building
+from trainers import callbacks, training
+from trainers import workdir as workdirs
 from trainers.checkpoints import Checkpoints
 from trainers.program import Interrupted, RunFailed
 from zoo.errors import RequestError
@@ -45,7 +47,7 @@ def crash():
 
 def rows(workdir):
     """The logs by step, without the speed."""
-    found = runs.read_metrics(workdir)
+    found = workdirs.read_metrics(workdir)
     return [{key: value for key, value in row.items() if key != "images_per_second"} for row in found]
 
 
@@ -98,16 +100,16 @@ def test_everything_that_has_a_state_is_resumed(small_config, build, state, asse
     config = small_config("wasserstein", changes)
     whole = build(config, workdir=tmp_path / "whole")
     training.train(whole)
-    assert int(whole.gan.step) == 20  # not 21, though 20 is no multiple of 3
+    assert int(whole.model.step) == 20  # not 21, though 20 is no multiple of 3
     at_step(15, crash)
     with pytest.raises(Crash):
         training.train(build(config, workdir=tmp_path / "cut"))
     resumed = build(config, workdir=tmp_path / "cut")
     training.train(resumed)
-    assert_same(state(whole.gan), state(resumed.gan))
+    assert_same(state(whole.model), state(resumed.model))
     assert rows(tmp_path / "cut") == rows(tmp_path / "whole")
     assert Checkpoints(tmp_path / "cut" / "checkpoints").steps() == [12, 18, 20]
-    assert_same(state(whole.gan), state(runs.open_run(tmp_path / "cut").gan))
+    assert_same(state(whole.model), state(building.open_run(tmp_path / "cut").model))
 
 
 def test_a_finished_run_started_again_changes_nothing(small_config, build, state, assert_same, tmp_path):
@@ -117,7 +119,7 @@ def test_a_finished_run_started_again_changes_nothing(small_config, build, state
     files = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
     again = build(config, workdir=tmp_path)
     training.train(again)
-    assert_same(state(first.gan), state(again.gan))
+    assert_same(state(first.model), state(again.model))
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == files
 
 
@@ -129,7 +131,7 @@ def test_a_finished_run_is_extended_to_the_same_bytes(small_config, build, state
     training.train(build(small_config(changes=constant), workdir=tmp_path / "cut"))
     extended = build(small_config(changes=longer), workdir=tmp_path / "cut")
     training.train(extended)
-    assert_same(state(whole.gan), state(extended.gan))
+    assert_same(state(whole.model), state(extended.model))
     assert rows(tmp_path / "cut") == rows(tmp_path / "whole")
     written, expected = (json.loads((tmp_path / name / "config.json").read_text()) for name in ("cut", "whole"))
     change = {"step": 6, "train.steps": [6, 9], "train.steps_per_execution": [1, 3]}
@@ -139,7 +141,7 @@ def test_a_finished_run_is_extended_to_the_same_bytes(small_config, build, state
     training.train(build(small_config(changes=again), workdir=tmp_path / "cut"))
     written = json.loads((tmp_path / "cut" / "config.json").read_text())
     assert written["changes"] == [change, {"step": 9, "train.keep_checkpoints": [3, 1]}]
-    assert int(runs.open_run(tmp_path / "cut").gan.step) == 9
+    assert int(building.open_run(tmp_path / "cut").model.step) == 9
 
 
 def test_a_workdir_that_is_being_trained_in_is_refused(small_config, build, at_step, tmp_path):
@@ -169,7 +171,7 @@ def test_the_workdir_explains_itself(small_config, build, tmp_path, pictures):
         "samples",
     ]
     assert json.loads((tmp_path / "config.json").read_text())["config"]["objective"] == "non_saturating"
-    found = runs.read_metrics(tmp_path)
+    found = workdirs.read_metrics(tmp_path)
     assert [row["step"] for row in found] == [2, 4, 6]
     players = {f"{player}_{what}" for player in ("critic", "generator") for what in ("loss", "gradient_norm")}
     assert set(found[0]) == {"step", "images_per_second", *players}
@@ -177,9 +179,9 @@ def test_the_workdir_explains_itself(small_config, build, tmp_path, pictures):
 
 def test_what_open_run_gives_can_be_trained_on(small_config, build, fit, tmp_path):
     training.train(build(small_config(changes={"train.steps": 4, "train.steps_per_execution": 4}), workdir=tmp_path))
-    run = runs.open_run(tmp_path)
+    run = building.open_run(tmp_path)
     fit(run, 8)
-    assert int(run.gan.step) == 12
+    assert int(run.model.step) == 12
 
 
 def test_a_signal_saves_and_the_same_command_goes_on(small_config, build, state, assert_same, at_step, tmp_path):
@@ -203,7 +205,7 @@ def test_a_signal_saves_and_the_same_command_goes_on(small_config, build, state,
     assert (tmp_path / "cut" / "checkpoints" / "step_00000004").is_dir()
     resumed = build(config, workdir=tmp_path / "cut")
     training.train(resumed)
-    assert_same(state(whole.gan), state(resumed.gan))
+    assert_same(state(whole.model), state(resumed.model))
     assert rows(tmp_path / "cut") == rows(tmp_path / "whole")
 
 
@@ -217,7 +219,7 @@ def test_a_run_of_two_replicas_goes_on_on_one(small_config, build, state, assert
     # The checkpoint does not know of replicas; the sums of the first half were taken in another order.
     resumed = build(config, workdir=tmp_path / "cut")
     training.train(resumed)
-    assert_same(state(alone.gan), state(resumed.gan), rtol=1e-9, atol=1e-10)
+    assert_same(state(alone.model), state(resumed.model), rtol=1e-9, atol=1e-10)
 
 
 @pytest.mark.parametrize("steps_per_execution", [1, 3])
@@ -235,14 +237,14 @@ def test_a_nonfinite_step_stops_the_run_and_is_named(steps_per_execution, small_
 
 def test_the_generator_is_named_where_it_is_the_one(small_config, build, tmp_path):
     run = build(small_config(), workdir=tmp_path)
-    run.gan.generator_loss = lambda scores: tf.reduce_mean(scores) * np.inf
+    run.model.generator_loss = lambda scores: tf.reduce_mean(scores) * np.inf
     with pytest.raises(RunFailed, match="step 1: the generator's loss is not finite"):
         training.train(run)
 
 
 def test_the_first_to_move_is_named_where_it_spoils_the_others(small_config, build, tmp_path):
     run = build(small_config("manifold_diffusion"), workdir=tmp_path)
-    run.gan.manifold_critic.set_weights([weight * np.nan for weight in run.gan.manifold_critic.get_weights()])
+    run.model.manifold_critic.set_weights([weight * np.nan for weight in run.model.manifold_critic.get_weights()])
     with pytest.raises(RunFailed, match="step 1: the manifold critic's loss is not finite"):
         training.train(run)
 
@@ -250,7 +252,7 @@ def test_the_first_to_move_is_named_where_it_spoils_the_others(small_config, bui
 def test_a_gradient_that_is_not_finite_is_named_too(small_config, build, tmp_path):
     run = build(small_config(), workdir=tmp_path)
     # √|s - s| is zero, its derivative is not.
-    run.gan.critic_loss = lambda real, fake: tf.reduce_mean(tf.sqrt(tf.abs(real - real)))
+    run.model.critic_loss = lambda real, fake: tf.reduce_mean(tf.sqrt(tf.abs(real - real)))
     with pytest.raises(RunFailed, match="step 1: the critic's gradient norm is not finite"):
         training.train(run)
 
@@ -266,8 +268,8 @@ def test_rollback_goes_on_past_a_bad_batch(small_config, build, state, assert_sa
     config = small_config(changes={"train.on_nonfinite": "rollback"})
     run = poisoned(build(config, workdir=tmp_path / "whole"), [4], seeds=[0])
     training.train(run)
-    assert (int(run.gan.step), int(run.gan.rollbacks)) == (6, 1)
-    assert all(np.all(np.isfinite(array)) for array in state(run.gan))
+    assert (int(run.model.step), int(run.model.rollbacks)) == (6, 1)
+    assert all(np.all(np.isfinite(array)) for array in state(run.model))
     assert [row["step"] for row in rows(tmp_path / "whole")] == [1, 2, 3, 4, 5, 6]
     untouched = build(config, workdir=tmp_path / "untouched")
     training.train(untouched)
@@ -280,14 +282,14 @@ def test_rollback_goes_on_past_a_bad_batch(small_config, build, state, assert_sa
         training.train(poisoned(build(config, workdir=tmp_path / "cut"), [4], seeds=[0]))
     resumed = poisoned(build(config, workdir=tmp_path / "cut"), [4], seeds=[0])
     training.train(resumed)
-    assert_same(state(run.gan), state(resumed.gan))
+    assert_same(state(run.model), state(resumed.model))
 
 
 def test_rollback_gives_up_where_it_does_not_help(small_config, build, tmp_path):
     run = poisoned(build(small_config(changes={"train.on_nonfinite": "rollback"}), workdir=tmp_path), [4])
     with pytest.raises(RunFailed, match="step 5: the critic's loss is not finite; the last good checkpoint is"):
         training.train(run)
-    assert int(run.gan.rollbacks) == 3
+    assert int(run.model.rollbacks) == 3
 
 
 def test_rollback_counts_anew_once_a_run_got_past(small_config, build, tmp_path):
@@ -305,4 +307,4 @@ def test_rollback_counts_anew_once_a_run_got_past(small_config, build, tmp_path)
 
     run._data.batches = batches
     training.train(run)
-    assert (int(run.gan.step), int(run.gan.rollbacks)) == (6, 5)
+    assert (int(run.model.step), int(run.model.rollbacks)) == (6, 5)

@@ -17,22 +17,22 @@ class Alternating(Dynamics):
 
     needs = ()
 
-    def direction(self, gan, player, gradients):
-        """What `player` descends, a list like `gradients`, given the gradients of its own loss: those themselves."""
+    def direction(self, player, gradients):
+        """What a `Player` descends, a list like `gradients`, given the gradients of its own loss: those themselves."""
         return gradients
 
     def step(self, gan, batches):
+        critic, generator = gan.players["critic"], gan.players["generator"]
         for draw, real in enumerate(batches):
-            noise = gan.noise(tf.shape(real)[0], draw)
+            noise = gan.noise(tf.shape(real.x)[0], draw)
             with tf.GradientTape() as generator_tape:
-                fake = gan.generate(noise)
+                fake = gan.generate(noise, real.conditions)
             with tf.GradientTape() as tape:
-                critic_loss = gan.critic_total_loss(real, tf.stop_gradient(fake), noise)
-            critic_gradients = self.direction(gan, gan.critic, gan.gradients(tape, critic_loss, gan.critic))
-            gan.update_critic(critic_gradients)
+                critic_loss = gan.critic_total_loss(real, fake.constant(), noise)
+            critic_gradients = self.direction(critic, critic.gradients(tape, critic_loss))
+            critic.update(critic_gradients)
         with generator_tape:
             generator_loss = gan.generator_total_loss(real, fake, noise)
-        generator_gradients = gan.gradients(generator_tape, generator_loss, gan.generator)
-        generator_gradients = self.direction(gan, gan.generator, generator_gradients)
-        gan.update_generator(generator_gradients)
-        return self.logs(critic_loss, critic_gradients, generator_loss, generator_gradients)
+        generator_gradients = self.direction(generator, generator.gradients(generator_tape, generator_loss))
+        generator.update(generator_gradients)
+        return critic.logs(critic_loss, critic_gradients) | generator.logs(generator_loss, generator_gradients)

@@ -44,23 +44,13 @@ class Dynamics(tf.Module):
         """Moves both players once.
 
         Args:
-            gan: the `trainers.gan.GAN`: losses, gradients, updates, noise.
-            batches: tuple of `batches_per_step` batches, float32 [N, ...].
+            gan: the `trainers.gan.GAN`: players, losses, noise.
+            batches: tuple of `batches_per_step` `zoo.batch.Batch`es.
 
         Returns:
-            Dict of scalar logs, as `logs` makes it.
+            Dict of scalar logs: both players', their own losses and the norms of the directions that they descend.
         """
         raise NotImplementedError(f"{type(self).__name__} defines no step")
-
-    @staticmethod
-    def logs(critic_loss, critic_gradients, generator_loss, generator_gradients):
-        """The logs of a step: the players' own losses, and the norms of the global mean gradients given."""
-        return {
-            "critic_loss": critic_loss,
-            "generator_loss": generator_loss,
-            "critic_gradient_norm": tf.linalg.global_norm(critic_gradients),
-            "generator_gradient_norm": tf.linalg.global_norm(generator_gradients),
-        }
 
 
 class JointDynamics(Dynamics):
@@ -73,19 +63,19 @@ class JointDynamics(Dynamics):
     def step(self, gan, batches):
         *before, last = batches
         for draw, real in enumerate(before):
-            noise = gan.noise(tf.shape(real)[0], draw)
-            fake = tf.stop_gradient(gan.generate(noise))
+            noise = gan.noise(tf.shape(real.x)[0], draw)
+            fake = gan.generate(noise, real.conditions).constant()
             with tf.GradientTape() as tape:
                 critic_loss = gan.critic_total_loss(real, fake, noise)
-            gan.update_critic(gan.gradients(tape, critic_loss, gan.critic))
-        return self.move(gan, last, gan.noise(tf.shape(last)[0], len(before)))
+            gan.players["critic"].descend(tape, critic_loss)
+        return self.move(gan, last, gan.noise(tf.shape(last.x)[0], len(before)))
 
     def move(self, gan, real, noise):
         """The joint move on one batch.
 
         Args:
             gan: the `trainers.gan.GAN`.
-            real: [N, ...].
+            real: a `zoo.batch.Batch`.
             noise: this draw's `zoo.noise.Noise`.
 
         Returns:

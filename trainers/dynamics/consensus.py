@@ -4,6 +4,7 @@ numerics of GANs", algorithm 2."""
 import tensorflow as tf
 
 from trainers.dynamics.base import JointDynamics, non_negative, squared_norm
+from zoo.replicas import mean_gradients
 
 
 class Consensus(JointDynamics):
@@ -28,18 +29,19 @@ class Consensus(JointDynamics):
         self.gamma = non_negative(gamma, "gamma")
 
     def move(self, gan, real, noise):
+        critic, generator = gan.players["critic"], gan.players["generator"]
         with tf.GradientTape() as joint_tape:
             with tf.GradientTape() as generator_tape:
-                fake = gan.generate(noise)
+                fake = gan.generate(noise, real.conditions)
                 generator_loss = gan.generator_total_loss(real, fake, noise)
             with tf.GradientTape() as critic_tape:
                 # The critic's loss depends on the generator's weights too: no stop_gradient, the Jacobian needs it.
                 critic_loss = gan.critic_total_loss(real, fake, noise)
-            critic_field = gan.gradients(critic_tape, critic_loss, gan.critic)
-            generator_field = gan.gradients(generator_tape, generator_loss, gan.generator)
+            critic_field = critic.gradients(critic_tape, critic_loss)
+            generator_field = generator.gradients(generator_tape, generator_loss)
             energy = 0.5 * squared_norm(critic_field + generator_field)
-        pull = gan.gradients(joint_tape, energy, gan.critic, gan.generator)
+        pull = mean_gradients(joint_tape, energy, critic.variables + generator.variables)
         critic_pull, generator_pull = pull[: len(critic_field)], pull[len(critic_field) :]
-        gan.update_critic([v + self.gamma * p for v, p in zip(critic_field, critic_pull)])
-        gan.update_generator([v + self.gamma * p for v, p in zip(generator_field, generator_pull)])
-        return self.logs(critic_loss, critic_field, generator_loss, generator_field)
+        critic.update([v + self.gamma * p for v, p in zip(critic_field, critic_pull)])
+        generator.update([v + self.gamma * p for v, p in zip(generator_field, generator_pull)])
+        return critic.logs(critic_loss, critic_field) | generator.logs(generator_loss, generator_field)

@@ -5,6 +5,10 @@ import tensorflow as tf
 
 from trainers.dynamics.alternating import Alternating
 from trainers.dynamics.base import non_negative
+from zoo.replicas import assign_all
+
+#: The players whose iterates are averaged, in the order of the memories.
+_REMEMBERED = ("critic", "generator")
 
 
 class HistoricalAveraging(Alternating):
@@ -32,12 +36,11 @@ class HistoricalAveraging(Alternating):
 
     def build(self, gan):
         if not self.memories:
-            self.memories = [_Memory(gan, gan.critic), _Memory(gan, gan.generator)]
+            self.memories = [_Memory(gan, gan.players[name]) for name in _REMEMBERED]
 
-    def direction(self, gan, player, gradients):
-        memory = self.memories[0 if player is gan.critic else 1]
-        weights = [variable.value for variable in player.trainable_variables]
-        means = memory.include(gan, weights)
+    def direction(self, player, gradients):
+        means = self.memories[_REMEMBERED.index(player.name)].include(player.variables)
+        weights = [variable.value for variable in player.variables]
         return [g + 2.0 * self.weight * (w - mean) for g, w, mean in zip(gradients, weights, means)]
 
 
@@ -50,21 +53,14 @@ class _Memory(tf.Module):
         self.count = gan.add_weight(name="iterates", shape=(), dtype="int64", aggregation="only_first_replica", **kept)
         self.means = [
             gan.add_weight(name="past_mean", shape=weight.shape, dtype=weight.dtype, **kept)
-            for weight in player.trainable_variables
+            for weight in player.variables
         ]
 
-    def include(self, gan, weights):
-        """Counts the iterate `weights` in; returns the new means, a list like it."""
+    def include(self, variables):
+        """Counts the current values of `variables` in; returns the new means, a list like it."""
         count = self.count.value + 1
         self.count.assign(count)
-        pairs = [(mean.value, weight) for mean, weight in zip(self.means, weights)]
+        pairs = [(mean.value, variable.value) for mean, variable in zip(self.means, variables)]
         moved = [mean + (weight - mean) / tf.cast(count, mean.dtype) for mean, weight in pairs]
-
-        def assign_all(strategy, pairs):
-            for mean, value in pairs:
-                strategy.extended.update(mean, lambda mean, value: mean.assign(value), args=(value,), group=False)
-
-        pairs = [(mean.value, value) for mean, value in zip(self.means, moved)]
-        # Every replica its own copy, without communication: all have computed the same.
-        tf.__internal__.distribute.interim.maybe_merge_call(assign_all, gan.distribute_strategy, pairs)
+        assign_all(self.means, moved)
         return moved

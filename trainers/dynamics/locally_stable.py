@@ -32,14 +32,15 @@ class LocallyStable(JointDynamics):
         self.eta = non_negative(eta, "eta")
 
     def move(self, gan, real, noise):
+        critic, generator = gan.players["critic"], gan.players["generator"]
         with tf.GradientTape() as generator_tape:
-            fake = gan.generate(noise)
+            fake = gan.generate(noise, real.conditions)
             generator_loss = gan.generator_total_loss(real, fake, noise)
             with tf.GradientTape() as critic_tape:
                 critic_loss = gan.critic_total_loss(real, fake, noise)
-            critic_gradients = gan.gradients(critic_tape, critic_loss, gan.critic)
+            critic_gradients = critic.gradients(critic_tape, critic_loss)
             total = generator_loss + self.eta * squared_norm(critic_gradients)
-        generator_gradients = gan.gradients(generator_tape, total, gan.generator)
-        gan.update_critic(critic_gradients)
-        gan.update_generator(generator_gradients)
-        return self.logs(critic_loss, critic_gradients, generator_loss, generator_gradients)
+        generator_gradients = generator.gradients(generator_tape, total)
+        critic.update(critic_gradients)
+        generator.update(generator_gradients)
+        return critic.logs(critic_loss, critic_gradients) | generator.logs(generator_loss, generator_gradients)

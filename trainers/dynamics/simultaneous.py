@@ -16,17 +16,18 @@ class Simultaneous(JointDynamics):
     """
 
     def move(self, gan, real, noise):
+        critic, generator = gan.players["critic"], gan.players["generator"]
         with tf.GradientTape() as generator_tape:
-            fake = gan.generate(noise)
+            fake = gan.generate(noise, real.conditions)
             with self.answered(gan, real, fake, noise):
                 generator_loss = gan.generator_total_loss(real, fake, noise)
         with tf.GradientTape() as critic_tape:
-            critic_loss = gan.critic_total_loss(real, tf.stop_gradient(fake), noise)
-        generator_gradients = gan.gradients(generator_tape, generator_loss, gan.generator)
-        critic_gradients = gan.gradients(critic_tape, critic_loss, gan.critic)
-        gan.update_critic(critic_gradients)
-        gan.update_generator(generator_gradients)
-        return self.logs(critic_loss, critic_gradients, generator_loss, generator_gradients)
+            critic_loss = gan.critic_total_loss(real, fake.constant(), noise)
+        generator_gradients = generator.gradients(generator_tape, generator_loss)
+        critic_gradients = critic.gradients(critic_tape, critic_loss)
+        critic.update(critic_gradients)
+        generator.update(generator_gradients)
+        return critic.logs(critic_loss, critic_gradients) | generator.logs(generator_loss, generator_gradients)
 
     def answered(self, gan, real, fake, noise):
         """A context in which the generator's loss is taken: here the critic is as it is."""

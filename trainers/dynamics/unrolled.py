@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from trainers.dynamics.simultaneous import Simultaneous
 from zoo.errors import RequestError
+from zoo.replicas import mean_over_replicas
 
 
 class Unrolled(Simultaneous):
@@ -46,31 +47,24 @@ class Unrolled(Simultaneous):
 
     def build(self, gan):
         if self.steps:
-            _SURROGATES[self.surrogate].check(gan.critic_optimizer)
+            _SURROGATES[self.surrogate].check(gan.players["critic"].optimizer)
 
     def answered(self, gan, real, fake, noise):
         """A context in which the critic has the weights θ_D^K, differentiable by θ_G through `fake`."""
         if not self.steps:
             return super().answered(gan, real, fake, noise)
-        variables = gan.critic.trainable_variables
+        critic = gan.players["critic"]
+        variables = critic.variables
         weights = [tf.convert_to_tensor(variable.value) for variable in variables]
-        advance = _SURROGATES[self.surrogate](gan.critic_optimizer, self.surrogate_rate)
+        advance = _SURROGATES[self.surrogate](critic.optimizer, self.surrogate_rate)
         for _ in range(self.steps):
             with tf.GradientTape() as tape:
                 tape.watch(weights)
                 with _substituted(variables, weights):
                     loss = gan.critic_total_loss(real, fake, noise)
             gradients = tape.gradient(loss, weights, unconnected_gradients="zero")
-            context = tf.distribute.get_replica_context()
-            if context.num_replicas_in_sync > 1:
-                gradients = context.all_reduce(tf.distribute.ReduceOp.MEAN, gradients)
-            weights = advance(weights, gradients)
-            if gan.weight_clip:
-                bound = gan.weight_clip
-                weights = [
-                    tf.clip_by_value(weight, -bound, bound) if gan.clips(variable) else weight
-                    for variable, weight in zip(variables, weights)
-                ]
+            weights = advance(weights, mean_over_replicas(gradients))
+            weights = [gan.constrain(variable, weight) for variable, weight in zip(variables, weights)]
         return _substituted(variables, weights)
 
 

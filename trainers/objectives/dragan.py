@@ -1,10 +1,8 @@
 """DRAGAN: a gradient penalty around the real data. Kodali et al. 2017, "On convergence and stability of GANs"."""
 
-import tensorflow as tf
-
 from trainers.objectives._options import check_number
 from trainers.objectives.non_saturating import NonSaturating
-from trainers.penalties import gradient_norm_penalty, surroundings
+from trainers.penalties import gradient_norm_penalty, perturbed
 
 
 class DRAGAN(NonSaturating):
@@ -13,7 +11,7 @@ class DRAGAN(NonSaturating):
     Mode collapse often comes with sharp gradients of the critic around some real examples; smooth there, it leaves the
     generator a slope towards all of them. Unlike `wasserstein_gp` it constrains the critic locally, not everywhere.
 
-    δ is as in the paper's released code, see `trainers.penalties.surroundings`; its deviation is that of the global
+    δ is as in the paper's released code, see `trainers.penalties.perturbed`; its deviation is that of the global
     batch. D is the logit, as everywhere in this zoo. The penalty is per example: no batch normalisation in the critic.
 
     Args:
@@ -37,6 +35,6 @@ class DRAGAN(NonSaturating):
         self.penalty_weight, self.target, self.spread = penalty_weight, target, spread
 
     def compute_critic_loss(self, real, fake, noise):
-        around = surroundings(real, noise, self.spread)
-        penalty = gradient_norm_penalty(self.critic, tf.stop_gradient(around), self.target)
+        around = perturbed(real, noise, self.spread)
+        penalty = gradient_norm_penalty(self.critic, around.constant(), self.target)
         return super().compute_critic_loss(real, fake, noise) + self.penalty_weight * penalty

@@ -47,7 +47,7 @@ class EnergyBased(GAN):
         return tf.reduce_mean(fake_scores)
 
     def compute_generator_loss(self, real, fake, noise):
-        codes = self.critic.features(fake, training=True)
-        energies = self.critic.energy(fake, codes, training=True)
+        codes = self.critic.features(fake.x, training=True)
+        energies = self.critic.energy(fake.x, codes, training=True)
         repelling = tf.cast(pull_away(codes), energies.dtype)
         return self.generator_loss(energies) + self.pull_away_weight * repelling

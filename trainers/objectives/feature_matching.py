@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from trainers.gan import GAN
 from trainers.objectives.minimax import Minimax
-from trainers.replicas import batch_mean
+from zoo.replicas import batch_mean
 
 
 class FeatureMatching(Minimax):
@@ -19,6 +19,8 @@ class FeatureMatching(Minimax):
 
     def compute_generator_loss(self, real, fake, noise):
         # Means that differ by little, of features that may be bfloat16: taken and subtracted in the examples' dtype.
-        of_real = batch_mean(tf.cast(self.critic.features(real, training=True), fake.dtype))
-        of_fake = batch_mean(tf.cast(self.critic.features(fake, training=True), fake.dtype))
+        of_real, of_fake = (
+            batch_mean(tf.cast(self.critic.features(batch.x, training=True, **batch.conditions), fake.x.dtype))
+            for batch in (real, fake)
+        )
         return tf.reduce_sum(tf.square(of_real - of_fake))

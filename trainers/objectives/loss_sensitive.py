@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from trainers.gan import GAN
 from trainers.objectives._options import check_choice, check_number
+from trainers.players import score
 
 _DISTANCES = {
     "l1": lambda difference: tf.reduce_sum(tf.abs(difference), axis=1),
@@ -57,5 +58,5 @@ class LossSensitive(GAN):
         return tf.reduce_mean(fake_scores)
 
     def compute_critic_loss(self, real, fake, noise):
-        scores = self.critic(real, training=True), self.critic(fake, training=True)
-        return self.critic_loss(*scores, tf.stop_gradient(self.margins(real, fake)))
+        margins = tf.stop_gradient(self.margins(real.x, fake.x))
+        return self.critic_loss(score(self.critic, real), score(self.critic, fake), margins)

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from trainers.gan import GAN
 from trainers.objectives.mode_regularized import ModeRegularized
+from trainers.players import Player, score
 from zoo.layers import copy_reference
 
 
@@ -21,7 +22,7 @@ class ManifoldDiffusion(ModeRegularized):
 
     Techniques act on both games alike: instance noise is on all that D₁ and D₂ see, with draws of its own for each,
     penalties are taken between x and G(E(x)) for D₁ and between G(E(x)) and G(z) for D₂ ("real" and "fake" in their
-    options), `weight_clip` bounds the weights of both, and D₁ has the reference batch of D₂.
+    options), `weight_clipping` bounds the weights of both, and D₁ has the reference batch of D₂.
 
     Args:
         reconstruction_weight: λ₁ ≥ 0.
@@ -40,33 +41,36 @@ class ManifoldDiffusion(ModeRegularized):
     def __init__(self, generator, critic, *, reconstruction_weight=1.0, mode_weight=0.01, real_label=1.0, **kwargs):
         weights = {"reconstruction_weight": reconstruction_weight, "mode_weight": mode_weight}
         super().__init__(generator, critic, **weights, real_label=real_label, **kwargs)
-        self.manifold_critic = type(critic).from_config(critic.get_config())
+        self.add_network("manifold_critic", type(critic).from_config(critic.get_config()))
         copy_reference(critic, self.manifold_critic)
 
-    def compile(self, generator_optimizer=None, critic_optimizer=None, **kwargs):
-        super().compile(generator_optimizer, critic_optimizer, **kwargs)
-        self.manifold_optimizer = self._another(self.critic_optimizer, self.manifold_critic)
+    def make_players(self):
+        # The encoder's optimizer moves the generator too, in the manifold step: the generator's own then moves once a
+        # step, like all others, and a learning rate that falls counts the same steps for each.
+        return [
+            Player("manifold_critic", self.manifold_critic, constrain=self.constrain, like="critic"),
+            Player("encoder", self.encoder, self.generator, like="generator"),
+            *GAN.make_players(self),
+        ]
 
     @property
     def critics(self):
-        return self.critic, self.manifold_critic
+        return self.players["critic"], self.players["manifold_critic"]
 
-    def moved_with_encoder(self):
-        # Both by one optimizer of the manifold step: the generator's own then moves once a step, like all others, and a
-        # learning rate that falls counts the same steps for each.
-        return self.encoder, self.generator
+    def state(self):
+        state = super().state()
+        # Its name in checkpoints of the first release.
+        return {**state, "manifold_optimizer": state["manifold_critic_optimizer"]}
 
     def manifold_critic_loss(self, real, noise):
-        """What D₁ descends at real examples [N, ...]: `minimax` against their reconstructions, and the penalties."""
-        reconstructed = self.seen(tf.stop_gradient(self.reconstruct(real)), "reconstructed", noise)
-        real = self.seen(real, "real", noise)
-        loss = self.critic_loss(*(self.manifold_critic(x, training=True) for x in (real, reconstructed)))
-        for penalty in self.penalties:
-            loss += penalty(self.manifold_critic, real, reconstructed, noise)
-        return loss
+        """What D₁ descends on a real `Batch`: `minimax` against its reconstructions, and the penalties."""
+        reconstructed = self.view(self.reconstruct(real).constant(), "reconstructed", noise)
+        real = self.view(real, "real", noise)
+        loss = self.critic_loss(score(self.manifold_critic, real), score(self.manifold_critic, reconstructed))
+        return self.with_penalties(loss, self.manifold_critic, real, reconstructed, noise)
 
     def critic_total_loss(self, real, fake, noise):
-        return super().critic_total_loss(tf.stop_gradient(self.reconstruct(real)), fake, noise)
+        return super().critic_total_loss(self.reconstruct(real).constant(), fake, noise)
 
     def generator_total_loss(self, real, fake, noise):
         return GAN.generator_total_loss(self, real, fake, noise)
@@ -74,11 +78,9 @@ class ManifoldDiffusion(ModeRegularized):
     def play(self, batches):
         real, noise = batches[-1], self.encoder_noise(batches)
         with tf.GradientTape() as tape:
-            critic_loss = self.manifold_critic_loss(real, noise)
-        critic_norm = self._move(self.manifold_optimizer, tape, critic_loss, self.manifold_critic)
-        self.constrain_critic(self.manifold_critic)
+            loss = self.manifold_critic_loss(real, noise)
+        logs = self.players["manifold_critic"].descend(tape, loss)
         with tf.GradientTape() as tape:
             loss = self.encoder_loss(real, self.manifold_critic, noise)
-        norm = self._move(self.encoder_optimizer, tape, loss, *self.moved_with_encoder())
-        logs = {"manifold_critic_loss": critic_loss, "manifold_critic_gradient_norm": critic_norm}
-        return {**GAN.play(self, batches), **logs, "encoder_loss": loss, "encoder_gradient_norm": norm}
+        logs |= self.players["encoder"].descend(tape, loss)
+        return {**logs, **GAN.play(self, batches)}

@@ -1,11 +1,11 @@
 """Mode regularised GAN: an encoder shows the generator where modes are missing. Che et al. 2016, "Mode regularized
 generative adversarial networks", section 3.1 and 3.2."""
 
-import keras
 import tensorflow as tf
 
 from trainers.objectives._options import check_number
 from trainers.objectives.non_saturating import NonSaturating
+from trainers.players import Player, score
 from zoo.encoder import Encoder
 
 
@@ -35,49 +35,30 @@ class ModeRegularized(NonSaturating):
         check_number("mode_weight", mode_weight)
         super().__init__(generator, critic, real_label=real_label, **kwargs)
         self.reconstruction_weight, self.mode_weight = reconstruction_weight, mode_weight
-        self.encoder = Encoder.beside(critic, generator.latent_dim)
+        self.add_network("encoder", Encoder.beside(critic, generator.latent_dim))
 
-    def compile(self, generator_optimizer=None, critic_optimizer=None, **kwargs):
-        super().compile(generator_optimizer, critic_optimizer, **kwargs)
-        self.encoder_optimizer = self._another(self.generator_optimizer, *self.moved_with_encoder())
-
-    def _another(self, optimizer, *players):
-        """An optimizer with the settings of `optimizer` and a state of its own, ready to move `players`."""
-        with self.distribute_strategy.scope():
-            made = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
-        self.prepare(made, *players)
-        return made
-
-    def _move(self, optimizer, tape, loss, *players):
-        """One step of `optimizer` for `players` down `loss`. Returns the norm of the gradient."""
-        variables = [variable for player in players for variable in player.trainable_variables]
-        gradients = self.gradients(tape, loss, *players)
-        optimizer.apply(gradients, variables)
-        return tf.linalg.global_norm(gradients)
-
-    def moved_with_encoder(self):
-        """The networks that the encoder's optimizer moves."""
-        return (self.encoder,)
+    def make_players(self):
+        return [Player("encoder", self.encoder, like="generator"), *super().make_players()]
 
     def reconstruct(self, real):
-        """G(E(x)): [N, ...], in training mode.
+        """G(E(x)): a `Batch` under the conditions of `real`, in training mode.
 
         What the generator remembers of its batches for sampling, the moving statistics of batch normalisation, stays
         that of batches from the prior: an average over two such different kinds of batches would fit neither.
         """
-        codes = self.encoder(real, training=True)
+        codes = self.encoder(real.x, training=True)
         remembered = self.generator.non_trainable_variables
         kept = [tf.identity(tf.convert_to_tensor(variable)) for variable in remembered]
-        reconstructed = self.generator(codes, training=True)
+        reconstructed = self.generator(codes, training=True, **real.conditions)
         for variable, value in zip(remembered, kept):
             variable.assign(value)
-        return reconstructed
+        return real._replace(x=reconstructed, latents=codes)
 
     def encoder_loss(self, real, critic, noise):
         """λ₁E d(x, G(E(x))) - λ₂E log σ(critic(G(E(x)))), a scalar. Instance noise is on what the critic sees alone."""
         reconstructed = self.reconstruct(real)
-        distance = tf.reduce_mean(tf.square(real - reconstructed))
-        scores = critic(self.seen(reconstructed, "reconstructed", noise), training=True)
+        distance = tf.reduce_mean(tf.square(real.x - reconstructed.x))
+        scores = score(critic, self.view(reconstructed, "reconstructed", noise))
         found_real = tf.reduce_mean(tf.nn.softplus(-scores))
         return self.reconstruction_weight * distance + self.mode_weight * found_real
 
@@ -86,10 +67,10 @@ class ModeRegularized(NonSaturating):
 
     def encoder_noise(self, batches):
         """The noise of the encoder's move, on the last batch: a draw of its own, behind those of the dynamics."""
-        return self.noise(tf.shape(batches[-1])[0], len(batches))
+        return self.noise(tf.shape(batches[-1].x)[0], len(batches))
 
     def play(self, batches):
         with tf.GradientTape() as tape:
             loss = self.encoder_loss(batches[-1], self.critic, self.encoder_noise(batches))
-        norm = self._move(self.encoder_optimizer, tape, loss, *self.moved_with_encoder())
-        return {**super().play(batches), "encoder_loss": loss, "encoder_gradient_norm": norm}
+        logs = self.players["encoder"].descend(tape, loss)
+        return {**logs, **super().play(batches)}

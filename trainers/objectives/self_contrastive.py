@@ -18,11 +18,11 @@ class SelfContrastive(NoiseContrastive):
         RequestError: a generator without a density, or a part that acts on a critic.
     """
 
-    def __init__(self, generator, critic=None, **kwargs):
-        super().__init__(generator, critic, **kwargs)
+    def __init__(self, generator, **kwargs):
+        super().__init__(generator, **kwargs)
 
     def contrast(self, noise):
-        return tf.stop_gradient(self.generate(noise))
+        return tf.stop_gradient(self.generate(noise).x)
 
     def contrast_log_density(self, x):
         return tf.stop_gradient(self.generator.log_density(x))

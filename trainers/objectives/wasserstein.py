@@ -1,11 +1,12 @@
 """Wasserstein GAN with weight clipping. Arjovsky, Chintala & Bottou 2017, algorithm 1."""
 
-import keras
+import types
+
 import tensorflow as tf
 
-from trainers.dynamics.alternating import Alternating
 from trainers.gan import GAN
 from trainers.objectives._options import check_number
+from trainers.techniques.weight_clipping import WeightClipping
 
 
 class Wasserstein(GAN):
@@ -18,20 +19,14 @@ class Wasserstein(GAN):
         clip: bound on every weight of the critic, after each of its steps; 0 leaves them free.
     """
 
-    def __init__(self, *args, clip=0.01, **kwargs):
+    default_dynamics_options = types.MappingProxyType({"critic_steps": 5})
+    default_optimizer = types.MappingProxyType({"name": "rmsprop", "learning_rate": 5e-5})
+
+    def __init__(self, *args, clip=0.01, techniques=(), **kwargs):
         check_number("clip", clip)
-        super().__init__(*args, **kwargs)
+        own = (WeightClipping(clip),) if clip else ()
+        super().__init__(*args, techniques=(*techniques, *own), **kwargs)
         self.clip = clip
-        # Of two bounds, this one and the run's own, the tighter holds.
-        self.weight_clip = min(filter(None, (clip, self.weight_clip)), default=0.0)
-
-    @classmethod
-    def default_dynamics(cls):
-        return Alternating(critic_steps=5)
-
-    @classmethod
-    def default_optimizer(cls):
-        return keras.optimizers.RMSprop(5e-5)
 
     def critic_loss(self, real_scores, fake_scores):
         return tf.reduce_mean(fake_scores) - tf.reduce_mean(real_scores)

@@ -1,8 +1,7 @@
 """Wasserstein GAN with gradient penalty. Gulrajani et al. 2017, equation 3 and algorithm 1."""
 
-import keras
+import types
 
-from trainers.dynamics.alternating import Alternating
 from trainers.objectives._options import check_number
 from trainers.objectives.wasserstein import Wasserstein
 from trainers.penalties import gradient_norm_penalty, interpolates
@@ -23,19 +22,12 @@ class WassersteinGP(Wasserstein):
 
     critic_normalization = "layer"
     penalises_gradients = True
+    default_optimizer = types.MappingProxyType({"name": "adam", "learning_rate": 1e-4, "beta_1": 0.0, "beta_2": 0.9})
 
     def __init__(self, *args, penalty_weight=10.0, **kwargs):
         check_number("penalty_weight", penalty_weight)
         super().__init__(*args, clip=0.0, **kwargs)
         self.penalty_weight = penalty_weight
-
-    @classmethod
-    def default_dynamics(cls):
-        return Alternating(critic_steps=5)
-
-    @classmethod
-    def default_optimizer(cls):
-        return keras.optimizers.Adam(1e-4, beta_1=0.0, beta_2=0.9)
 
     def compute_critic_loss(self, real, fake, noise):
         penalty = gradient_norm_penalty(self.critic, interpolates(real, fake, noise))

@@ -17,6 +17,7 @@ from trainers.dynamics.locally_stable import LocallyStable
 from trainers.dynamics.simultaneous import Simultaneous
 from trainers.dynamics.unrolled import Unrolled
 from trainers.objectives.wasserstein import Wasserstein
+from zoo.batch import Batch
 
 #: A power of two: Keras keeps learning rates in float32.
 RATE, START = 0.125, np.array([0.8, -0.6])
@@ -28,8 +29,8 @@ class Bilinear(Wasserstein):
     def noise(self, batch_size, draw=0):
         return None
 
-    def generate(self, noise):
-        return self.generator(tf.zeros([1, 1], tf.float64))
+    def generate(self, noise, conditions):
+        return Batch(self.generator(tf.zeros([1, 1], tf.float64)))
 
 
 def play(dynamics, steps):

@@ -16,6 +16,8 @@ from trainers.dynamics.locally_stable import LocallyStable
 from trainers.dynamics.simultaneous import Simultaneous
 from trainers.dynamics.unrolled import Unrolled
 from trainers.objectives.minimax import Minimax
+from trainers.techniques.weight_clipping import WeightClipping
+from zoo.batch import Batch
 from zoo.noise import Noise
 
 LATENTS, DIM, HIDDEN, BATCH, SEED = 2, 2, 3, 6, 5
@@ -154,7 +156,7 @@ def test_unrolled_gradients_go_through_adam_from_its_current_state(steps, warm):
         one_step(gan)
     first, second = (
         np.concatenate([moment.numpy().ravel() for moment in moments])
-        for moments in (gan.critic_optimizer._momentums, gan.critic_optimizer._velocities)
+        for moments in (gan.players["critic"].optimizer._momentums, gan.players["critic"].optimizer._velocities)
     )
     assert (np.abs(first).max() > 0) == (warm > 0)
     theta, taken, _ = one_step(gan)
@@ -166,7 +168,7 @@ def test_unrolled_gradients_go_through_adam_from_its_current_state(steps, warm):
     assert np.abs(answered - still).max() > 1e-3
     # The critic took one step of its own, whatever its surrogate did.
     np.testing.assert_allclose((theta - taken)[OF_GENERATOR:], adam(theta, z, 1, *settings)[OF_GENERATOR:], rtol=1e-9)
-    assert int(gan.critic_optimizer.iterations.numpy()) == warm + 1
+    assert int(gan.players["critic"].optimizer.iterations.numpy()) == warm + 1
 
 
 def test_the_surrogates_adam_is_kerass():
@@ -240,10 +242,14 @@ def test_the_surrogate_leaves_the_critics_other_state_alone(normalization):
         )
         gan.compile(critic_optimizer=keras.optimizers.Adam(0.1))
         fake, noise = gan.generate(gan.noise(BATCH)), gan.noise(BATCH)
-        before = [variable.numpy().tobytes() for variable in [*critic.variables, *gan.critic_optimizer.variables]]
-        with gan.dynamics.answered(gan, tf.constant(REAL, tf.float64), fake, noise):
+        before = [
+            variable.numpy().tobytes() for variable in [*critic.variables, *gan.players["critic"].optimizer.variables]
+        ]
+        with gan.dynamics.answered(gan, Batch(tf.constant(REAL, tf.float64)), fake, noise):
             answered = [tf.convert_to_tensor(variable.value).numpy() for variable in critic.trainable_variables]
-        after = [variable.numpy().tobytes() for variable in [*critic.variables, *gan.critic_optimizer.variables]]
+        after = [
+            variable.numpy().tobytes() for variable in [*critic.variables, *gan.players["critic"].optimizer.variables]
+        ]
         assert before == after
         states.append(answered)
     assert all(np.abs(one - other).max() > 0 for one, other in zip(*states))
@@ -251,8 +257,8 @@ def test_the_surrogate_leaves_the_critics_other_state_alone(normalization):
 
 def test_the_surrogate_is_clipped_like_the_critic():
     gan = make(Unrolled(steps=2, surrogate="sgd", surrogate_rate=0.5))
-    gan.weight_clip = 0.125
+    gan.techniques = (WeightClipping(0.125),)
     fake, noise = gan.generate(gan.noise(BATCH)), gan.noise(BATCH)
-    with gan.dynamics.answered(gan, tf.constant(REAL, tf.float64), fake, noise):
+    with gan.dynamics.answered(gan, Batch(tf.constant(REAL, tf.float64)), fake, noise):
         weights = [tf.convert_to_tensor(variable.value).numpy() for variable in gan.critic.trainable_variables]
     assert max(np.abs(weight).max() for weight in weights) == 0.125

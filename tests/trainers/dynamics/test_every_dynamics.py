@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from trainers import build as building
 from trainers import dynamics, objectives
 from trainers.checkpoints import Checkpoints
+from zoo.batch import Batch
 from zoo.errors import RequestError
 
 #: Options that let each differ from plain descent by far more than rounding, in two steps.
@@ -56,7 +58,7 @@ class TestEveryDynamics:
         config.dynamics_options.critic_steps = 2 if name == "consensus" else 1
 
         def moved(strategy):
-            gan = build(config, strategy=strategy).gan
+            gan = build(config, strategy=strategy).model
             replicas = strategy.num_replicas_in_sync if strategy else 1
 
             def piece(step, draw):
@@ -73,7 +75,7 @@ class TestEveryDynamics:
             if strategy is not None:
                 step = tf.function(step, autograph=False)
             for number in range(2):
-                step(*(piece(number, draw) for draw in range(gan.dynamics.batches_per_step)))
+                step(*(piece(number, draw) for draw in range(gan.batches_per_step)))
             return floats(gan)
 
         for one, two in zip(moved(None), moved(two_replicas)):
@@ -89,10 +91,10 @@ class TestEveryDynamics:
             # Eager where not compiled: tracing takes longer than these steps do.
             step = tf.function(gan.train_step, autograph=False, jit_compile=True) if jit_compile else gan.train_step
             for number in numbers:
-                logs = step(tuple(tf.constant(points(10 * number + k)) for k in range(gan.dynamics.batches_per_step)))
+                logs = step(tuple(tf.constant(points(10 * number + k)) for k in range(gan.batches_per_step)))
             assert all(np.isfinite(value) for value in logs.values())
 
-        plain, compiled, resumed = (build(config).gan for _ in range(3))
+        plain, compiled, resumed = (build(config).model for _ in range(3))
         steps(plain, range(3))
         steps(compiled, range(3), jit_compile=True)
         for one, other in zip(floats(plain), floats(compiled)):
@@ -110,7 +112,7 @@ class Reference:
     DELTA = 1e-6
 
     def __init__(self, gan, real, rng):
-        self.gan, self.real, self.players = gan, tf.constant(real), (gan.critic, gan.generator)
+        self.model, self.real, self.players = gan, tf.constant(real), (gan.critic, gan.generator)
         self.variables = [variable for player in self.players for variable in player.trainable_variables]
         self.of_critic = sum(int(np.prod(variable.shape)) for variable in gan.critic.trainable_variables)
         direction = rng.normal(size=self.weights().size)
@@ -127,9 +129,9 @@ class Reference:
     def loss(self, player, weights):
         """L_D (player 0) or L_G (1), and its gradient by the player's own weights, zero at the other's."""
         self.assign(weights)
-        noise, total = self.gan.noise(len(self.real)), (self.gan.critic_total_loss, self.gan.generator_total_loss)
+        noise, total = self.model.noise(len(self.real)), (self.model.critic_total_loss, self.model.generator_total_loss)
         with tf.GradientTape() as tape:
-            value = total[player](self.real, self.gan.generate(noise), noise)
+            value = total[player](Batch(self.real), self.model.generate(noise), noise)
         variables = [variable.value for variable in self.players[player].trainable_variables]
         gradients = tape.gradient(value, variables, unconnected_gradients="zero")
         flat, whole = np.concatenate([gradient.numpy().ravel() for gradient in gradients]), np.zeros(weights.size)
@@ -169,12 +171,11 @@ def test_every_dynamics_moves_as_its_equation_says_in_every_two_player_game(obje
     config.update(GAMES[objective])
     if objective == "wasserstein":
         config.objective_options.clip = 0.0  # A projected weight has not moved by its gradient.
-    gan = build(config).gan
+    gan = build(config).model
     # A third player, such as an encoder, moves outside of the dynamics, and stays where it is.
     for player, rate in (("generator", 1.0), ("critic", 1.0), ("encoder", 0.0)):
-        if hasattr(gan, player):
-            setattr(gan, f"{player}_optimizer", keras.optimizers.SGD(rate))
-            getattr(gan, f"{player}_optimizer").build(getattr(gan, player).trainable_variables)
+        if player in gan.players:
+            gan.players[player].prepare(keras.optimizers.SGD(rate), gan.distribute_strategy)
     real = points(0).astype(np.float64)
     reference = Reference(gan, real, np.random.default_rng(1))
     start, along = reference.weights(), reference.direction
@@ -224,15 +225,11 @@ def test_every_dynamics_moves_as_its_equation_says_in_every_two_player_game(obje
 
 @pytest.mark.parametrize("objective", sorted(set(objectives.METHODS.names()) - set(GAMES)))
 @pytest.mark.parametrize("name", [name for name in OPTIONS if name != "alternating"])
-def test_a_game_of_other_players_is_refused_with_the_reason(objective, name):
-    import zoo
-    from zoo.densities import Gaussian
-
-    generator = Gaussian((2,)) if "contrastive" in objective else zoo.MLPGenerator((2,), hidden_units=(2,))
+def test_a_game_of_other_players_is_refused_with_the_reason(objective, name, small_config):
+    config = small_config(objective)
+    config.dynamics, config.dynamics_options = name, {}
     with pytest.raises(RequestError, match=f"'{name}' does not compose with '{objective}': it is|there is") as refusal:
-        objectives.METHODS.load(objective)(
-            generator, zoo.MLPDiscriminator((2,), hidden_units=(2,)), dynamics=dynamics.METHODS.load(name)()
-        )
+        building.build(config, data_shape=(2,))
     assert "use alternating" in str(refusal.value)
 
 

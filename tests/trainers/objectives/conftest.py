@@ -7,6 +7,7 @@ import tensorflow as tf
 
 import zoo
 from trainers import objectives
+from zoo.batch import Batch
 from zoo.noise import Noise
 
 
@@ -18,10 +19,9 @@ def _make(name, dim=3, hidden=(5,), generator_hidden=(4,), critic=None, **option
     critic = critic or zoo.MLPDiscriminator((dim,), hidden_units=hidden, activation="tanh", dtype="float64")
     gan = objectives.METHODS.load(name)(generator, critic, **options)
     rng = np.random.default_rng(7)
-    for network in (generator, critic, getattr(gan, "encoder", None), getattr(gan, "manifold_critic", None)):
-        if network is not None:
-            # Biases too: networks that start at zero would hide a term.
-            network.set_weights([rng.normal(size=weight.shape) for weight in network.get_weights()])
+    for network in gan.networks.values():
+        # Biases too: networks that start at zero would hide a term.
+        network.set_weights([rng.normal(size=weight.shape) for weight in network.get_weights()])
     return gan
 
 
@@ -112,14 +112,14 @@ def assert_gradients():
 def assert_replicas_agree(two_replicas):
     """Asserts that loss and gradient are the same over two replicas: assert_replicas_agree(loss, player, *arrays).
 
-    `loss(gan, *arrays)` on the whole batch, against the mean over replicas of it on each half, with the mean gradient.
+    `loss(gan, *batches)` on the whole batch, against the mean over replicas of it on each half, with the mean gradient.
     """
 
     def assert_replicas_agree(build, loss, player, *arrays):
         def step(gan, *pieces):
             with tf.GradientTape() as tape:
-                value = loss(gan, *pieces)
-            return value, gan.gradients(tape, value, getattr(gan, player))
+                value = loss(gan, *map(Batch, pieces))
+            return value, gan.players[player].gradients(tape, value)
 
         alone = build()
         value, gradients = step(alone, *map(tf.constant, arrays))

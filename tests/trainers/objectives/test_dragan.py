@@ -6,6 +6,7 @@ import tensorflow as tf
 
 import zoo
 from export.metrics.tfgan import import_tfgan
+from zoo.batch import Batch
 from zoo.errors import RequestError
 
 
@@ -28,7 +29,7 @@ def test_loss_and_weight_gradient(
         return game + 10.0 * ((norms - 0.7) ** 2).mean()
 
     def loss():
-        return gan.compute_critic_loss(tf.constant(real), tf.constant(fake), noise)
+        return gan.compute_critic_loss(Batch(tf.constant(real)), Batch(tf.constant(fake)), noise)
 
     value, found = weight_gradient(loss, gan.critic)
     weights = gan.critic.get_weights()
@@ -39,7 +40,9 @@ def test_loss_and_weight_gradient(
 
 def test_the_penalty_looks_around_real_examples_only(make, points, noise_of):
     gan, noise, (real, fake) = make("dragan"), noise_of(6), points(6)
-    losses = [gan.compute_critic_loss(tf.constant(real), tf.constant(x), noise) for x in (fake, 3.0 * fake)]
+    losses = [
+        gan.compute_critic_loss(Batch(tf.constant(real)), Batch(tf.constant(x)), noise) for x in (fake, 3.0 * fake)
+    ]
     games = [gan.critic_loss(gan.critic(tf.constant(real)), gan.critic(tf.constant(x))) for x in (fake, 3.0 * fake)]
     np.testing.assert_allclose(losses[0] - losses[1], games[0] - games[1], rtol=1e-10)
     near = around(real, noise)
@@ -53,7 +56,7 @@ def test_two_replicas_scale_by_the_global_batchs_deviation(make, points, assert_
     real[:3] *= 10.0  # the halves' deviations differ
 
     def loss(gan, real, fake):
-        return gan.compute_critic_loss(real, fake, gan.noise(tf.shape(real)[0]))
+        return gan.compute_critic_loss(real, fake, gan.noise(tf.shape(real.x)[0]))
 
     assert_replicas_agree(lambda: make("dragan"), loss, "critic", real, fake)
 
@@ -72,7 +75,8 @@ def test_a_flat_critic_has_no_nan(make, points, noise_of, weight_gradient):
     gan, (real, fake) = make("dragan", penalty_weight=3.0), points(6)
     gan.critic.set_weights([np.zeros_like(weight) for weight in gan.critic.get_weights()])
     value, gradients = weight_gradient(
-        lambda: gan.compute_critic_loss(tf.constant(real), tf.constant(fake), noise_of(6)), gan.critic
+        lambda: gan.compute_critic_loss(Batch(tf.constant(real)), Batch(tf.constant(fake)), noise_of(6)),
+        gan.critic,
     )
     np.testing.assert_allclose(value, 3.0 + 2.0 * np.log(2.0), rtol=1e-12)
     assert all(np.isfinite(gradient).all() for gradient in gradients)

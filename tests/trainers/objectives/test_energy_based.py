@@ -6,6 +6,7 @@ import tensorflow as tf
 
 import zoo
 from trainers.penalties import pull_away
+from zoo.batch import Batch
 from zoo.errors import RequestError
 
 
@@ -38,7 +39,8 @@ def test_critic_loss_and_weight_gradient(make, points, noise_of, weight_gradient
     weights = gan.critic.get_weights()
     assert energies(weights, fake).min() < 4.0 < energies(weights, fake).max()  # both sides of the hinge
     value, found = weight_gradient(
-        lambda: gan.compute_critic_loss(tf.constant(real), tf.constant(fake), noise_of(8)), gan.critic
+        lambda: gan.compute_critic_loss(Batch(tf.constant(real)), Batch(tf.constant(fake)), noise_of(8)),
+        gan.critic,
     )
     # Oracle: NumPy, float64 rounding; the gradient by central differences.
     np.testing.assert_allclose(value, oracle(*weights), rtol=1e-12)
@@ -55,7 +57,7 @@ def test_generator_loss_and_gradient_with_the_pull_away_term(
         return energies(weights, fake).mean() + 0.7 * by_pairs(fake @ weights[0] + weights[1])
 
     value, found = value_and_gradient(
-        lambda fake: gan.compute_generator_loss(tf.constant(real), fake, noise_of(6)), [fake]
+        lambda fake: gan.compute_generator_loss(Batch(tf.constant(real)), Batch(fake), noise_of(6)), [fake]
     )
     np.testing.assert_allclose(value, oracle(fake), rtol=1e-12)
     assert_gradients(found, differences(oracle, [fake]))
@@ -90,7 +92,7 @@ def test_two_replicas_pull_away_over_all_pairs(make, points, assert_replicas_agr
     latents = np.random.default_rng(5).normal(size=(6, 2))
 
     def loss(gan, real, latents):
-        return gan.compute_generator_loss(real, gan.generator(latents), None)
+        return gan.compute_generator_loss(real, Batch(gan.generator(latents.x)), None)
 
     assert_replicas_agree(lambda: build(make, pull_away_weight=5.0), loss, "generator", real, latents)
 
@@ -99,7 +101,9 @@ def test_a_perfect_reconstruction_has_no_nan(make, points, noise_of, weight_grad
     gan, (real, fake) = build(make), points(4)
     gan.critic.set_weights([np.zeros_like(weight) for weight in gan.critic.get_weights()])
     nothing = tf.zeros_like(tf.constant(real))
-    value, gradients = weight_gradient(lambda: gan.compute_critic_loss(nothing, tf.constant(fake), None), gan.critic)
+    value, gradients = weight_gradient(
+        lambda: gan.compute_critic_loss(Batch(nothing), Batch(tf.constant(fake)), None), gan.critic
+    )
     np.testing.assert_allclose(value, (10.0 - np.linalg.norm(fake, axis=1)).mean(), rtol=1e-12)
     assert all(np.isfinite(gradient).all() for gradient in gradients)
 

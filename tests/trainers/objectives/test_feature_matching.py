@@ -8,6 +8,7 @@ import tensorflow as tf
 import zoo
 from export.metrics.tfgan import import_tfgan
 from trainers.objectives.feature_matching import FeatureMatching
+from zoo.batch import Batch
 
 
 def test_loss_and_gradient_by_the_generated_examples(
@@ -21,7 +22,7 @@ def test_loss_and_gradient_by_the_generated_examples(
         return ((means[0] - means[1]) ** 2).sum()
 
     value, found = value_and_gradient(
-        lambda fake: gan.compute_generator_loss(tf.constant(real), fake, noise_of(6)), [fake]
+        lambda fake: gan.compute_generator_loss(Batch(tf.constant(real)), Batch(fake), noise_of(6)), [fake]
     )
     # Oracle: NumPy, float64 rounding; the gradient by central differences.
     np.testing.assert_allclose(value, oracle(fake), rtol=1e-12)
@@ -37,7 +38,9 @@ def test_means_of_bfloat16_features_are_taken_and_subtracted_in_float32(noise_of
     features = [tf.cast(critic.features(x, training=True), tf.float64).numpy() for x in (real, fake)]
     # Oracle: NumPy on the same features, in float64. Sums of 256 in float32; bfloat16 means would be 1e-2 off.
     expected = ((features[0].mean(0) - features[1].mean(0)) ** 2).sum()
-    np.testing.assert_allclose(gan.compute_generator_loss(real, tf.constant(fake), noise_of(256)), expected, rtol=1e-5)
+    np.testing.assert_allclose(
+        gan.compute_generator_loss(Batch(real), Batch(tf.constant(fake)), noise_of(256)), expected, rtol=1e-5
+    )
 
 
 def test_two_replicas_match_the_means_of_the_global_batch(make, points, assert_replicas_agree):
@@ -45,7 +48,7 @@ def test_two_replicas_match_the_means_of_the_global_batch(make, points, assert_r
     latents = np.random.default_rng(5).normal(size=(6, 2))
 
     def loss(gan, real, latents):
-        return gan.compute_generator_loss(real, gan.generator(latents), None)
+        return gan.compute_generator_loss(real, Batch(gan.generator(latents.x)), None)
 
     assert_replicas_agree(lambda: make("feature_matching"), loss, "generator", real, latents)
 

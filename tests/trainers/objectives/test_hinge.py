@@ -7,6 +7,7 @@ import tensorflow as tf
 
 import zoo
 from trainers import objectives
+from zoo.batch import Batch
 
 
 @pytest.mark.parametrize("scale", [2.0, 50.0])
@@ -34,7 +35,7 @@ def test_weight_gradients_equal_differences(make, points, noise_of, weight_gradi
         return np.maximum(1 - scores[0], 0).mean() + np.maximum(1 + scores[1], 0).mean()
 
     weights = gan.critic.get_weights()
-    value, found = weight_gradient(lambda: gan.compute_critic_loss(real, fake, noise_of(6)), gan.critic)
+    value, found = weight_gradient(lambda: gan.compute_critic_loss(Batch(real), Batch(fake), noise_of(6)), gan.critic)
     np.testing.assert_allclose(value, loss(*weights), rtol=1e-12)
     assert_gradients(found, differences(loss, weights))
 

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 import zoo
+from zoo.batch import Batch
 from zoo.errors import RequestError
 
 
@@ -32,7 +33,8 @@ def test_loss_and_weight_gradient(
         return loss + 0.3 * omega
 
     value, found = weight_gradient(
-        lambda: gan.compute_critic_loss(tf.constant(real), tf.constant(fake), noise_of(6)), gan.critic
+        lambda: gan.compute_critic_loss(Batch(tf.constant(real)), Batch(tf.constant(fake)), noise_of(6)),
+        gan.critic,
     )
     weights = gan.critic.get_weights()
     # Oracle: NumPy; γ is a float32 number. The gradient by central differences: the weights of ‖∇D‖² take part in it.
@@ -49,7 +51,7 @@ def test_images_are_penalised_over_all_their_components(make, noise_of):
     scores = x.numpy().reshape(5, 16) @ kernel + bias
     omega = (((1 - sigmoid(scores)) ** 2).mean() + (sigmoid(scores) ** 2).mean()) * (kernel**2).sum()
     game = np.logaddexp(0, -scores).mean() + np.logaddexp(0, scores).mean() - 2 * np.log(2)
-    np.testing.assert_allclose(gan.compute_critic_loss(x, x, noise_of(5)), game + 0.05 * omega, rtol=1e-7)
+    np.testing.assert_allclose(gan.compute_critic_loss(Batch(x), Batch(x), noise_of(5)), game + 0.05 * omega, rtol=1e-7)
 
 
 def gaussian_expectation(values, mean, scale):

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from export.metrics.tfgan import import_tfgan
+from zoo.batch import Batch
 from zoo.errors import RequestError
 
 
@@ -24,7 +25,8 @@ def test_loss_and_weight_gradient(
     slack = margins + penalised_critic(weights, real)[0] - penalised_critic(weights, fake)[0]
     assert slack.min() < -0.01 < 0.01 < slack.max()  # both sides of the hinge, and no example on it
     value, found = weight_gradient(
-        lambda: gan.compute_critic_loss(tf.constant(real), tf.constant(fake), noise_of(8)), gan.critic
+        lambda: gan.compute_critic_loss(Batch(tf.constant(real)), Batch(tf.constant(fake)), noise_of(8)),
+        gan.critic,
     )
     # Oracle: NumPy, float64 rounding; the gradient by central differences.
     np.testing.assert_allclose(value, oracle(*weights), rtol=1e-12)

@@ -8,7 +8,9 @@ import tensorflow as tf
 import zoo
 from trainers import objectives
 from trainers.dynamics.simultaneous import Simultaneous
-from trainers.techniques import InstanceNoise
+from trainers.techniques.base import Technique
+from trainers.techniques.instance_noise import InstanceNoise
+from trainers.techniques.weight_clipping import WeightClipping
 from zoo.errors import RequestError
 from zoo.layers import set_reference
 from zoo.noise import Noise
@@ -24,18 +26,20 @@ def minimax(critic, real, fake):
     return np.logaddexp(0, -apply(critic, real)).mean() + np.logaddexp(0, apply(critic, fake)).mean()
 
 
-def squared_scores(critic, real, fake, noise):
-    """As a penalty: one by which the weights can tell on what examples it was taken."""
-    return 0.25 * tf.reduce_mean(critic(real) ** 2) + 0.5 * tf.reduce_mean(critic(fake) ** 2)
+class SquaredScores(Technique):
+    """A penalty by which the weights can tell on what examples it was taken."""
+
+    def critic_penalty(self, critic, real, fake, noise, step):
+        return 0.25 * tf.reduce_mean(critic(real.x) ** 2) + 0.5 * tf.reduce_mean(critic(fake.x) ** 2)
 
 
-#: Every technique of the critic's, and the bound that it holds weights to.
-TECHNIQUES = {"instance_noise": InstanceNoise(0.5, 10), "penalties": (squared_scores,), "weight_clip": 0.6}
+#: A technique of each kind.
+TECHNIQUES = InstanceNoise(0.5, 10), SquaredScores(), WeightClipping(0.6)
 
 
-@pytest.mark.parametrize("techniques", [{}, TECHNIQUES], ids=["plain", "with techniques"])
+@pytest.mark.parametrize("techniques", [(), TECHNIQUES], ids=["plain", "with techniques"])
 def test_a_step_is_the_manifold_step_then_the_diffusion_step(techniques, make, points, differences):
-    options = {"hidden": (), "generator_hidden": (), "mode_weight": 0.3, **techniques}
+    options = {"hidden": (), "generator_hidden": (), "mode_weight": 0.3, "techniques": techniques}
     gan, (real, _) = make("manifold_diffusion", **options), points(6)
     gan.compile(keras.optimizers.SGD(RATE), keras.optimizers.SGD(RATE))
     players = gan.manifold_critic, gan.encoder, gan.generator, gan.critic
@@ -62,7 +66,7 @@ def test_a_step_is_the_manifold_step_then_the_diffusion_step(techniques, make, p
         return ((real - made) ** 2).mean() + 0.3 * np.logaddexp(0, -scores).mean()
 
     # Oracle: Che et al. 2016, algorithm 1, in NumPy by central differences, each move at what the last one left.
-    bound = techniques.get("weight_clip", np.inf)
+    bound = 0.6 if techniques else np.inf
     sides = seen(real, "real", drawn), seen(apply(generator, apply(encoder, real)), "reconstructed", drawn)
     losses = [game(first, *sides)]
     first = moved(lambda *critic: game(critic, *sides), first, bound)
@@ -108,9 +112,9 @@ def test_every_optimizer_moves_once_a_step_and_is_checkpointed(make):
     gan.fit(
         tf.data.Dataset.from_tensor_slices(np.random.default_rng(0).normal(size=(3, 6, 3))), verbose=0, shuffle=False
     )
-    optimizers = gan.generator_optimizer, gan.critic_optimizer, gan.encoder_optimizer, gan.manifold_optimizer
-    assert [int(optimizer.iterations) for optimizer in optimizers] == [3, 3, 3, 3]
-    assert {"encoder_optimizer", "manifold_optimizer"} <= set(gan._trackable_children())
+    assert list(gan.players) == ["manifold_critic", "encoder", "critic", "generator"]
+    assert [int(player.optimizer.iterations) for player in gan.players.values()] == [3, 3, 3, 3]
+    assert {f"{name}_optimizer" for name in gan.players} <= set(gan.state())
 
 
 def test_wrong_requests_are_refused(make):

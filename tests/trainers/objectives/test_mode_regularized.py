@@ -9,7 +9,8 @@ import zoo
 from trainers import objectives
 from trainers.checkpoints import Checkpoints
 from trainers.dynamics.alternating import Alternating
-from trainers.techniques import InstanceNoise
+from trainers.techniques.instance_noise import InstanceNoise
+from zoo.batch import Batch
 from zoo.errors import RequestError
 from zoo.noise import Noise
 
@@ -47,17 +48,18 @@ def test_generator_and_encoder_losses_and_gradients(
     x = tf.constant(real)
     # Oracle: NumPy, float64 rounding; gradients by central differences.
     value, found = weight_gradient(
-        lambda: gan.generator_total_loss(x, gan.generator(tf.constant(latents)), noise_of(6)), gan.generator
+        lambda: gan.generator_total_loss(Batch(x), Batch(gan.generator(tf.constant(latents))), noise_of(6)),
+        gan.generator,
     )
     np.testing.assert_allclose(value, of_generator(*weights), rtol=1e-12)
     assert_gradients(found, differences(of_generator, weights)[:2])
-    value, found = weight_gradient(lambda: gan.encoder_loss(x, gan.critic, noise_of(6)), gan.encoder)
+    value, found = weight_gradient(lambda: gan.encoder_loss(Batch(x), gan.critic, noise_of(6)), gan.encoder)
     np.testing.assert_allclose(value, of_encoder(*weights), rtol=1e-12)
     assert_gradients(found, differences(of_encoder, weights)[2:])
 
 
 def test_instance_noise_is_on_all_that_the_critic_sees_and_on_nothing_else(make, points, noise_of):
-    gan = linear(make, reconstruction_weight=0.7, mode_weight=0.3, instance_noise=InstanceNoise(0.5, 10))
+    gan = linear(make, reconstruction_weight=0.7, mode_weight=0.3, techniques=[InstanceNoise(0.5, 10)])
     (real, fake), noise = points(6), noise_of(6)
     of_fake, of_reconstructed = (
         0.5 * noise.normal(f"instance noise {kind}", [3]).numpy().astype(np.float64)
@@ -67,10 +69,10 @@ def test_instance_noise_is_on_all_that_the_critic_sees_and_on_nothing_else(make,
     generator, encoder, critic = (player.get_weights() for player in (gan.generator, gan.encoder, gan.critic))
     # Oracle: NumPy. The reconstruction is compared with the clean example in both moves.
     expected = encoder_loss(generator, encoder, critic, real, 0.7, 0.3, of_reconstructed)
-    found = gan.encoder_loss(tf.constant(real), gan.critic, noise)
+    found = gan.encoder_loss(Batch(tf.constant(real)), gan.critic, noise)
     np.testing.assert_allclose(found, expected, rtol=1e-12)
     expected += np.logaddexp(0, -apply(critic, fake + of_fake)).mean()
-    found = gan.generator_total_loss(tf.constant(real), tf.constant(fake), noise)
+    found = gan.generator_total_loss(Batch(tf.constant(real)), Batch(tf.constant(fake)), noise)
     np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
@@ -81,7 +83,7 @@ def test_the_generator_is_rewarded_where_the_critic_finds_reconstructions_real(m
     losses = []
     for shift in (0.0, 3.0):
         gan.critic.set_weights([kernel, bias + shift])  # everything looks more real
-        losses.append(float(gan.encoder_loss(tf.constant(real), gan.critic, noise_of(6))))
+        losses.append(float(gan.encoder_loss(Batch(tf.constant(real)), gan.critic, noise_of(6))))
     assert losses[1] < losses[0]
 
 
@@ -89,7 +91,7 @@ def test_a_step_moves_the_encoder_first_by_an_optimizer_of_its_own(make, points,
     gan, (real, _) = linear(make), points(6)
     # The encoder's is like the generator's, which is not the critic's.
     gan.compile(keras.optimizers.SGD(RATE), keras.optimizers.SGD(2.0 * RATE))
-    assert gan.encoder_optimizer is not gan.generator_optimizer
+    assert gan.players["encoder"].optimizer is not gan.players["generator"].optimizer
     generator, encoder, critic = (player.get_weights() for player in (gan.generator, gan.encoder, gan.critic))
     gan.fit(tf.data.Dataset.from_tensors(real), verbose=0, shuffle=False)
 
@@ -141,11 +143,11 @@ def test_a_checkpoint_holds_the_encoder_and_its_optimizer(make, tmp_path):
     Checkpoints(tmp_path).save(trained)
     assert Checkpoints(tmp_path).restore_newest(fresh) == 2
     for part in ("encoder", "encoder_optimizer"):
-        one, other = getattr(trained, part).variables, getattr(fresh, part).variables
+        one, other = trained.state()[part].variables, fresh.state()[part].variables
         assert len(one) == len(other) > 0
         for a, b in zip(one, other):
             np.testing.assert_array_equal(a, b)
-    assert int(fresh.encoder_optimizer.iterations) == 2
+    assert int(fresh.players["encoder"].optimizer.iterations) == 2
 
 
 def test_the_encoder_follows_the_critics_layers_but_not_its_tricks():
@@ -183,7 +185,7 @@ def test_reconstructions_leave_the_statistics_that_samples_are_drawn_with(make, 
     @tf.function(autograph=False)
     def after(reconstruct):
         generator(tf.constant(latents), training=True)
-        made = gan.reconstruct(tf.constant(real)) if reconstruct else 0.0
+        made = gan.reconstruct(Batch(tf.constant(real))).x if reconstruct else 0.0
         return made, [tf.identity(tf.convert_to_tensor(each)) for each in generator.non_trainable_variables]
 
     start = [each.numpy() for each in generator.non_trainable_variables]

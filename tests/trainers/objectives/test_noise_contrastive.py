@@ -8,9 +8,6 @@ from scipy import stats
 
 import zoo
 from trainers import objectives
-from trainers.dynamics.alternating import Alternating
-from trainers.dynamics.simultaneous import Simultaneous
-from trainers.techniques import ZeroCentred
 from zoo.errors import RequestError
 
 
@@ -41,9 +38,7 @@ def test_loss_and_weight_gradient(weight_gradient, differences, assert_gradients
         r, s = (density.logpdf(x) - noise.logpdf(x) for x in (real, contrast))
         return np.logaddexp(0, -r).mean() + np.logaddexp(0, s).mean()
 
-    value, found = weight_gradient(
-        lambda: gan.compute_critic_loss(tf.constant(real), tf.constant(contrast), None), model
-    )
+    value, found = weight_gradient(lambda: gan.contrastive_loss(tf.constant(real), tf.constant(contrast)), model)
     weights = [variable.numpy() for variable in model.trainable_variables]
     # Oracle: SciPy's densities, float64 rounding; the gradient by central differences.
     np.testing.assert_allclose(value, oracle(*weights), rtol=1e-12)
@@ -59,8 +54,8 @@ def test_the_expected_gradient_is_zero_where_the_model_is_the_data():
         set_gaussian(gan.generator, [mean], np.array([[scale]]))
         variables = [variable.value for variable in gan.generator.trainable_variables]
         with tf.GradientTape() as tape:
-            real, contrast = (gan.critic(tf.constant(x[:, None])) for x in (0.4 + 0.7 * nodes, nodes))
-            losses = [gan.critic_loss(a[None], b[None]) for a, b in zip(tf.unstack(real), tf.unstack(contrast))]
+            pairs = zip(tf.constant((0.4 + 0.7 * nodes)[:, None, None]), tf.constant(nodes[:, None, None]))
+            losses = [gan.contrastive_loss(real, contrast) for real, contrast in pairs]
             loss = tf.reduce_sum(tf.stack(losses) * weights / weights.sum())
         gradients = tape.gradient(loss, variables, unconnected_gradients="zero")
         sizes.append(max(np.abs(gradient).max() for gradient in gradients))
@@ -77,22 +72,22 @@ def test_the_noise_is_drawn_with_its_mean_and_scale():
     np.testing.assert_allclose(gan.contrast_log_density(0.5 + 2.0 * normal), found, rtol=1e-12)
 
 
-def test_a_step_moves_the_model_once_on_each_batch_with_noise_of_its_own(weight_gradient):
-    gan, twin = (build(dynamics=Alternating(critic_steps=2), noise_mean=0.3, seed=4) for _ in range(2))
+def test_steps_move_the_model_with_noise_of_their_own(weight_gradient):
+    gan, twin = (build(noise_mean=0.3, seed=4) for _ in range(2))
     gan.compile(keras.optimizers.SGD(0.5))
-    batches = np.random.default_rng(0).normal(1.0, 2.0, (2, 6, 2))
-    logs = gan.train_step(tuple(batches))
-    for draw, real in enumerate(batches):
-        contrast, x = twin.contrast(twin.noise(6, draw)), tf.constant(real)
+    for real in np.random.default_rng(0).normal(1.0, 2.0, (2, 6, 2)):
+        contrast, x = twin.contrast(twin.noise(6)), tf.constant(real)
         cost = -tf.reduce_mean(twin.generator.log_density(x))
         # The loss is pinned by SciPy above; here it is the order of the moves.
-        value, gradients = weight_gradient(lambda x=x, c=contrast: twin.compute_critic_loss(x, c, None), twin.generator)
+        value, gradients = weight_gradient(lambda x=x, c=contrast: twin.contrastive_loss(x, c), twin.generator)
         for variable, gradient in zip(twin.generator.trainable_variables, gradients):
             variable.assign(variable - 0.5 * gradient)
+        twin.step.assign_add(1)
+        logs = gan.train_step((x,))
     for one, other in zip(gan.generator.get_weights(), twin.generator.get_weights()):
         np.testing.assert_allclose(one, other, rtol=1e-12)
     norm = np.sqrt(sum((gradient**2).sum() for gradient in gradients))
-    found = [logs[key] for key in ("critic_loss", "generator_loss", "generator_gradient_norm")]
+    found = [logs[key] for key in ("generator_loss", "negative_log_likelihood", "generator_gradient_norm")]
     np.testing.assert_allclose(found, [value, cost, norm], rtol=1e-12)
 
 
@@ -102,25 +97,49 @@ def test_it_fits_a_gaussian_and_samples_it():
     gan = build(zoo.Gaussian((2,)), noise_scale=1.5, ema_decay=0.9)
     gan.compile(keras.optimizers.Adam(0.02))
     history = gan.fit(tf.data.Dataset.from_tensor_slices(points.astype(np.float32)), verbose=0, shuffle=False).history
-    assert set(history) == {"critic_loss", "generator_loss", "generator_gradient_norm"}
+    assert set(history) == {"generator_loss", "negative_log_likelihood", "generator_gradient_norm"}
     np.testing.assert_allclose(gan.generator.mean, mean, atol=0.05)
     samples = gan.sample(range(4000)).numpy()
     # 4,000 samples: standard errors of about 0.015.
     np.testing.assert_allclose(np.cov(samples.T), factor @ factor.T, atol=0.1)
     # The logged cost is the negative log-likelihood, here near the data's entropy.
     entropy = np.log(2 * np.pi * np.e) + np.log(0.6 * 0.8)
-    np.testing.assert_allclose(history["generator_loss"][-1], entropy, atol=0.1)
+    np.testing.assert_allclose(history["negative_log_likelihood"][-1], entropy, atol=0.1)
 
 
-def test_the_classifier_has_no_weights_of_its_own():
+def test_the_density_is_the_only_player_and_network():
     gan = build()
     gan.compile()
-    assert gan.critic.variables == []
-    x = tf.random.normal([5, 2], dtype=tf.float64)
-    np.testing.assert_array_equal(gan.critic(x), gan.log_ratio(x))
+    assert (list(gan.networks), list(gan.players)) == (["generator"], ["generator"])
     assert len(gan.trainable_variables) == len(gan.generator.trainable_variables) * 2  # and the average's
-    with pytest.raises(NotImplementedError, match="NoiseContrastive defines no generator_loss"):
-        gan.generator_loss(tf.zeros([1, 1]))
+    with pytest.raises(TypeError, match="NoiseContrastive has no player 'critic'; it has generator"):
+        gan.compile(critic_optimizer=keras.optimizers.SGD(0.1))
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        (
+            {"dynamics": "simultaneous"},
+            "config.dynamics: 'simultaneous' does not compose with 'noise_contrastive'",
+        ),
+        (
+            {"dynamics_options.critic_steps": 2},
+            "config.dynamics_options.critic_steps: 2; .* trains no critic, use 1",
+        ),
+        (
+            {"techniques.zero_centred": {"weight": 1.0}},
+            "config.techniques.zero_centred: 'noise_contrastive': it trains no critic; leave it out",
+        ),
+    ],
+)
+def test_parts_that_need_a_critic_are_refused(changes, message, small_config):
+    from trainers import build as building
+
+    config = small_config("noise_contrastive")
+    config.update_from_flattened_dict(changes)
+    with pytest.raises(RequestError, match=message):
+        building.build(config, data_shape=(2,))
 
 
 def test_wrong_requests_are_refused():
@@ -132,9 +151,3 @@ def test_wrong_requests_are_refused():
         build(noise_scale=0)
     with pytest.raises(RequestError, match=r"config.objective_options.noise_mean: 'left'; expected a number"):
         build(noise_mean="left")
-    with pytest.raises(
-        RequestError, match=r"'simultaneous' does not compose with 'noise_contrastive': there is one player"
-    ):
-        build(dynamics=Simultaneous())
-    with pytest.raises(RequestError, match=r"config.penalties: noise_contrastive trains no critic; leave it out"):
-        build(penalties=[ZeroCentred()])

@@ -7,7 +7,8 @@ import tensorflow as tf
 
 import zoo
 from trainers.objectives.wasserstein import Wasserstein
-from trainers.techniques import InstanceNoise
+from trainers.techniques.instance_noise import InstanceNoise
+from zoo.batch import Batch
 from zoo.errors import RequestError
 from zoo.noise import Noise
 
@@ -28,14 +29,15 @@ def draw(kind, noise, shape):
 def test_the_deviation_falls_linearly_to_zero(step, left):
     noise = Noise.of_step(0, tf.constant(step, tf.int64), 4)
     x = np.random.default_rng(0).normal(size=(4, 2, 2, 1))
-    found = InstanceNoise(0.4, 100)(tf.constant(x), "real", noise, keras.Variable(step, dtype="int64"))
-    np.testing.assert_allclose(found, x + 0.4 * left * draw("real", noise, [2, 2, 1]), rtol=1e-12)
+    found = InstanceNoise(0.4, 100).view(Batch(tf.constant(x)), "real", noise, tf.constant(step, tf.int64))
+    np.testing.assert_allclose(found.x, x + 0.4 * left * draw("real", noise, [2, 2, 1]), rtol=1e-12)
 
 
 def test_real_and_generated_examples_and_the_draws_of_a_step_get_noise_of_their_own():
-    noise, step, zeros = Noise.of_step(0, tf.constant(3, tf.int64), 4096), keras.Variable(0, dtype="int64"), tf.zeros
+    noise, step = Noise.of_step(0, tf.constant(3, tf.int64), 4096), tf.constant(0, tf.int64)
     part = InstanceNoise(2.0, 10)
-    draws = [part(zeros([4096, 3]), kind, noise.fold_in(k), step) for kind in ("real", "fake") for k in (0, 1)]
+    zeros = Batch(tf.zeros([4096, 3]))
+    draws = [part.view(zeros, kind, noise.fold_in(k), step).x for kind in ("real", "fake") for k in (0, 1)]
     draws.append(noise.normal("latents", [3]))
     correlations = np.corrcoef([np.ravel(values) for values in draws])
     # Five standard errors of the correlation, and of the deviation, of 12,288 pairs.
@@ -44,7 +46,7 @@ def test_real_and_generated_examples_and_the_draws_of_a_step_get_noise_of_their_
 
 
 def test_both_losses_see_the_noisy_examples_and_the_generator_learns_through_it():
-    gan = Wasserstein(*networks(), clip=0.0, instance_noise=InstanceNoise(0.5, 10))
+    gan = Wasserstein(*networks(), clip=0.0, techniques=[InstanceNoise(0.5, 10)])
     gan.step.assign(4)
     noise = gan.noise(6)
     real = np.random.default_rng(0).normal(size=(6, 3))
@@ -58,8 +60,8 @@ def test_both_losses_see_the_noisy_examples_and_the_generator_learns_through_it(
 
     with tf.GradientTape() as tape:
         fake = gan.generate(noise)
-        generator_loss = gan.generator_total_loss(tf.constant(real), fake, noise)
-    critic_loss = gan.critic_total_loss(tf.constant(real), fake, noise)
+        generator_loss = gan.generator_total_loss(Batch(tf.constant(real)), fake, noise)
+    critic_loss = gan.critic_total_loss(Batch(tf.constant(real)), fake, noise)
     np.testing.assert_allclose(critic_loss, scores(noisy_fake).mean() - scores(noisy_real).mean(), rtol=1e-12)
     np.testing.assert_allclose(generator_loss, -scores(noisy_fake).mean(), rtol=1e-12)
     # By hand: the slope of the critic at the noisy examples, carried to the generator's weights.
@@ -74,24 +76,26 @@ def test_without_it_the_losses_are_the_plain_ones():
     real, noise = tf.constant(np.random.default_rng(0).normal(size=(6, 3))), plain.noise(6)
     fake = plain.generate(noise)
     np.testing.assert_array_equal(
-        plain.critic_total_loss(real, fake, noise), plain.compute_critic_loss(real, fake, noise)
+        plain.critic_total_loss(Batch(real), fake, noise),
+        plain.compute_critic_loss(Batch(real), fake, noise),
     )
 
 
 def test_the_config_gives_a_share_of_the_run(small_config, build):
-    config = small_config(changes={"train.steps": 80, "instance_noise.std": 0.3, "instance_noise.until": 0.25})
-    assert build(config).gan.instance_noise == InstanceNoise(0.3, 20)
-    assert build(small_config()).gan.instance_noise is None
+    config = small_config(changes={"train.steps": 80, "techniques.instance_noise": {"std": 0.3, "until": 0.25}})
+    assert build(config).model.techniques == (InstanceNoise(0.3, 20),)
+    assert build(small_config()).model.techniques == ()
 
 
 @pytest.mark.parametrize(
     "changes, message",
     [
-        ({"instance_noise.std": -0.1}, "config.instance_noise.std: -0.1; expected a number, 0 or more"),
-        ({"instance_noise.until": 1.5}, "config.instance_noise.until: 1.5; expected a share of the run"),
-        ({"instance_noise.until": 0.0}, "config.instance_noise.until: 0.0; expected a share of the run"),
+        ({"std": -0.1}, "std: -0.1; expected a number, 0 or more"),
+        ({"until": 1.5}, "until: 1.5; expected a share of the run"),
+        ({"until": 0.0}, "until: 0.0; expected a share of the run"),
+        ({"sigma": 0.1}, "sigma: no option of instance_noise, which takes std, until"),
     ],
 )
 def test_wrong_requests_are_refused(changes, message, small_config, build):
-    with pytest.raises(RequestError, match=message):
-        build(small_config(changes=changes))
+    with pytest.raises(RequestError, match=f"config.techniques.instance_noise.{message}"):
+        build(small_config(changes={"techniques.instance_noise": changes}))

@@ -9,10 +9,20 @@ import zoo
 from trainers import techniques
 from trainers.objectives.least_squares import LeastSquares
 from trainers.objectives.wasserstein_gp import WassersteinGP
+from trainers.techniques.base import PLACES
+from trainers.techniques.gradient_norm import GradientNorm
+from trainers.techniques.instance_noise import InstanceNoise
+from trainers.techniques.zero_centred import ZeroCentred
+from zoo.batch import Batch
 from zoo.errors import RequestError
 from zoo.noise import Noise
 
 BATCH, DIM, HIDDEN = 5, 3, 4
+
+
+def read(entries):
+    """The techniques of a list of options, each under a key of its own."""
+    return techniques.read({f"penalty {index}": entry for index, entry in enumerate(entries)}, 10)
 
 
 def networks(**options):
@@ -54,8 +64,8 @@ def value(entry, weights, points):
 
 
 ENTRIES = [
-    *({"name": "gradient_norm", "weight": 3.0, "at": at, "target": 0.7} for at in techniques.PLACES),
-    *({"name": "zero_centred", "weight": 3.0, "at": at} for at in techniques.PLACES),
+    *({"name": "gradient_norm", "weight": 3.0, "at": at, "target": 0.7} for at in PLACES),
+    *({"name": "zero_centred", "weight": 3.0, "at": at} for at in PLACES),
 ]
 
 
@@ -63,14 +73,14 @@ ENTRIES = [
     "entries", [*([entry] for entry in ENTRIES), ENTRIES], ids=lambda e: "+".join(x["at"] for x in e)
 )
 def test_what_they_add_to_the_critics_loss_and_its_weight_gradient(entries):
-    gan = LeastSquares(*networks(), penalties=techniques.read_penalties(entries))
+    gan = LeastSquares(*networks(), techniques=read(entries))
     real, fake = examples()
     rng = np.random.default_rng(2)
     weights = [rng.normal(size=weight.shape) for weight in gan.critic.get_weights()]
     gan.critic.set_weights(weights)
     variables = [variable.value for variable in gan.critic.trainable_variables]
     with tf.GradientTape() as tape:
-        arguments = tf.constant(real), tf.constant(fake), step_noise()
+        arguments = Batch(tf.constant(real)), Batch(tf.constant(fake)), step_noise()
         added = gan.critic_total_loss(*arguments) - gan.compute_critic_loss(*arguments)
     found = tape.gradient(added, variables, unconnected_gradients="zero")
 
@@ -92,11 +102,11 @@ def test_what_they_add_to_the_critics_loss_and_its_weight_gradient(entries):
 
 
 def test_they_look_at_the_critic_where_it_sees_the_examples():
-    noisy = techniques.InstanceNoise(0.5, 10)
-    gan = LeastSquares(*networks(), penalties=techniques.read_penalties(ENTRIES), instance_noise=noisy)
+    noisy = InstanceNoise(0.5, 10)
+    gan = LeastSquares(*networks(), techniques=(noisy, *read(ENTRIES)))
     gan.step.assign(4)
     real, fake = examples()
-    found = gan.critic_total_loss(tf.constant(real), tf.constant(fake), step_noise())
+    found = gan.critic_total_loss(Batch(tf.constant(real)), Batch(tf.constant(fake)), step_noise())
     # Six tenths of the noise are left at step 4 of 10.
     real, fake = (
         x + 0.3 * step_noise().normal(f"instance noise {kind}", [DIM]).numpy().astype(np.float64)
@@ -110,26 +120,26 @@ def test_they_look_at_the_critic_where_it_sees_the_examples():
 
 
 def test_wasserstein_with_the_part_is_wasserstein_gp():
-    (part,) = techniques.read_penalties([{"name": "gradient_norm"}])
-    assert part == techniques.GradientNorm(10.0, "interpolates", 1.0)
+    (part,) = techniques.read({"gradient_norm": {"weight": None}}, 10)
+    assert part == GradientNorm(10.0, "interpolates", target=1.0)
     real, fake = (tf.constant(x) for x in examples())
-    own, parts = WassersteinGP(*networks()), WassersteinGP(*networks(), penalty_weight=0.0, penalties=(part,))
-    one, other = (gan.critic_total_loss(real, fake, step_noise()) for gan in (own, parts))
+    own, parts = WassersteinGP(*networks()), WassersteinGP(*networks(), penalty_weight=0.0, techniques=(part,))
+    one, other = (gan.critic_total_loss(Batch(real), Batch(fake), step_noise()) for gan in (own, parts))
     np.testing.assert_allclose(one, other, rtol=1e-12)
 
 
 def test_the_generators_loss_has_none():
-    gan = LeastSquares(*networks(), penalties=techniques.read_penalties(ENTRIES))
-    arguments = (*(tf.constant(x) for x in examples()), step_noise())
+    gan = LeastSquares(*networks(), techniques=read(ENTRIES))
+    arguments = (*(Batch(tf.constant(x)) for x in examples()), step_noise())
     np.testing.assert_array_equal(gan.generator_total_loss(*arguments), gan.compute_generator_loss(*arguments))
 
 
 def test_a_flat_critic_has_no_nan_and_r1_keeps_its_curvature():
-    gan = LeastSquares(*networks(), penalties=techniques.read_penalties(ENTRIES))
+    gan = LeastSquares(*networks(), techniques=read(ENTRIES))
     gan.critic.set_weights([np.zeros_like(weight) for weight in gan.critic.get_weights()])
     variables = [variable.value for variable in gan.critic.trainable_variables]
     with tf.GradientTape() as tape:
-        loss = gan.critic_total_loss(*(tf.constant(x) for x in examples()), step_noise())
+        loss = gan.critic_total_loss(*(Batch(tf.constant(x)) for x in examples()), step_noise())
     assert all(np.all(np.isfinite(gradient)) for gradient in tape.gradient(loss, variables))
     # ½ E‖∇D‖² of a linear critic is ½‖w‖²: its Hessian at w = 0 is the identity, not nothing.
     from trainers.penalties import zero_centred_penalty
@@ -139,7 +149,7 @@ def test_a_flat_critic_has_no_nan_and_r1_keeps_its_curvature():
     weight = critic.trainable_variables[0].value
     with tf.GradientTape() as outer:
         with tf.GradientTape() as inner:
-            penalty = zero_centred_penalty(critic, tf.constant(examples()[0]))
+            penalty = zero_centred_penalty(critic, Batch(tf.constant(examples()[0])))
         gradient = tf.reshape(inner.gradient(penalty, weight), [-1])
     np.testing.assert_allclose(np.reshape(outer.jacobian(gradient, weight), [DIM, DIM]), np.eye(DIM), rtol=1e-12)
 
@@ -147,24 +157,57 @@ def test_a_flat_critic_has_no_nan_and_r1_keeps_its_curvature():
 @pytest.mark.parametrize(
     "entries, message",
     [
-        ({"name": "gradient_norm"}, r"config.penalties: .*; expected a tuple of dicts"),
+        ({"gradient_norm": 10.0}, "gradient_norm: 10.0; expected a dict of options"),
+        ({"gradient_nrm": {}}, "gradient_nrm: 'gradient_nrm' is no technique; did you mean 'gradient_norm'"),
+        ({"r2": {"name": "zero_centered"}}, "r2.name: 'zero_centered' is no technique; did you mean 'zero_centred'"),
         (
-            ["gradient_norm"],
-            r"config.penalties\[0\]: 'gradient_norm'; expected a dict with a name, one of gradient_norm",
+            {"zero_centred": {"target": 1.0}},
+            "zero_centred.target: no option of zero_centred, which takes weight, at, every",
         ),
-        ([{"name": "gradient_nrm"}], r"config.penalties\[0\].name: 'gradient_nrm' is no penalty; did you mean 'grad"),
-        ([{"name": "zero_centred", "target": 1.0}], r"\[0\].target: no option of zero_centred, which takes weight, at"),
-        (
-            [{"name": "zero_centred"}, {"name": "zero_centred", "weight": -1}],
-            r"\[1\].weight: -1; expected a number, 0 or",
-        ),
-        ([{"name": "gradient_norm", "at": "reel"}], r"\[0\].at: 'reel' is no place; did you mean 'real'"),
-        ([{"name": "gradient_norm", "target": "one"}], r"\[0\].target: 'one'; expected a number, 0 or more"),
+        ({"r2": {"name": "zero_centred", "weight": -1}}, "r2.weight: -1; expected a number, 0 or"),
+        ({"gradient_norm": {"at": "reel"}}, "gradient_norm.at: 'reel' is no place; did you mean 'real'"),
+        ({"gradient_norm": {"target": "one"}}, "gradient_norm.target: 'one'; expected a number, 0 or more"),
+        ({"gradient_norm": {"every": 0}}, "gradient_norm.every: 0; expected a whole number, 1 or more"),
     ],
 )
-def test_wrong_lists_are_refused(entries, message):
-    with pytest.raises(RequestError, match=message):
-        techniques.read_penalties(entries)
+def test_wrong_options_are_refused(entries, message):
+    with pytest.raises(RequestError, match=f"^config.techniques.{message}"):
+        techniques.read(entries, 10)
+
+
+def test_a_technique_is_off_until_an_option_is_set_and_can_be_used_twice():
+    assert techniques.read({"gradient_norm": {}, "zero_centred": {}}, 10) == ()
+    r1, r2 = techniques.read({"zero_centred": {"weight": 3.0}, "r2": {"name": "zero_centred", "at": "fake"}}, 10)
+    assert (r1, r2) == (ZeroCentred(3.0, "real"), ZeroCentred(10.0, "fake"))
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_lazy_penalty_is_taken_in_every_kth_step_with_k_times_its_weight(compiled):
+    gan = LeastSquares(*networks(), techniques=(GradientNorm(3.0, "perturbed", every=4),))
+    arguments = (*(Batch(tf.constant(x)) for x in examples()), step_noise())
+    variables = [variable.value for variable in gan.critic.trainable_variables]
+
+    @tf.function(autograph=False, jit_compile=compiled)
+    def penalised():
+        with tf.GradientTape() as tape:
+            loss = gan.critic_total_loss(*arguments)
+        return loss - gan.compute_critic_loss(*arguments), tape.gradient(loss, variables)
+
+    def plain(factor):
+        gan.techniques = (GradientNorm(factor * 3.0, "perturbed"),) if factor else ()
+        with tf.GradientTape() as tape:
+            loss = gan.critic_total_loss(*arguments)
+        return loss - gan.compute_critic_loss(*arguments), tape.gradient(loss, variables)
+
+    found = []
+    for step in range(5):
+        gan.step.assign(step)
+        found.append(penalised())
+    for step, (loss, gradients) in enumerate(found):
+        expected, of_weights = plain(0 if step % 4 else 4)
+        np.testing.assert_allclose(loss, expected, rtol=1e-12, atol=1e-14)
+        for one, other in zip(gradients, of_weights):
+            np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("objective", ["wasserstein_gp", "dragan", "jensen_shannon_regularized", "non_saturating"])
@@ -183,20 +226,20 @@ def test_a_critic_that_mixes_examples_is_refused(objective, critic, message, sma
     config.critic.update(critic)
     if objective == "non_saturating":
         build(config)
-        config.penalties = ({"name": "zero_centred"},)
+        config.techniques.zero_centred.weight = 1.0
     with pytest.raises(RequestError, match=message) as refusal:
         build(config)
-    assert ("config.penalties" if objective == "non_saturating" else objective) in str(refusal.value)
+    assert ("config.techniques.zero_centred" if objective == "non_saturating" else objective) in str(refusal.value)
     assert "\n" not in str(refusal.value)
 
 
 def test_the_automatic_normalisation_of_a_penalised_image_critic_is_layer():
     from configs import digits
+    from trainers import build as building
     from trainers import config as config_checks
-    from trainers import runs
 
     config = digits.get_config()
     data = config_checks.check(config)
-    assert runs.build(config, data).gan.critic.normalization == "batch"
-    config.penalties = ({"name": "zero_centred"},)
-    assert runs.build(config, data).gan.critic.normalization == "layer"
+    assert building.build(config, data).model.critic.normalization == "batch"
+    config.techniques.zero_centred.weight = 1.0
+    assert building.build(config, data).model.critic.normalization == "layer"

@@ -9,20 +9,24 @@ import pytest
 import tensorflow as tf
 
 import zoo
-from trainers import dynamics, objectives, runs, techniques
+from trainers import build as building
+from trainers import dynamics, objectives, techniques
 from trainers.checkpoints import Checkpoints
 from trainers.mixture import Mixture
 from trainers.objectives.minimax import Minimax
 from trainers.objectives.noise_contrastive import NoiseContrastive
 from trainers.objectives.non_saturating import NonSaturating
+from trainers.techniques.instance_noise import InstanceNoise
+from trainers.techniques.weight_clipping import WeightClipping
+from zoo.batch import Batch
 from zoo.errors import RequestError
 from zoo.layers import REFERENCE_SIZE, check_reference, set_reference
 
-PENALTIES = ({"name": "gradient_norm"}, {"name": "zero_centred", "weight": 0.1, "at": "fake"})
+PENALTIES = {"gradient_norm": {"weight": 10.0}, "zero_centred": {"weight": 0.1, "at": "fake"}}
 SETTINGS = {
-    "penalties": {"penalties": PENALTIES},
-    "instance noise": {"instance_noise.std": 0.3},
-    "weight clip": {"weight_clip": 0.05},
+    "penalties": {f"techniques.{name}": options for name, options in PENALTIES.items()},
+    "instance noise": {"techniques.instance_noise": {"std": 0.3}},
+    "weight clip": {"techniques.weight_clipping": {"bound": 0.05}},
     "label smoothing": {"objective_options.real_label": 0.9},
     "minibatch discrimination": {"critic.minibatch_discrimination": 3},
     "virtual batch normalisation": {
@@ -81,7 +85,7 @@ def built(small_config, build):
         components = {"mixture.components": 2} if objective == "mixture" else {}
         return build(
             config_for(small_config, {"train.precision": "float64", **components, **dict(changes)}, objective)
-        ).gan
+        ).model
 
     return built
 
@@ -92,11 +96,11 @@ def played(built):
 
     def played(objective, *changes):
         gan = built(objective, *changes)
-        gan.penalties, gan.instance_noise, gan.weight_clip = (), None, 0.0
+        gan.techniques = ()
         if hasattr(gan, "real_label"):
             gan.real_label = 1.0
         noise = gan.noise(8)
-        return gan, tf.constant(np.random.default_rng(0).normal(size=(8, 2))), gan.generate(noise), noise
+        return gan, Batch(tf.constant(np.random.default_rng(0).normal(size=(8, 2)))), gan.generate(noise), noise
 
     return played
 
@@ -108,30 +112,34 @@ class TestEveryObjective:
     def test_penalties_are_added_once_each_in_proportion_to_their_weight(self, objective, played):
         gan, real, fake, noise = played(objective)
         plain = float(gan.critic_total_loss(real, fake, noise))
-        for entry in PENALTIES:
+        for name, options in PENALTIES.items():
             added = []
             for weight in (1.0, 2.0):
-                gan.penalties = techniques.read_penalties([{**entry, "weight": weight}])
+                gan.techniques = techniques.read({name: {**options, "weight": weight}}, 10)
                 added.append(float(gan.critic_total_loss(real, fake, noise)) - plain)
             assert added[0] > 1e-4
             np.testing.assert_allclose(added[1], 2.0 * added[0], rtol=1e-9)
             if objective not in ("mixture", "manifold_diffusion"):
                 # Of one critic on real and generated examples: the part itself, which has an oracle.
-                np.testing.assert_allclose(2.0 * added[0], gan.penalties[0](gan.critic, real, fake, noise), rtol=1e-9)
+                penalty = gan.techniques[0].critic_penalty(gan.critic, real, fake, noise, gan.step.value)
+                np.testing.assert_allclose(2.0 * added[0], penalty, rtol=1e-9)
 
     @pytest.mark.parametrize("objective", CRITICS)
     def test_losses_under_instance_noise_are_those_of_noisy_examples(self, objective, played):
         gan, real, fake, noise = played(objective)
-        part = techniques.InstanceNoise(0.5, 10)
+        part = InstanceNoise(0.5, 10)
+
+        def noisy(x, kind):
+            return part.view(Batch(x), kind, noise, gan.step.value).x
 
         def losses(real, fake):
             return [float(loss(real, fake, noise)) for loss in (gan.critic_total_loss, gan.generator_total_loss)]
 
         plain = losses(real, fake)
         of_mixture = objective == "mixture"
-        noisy = [part(x, "fake", noise, gan.step) for x in (tf.unstack(fake) if of_mixture else [fake])]
-        expected = losses(part(real, "real", noise, gan.step), tf.stack(noisy) if of_mixture else noisy[0])
-        gan.instance_noise = part
+        of_fake = [noisy(x, "fake") for x in (tf.unstack(fake.x) if of_mixture else [fake.x])]
+        expected = losses(Batch(noisy(real.x, "real")), Batch(tf.stack(of_fake) if of_mixture else of_fake[0]))
+        gan.techniques = (part,)
         found = losses(real, fake)
         assert all(abs(one - other) > 1e-6 for one, other in zip(found, plain))
         # Reconstructions are no arguments of a loss, and are noised within it.
@@ -145,22 +153,23 @@ class TestEveryObjective:
         gan.real_label = 0.9
         real_side = gan.reconstruct(real) if objective == "manifold_diffusion" else real
         # α sp(-D) + (1 - α) sp(D) = sp(-D) + (1 - α) D.
-        expected = 0.1 * tf.reduce_mean(gan.critic(real_side, training=True))
+        expected = 0.1 * tf.reduce_mean(gan.critic(real_side.x, training=True))
         np.testing.assert_allclose(gan.critic_total_loss(real, fake, noise) - plain, expected, rtol=1e-9)
 
     @pytest.mark.parametrize("objective", CRITICS)
     def test_both_players_move_under_all_of_them_and_the_critic_stays_in_its_box(self, objective, played):
         gan, real, *_ = played(objective)
-        gan.penalties, gan.weight_clip = techniques.read_penalties(PENALTIES), 0.05
-        gan.instance_noise = techniques.InstanceNoise(0.5, 10)
+        gan.techniques = (*techniques.read(PENALTIES, 10), WeightClipping(0.05), InstanceNoise(0.5, 10))
         if hasattr(gan, "real_label"):
             gan.real_label = 0.9
         before = [variable.numpy() for player in (gan.generator, gan.critic) for variable in kernels(player)]
-        logs = gan.train_step((real,) * gan.dynamics.batches_per_step)
+        logs = gan.train_step((real,) * gan.batches_per_step)
         assert all(np.isfinite(value) for value in logs.values())
         after = [variable.numpy() for player in (gan.generator, gan.critic) for variable in kernels(player)]
         assert all(np.abs(one - other).max() > 1e-6 for one, other in zip(before, after))
-        bounded = [np.abs(variable).max() for variable in gan.critic.trainable_variables if gan.clips(variable)]
+        bounded = [
+            np.abs(variable).max() for variable in gan.critic.trainable_variables if gan.is_constrained(variable)
+        ]
         assert max(bounded) == 0.05
         assert max(np.abs(variable).max() for variable in gan.generator.trainable_variables) > 0.05
 
@@ -169,12 +178,14 @@ class TestEveryObjective:
         changes = {**SETTINGS["minibatch discrimination"], **SETTINGS["virtual batch normalisation"]}
         gan, real, *_ = played(objective, *changes.items())
         before = [variable.numpy() for player in (gan.generator, gan.critic) for variable in kernels(player)]
-        logs = gan.train_step((real,) * gan.dynamics.batches_per_step)
+        logs = gan.train_step((real,) * gan.batches_per_step)
         assert all(np.isfinite(value) for value in logs.values())
         after = [variable.numpy() for player in (gan.generator, gan.critic) for variable in kernels(player)]
         assert all(np.abs(one - other).max() > 0 for one, other in zip(before, after))
         # The first example's score has the others in it; without the kernels it has not.
-        scores = [gan.critic(tf.concat([real[:1], others], 0), training=True)[0, 0] for others in (real[1:], -real[1:])]
+        scores = [
+            gan.critic(tf.concat([real.x[:1], others], 0), training=True)[0, 0] for others in (real.x[1:], -real.x[1:])
+        ]
         assert abs(scores[0] - scores[1]) > 1e-6
 
 
@@ -186,7 +197,7 @@ class TestExecution:
         halves = two_replicas.experimental_distribute_values_from_function(
             lambda context: tf.constant(np.split(batch, 2)[context.replica_id_in_sync_group])
         )
-        one, two = build(config).gan, build(config, strategy=two_replicas).gan
+        one, two = build(config).model, build(config, strategy=two_replicas).model
         step = tf.function(lambda piece: two_replicas.run(two.train_step, args=((piece,),)), autograph=False)
         for _ in range(2):
             one.train_step((batch,))
@@ -197,7 +208,7 @@ class TestExecution:
     def test_a_compiled_step_is_the_plain_step(self, changes, small_config, build):
         batch, weights = np.random.default_rng(0).normal(size=(16, 2)).astype(np.float32), []
         for jit_compile in (False, True):
-            gan = build(config_for(small_config, changes)).gan
+            gan = build(config_for(small_config, changes)).model
             step = tf.function(gan.train_step, autograph=False, jit_compile=True) if jit_compile else gan.train_step
             for _ in range(2):
                 step((tf.constant(batch),))
@@ -211,7 +222,7 @@ def test_techniques_compose_with_the_second_order_dynamics(small_config, build):
     for name in ("consensus", "locally_stable", "unrolled"):
         config = config_for(small_config, TOGETHER)
         config.dynamics, config.dynamics_options = name, {"surrogate": "sgd", "steps": 2} if name == "unrolled" else {}
-        gan = build(config).gan
+        gan = build(config).model
         logs = gan.train_step((batch,))
         assert all(np.isfinite(value) for value in logs.values()), name
         assert all(np.all(np.isfinite(weight)) for weight in floats(gan)), name
@@ -221,9 +232,12 @@ def test_techniques_compose_with_the_second_order_dynamics(small_config, build):
 @pytest.mark.parametrize("bounds, expected", [((0.01, 0.0), 0.01), ((0.0, 0.02), 0.02), ((0.05, 0.02), 0.02)])
 def test_of_two_weight_bounds_the_tighter_holds(bounds, expected, small_config, build):
     config = small_config("wasserstein")
-    config.objective_options.clip, config.weight_clip = bounds
-    gan = build(config).gan
-    gan.constrain_critic()
+    config.objective_options.clip = bounds[0]
+    if bounds[1]:
+        config.techniques.weight_clipping.bound = bounds[1]
+    gan = build(config).model
+    critic = gan.players["critic"]
+    critic.update([tf.zeros_like(variable) for variable in critic.variables])
     assert max(np.abs(weight.numpy()).max() for weight in gan.critic.trainable_variables) == np.float32(expected)
     assert max(np.abs(weight.numpy()).max() for weight in gan.generator.trainable_variables) > 0.1
 
@@ -260,24 +274,27 @@ def test_a_critics_reference_batch_is_the_datas_and_is_in_the_checkpoint(small_c
     config = config_for(small_config, SETTINGS["virtual batch normalisation"])
     run = build(config)
     examples = run.data.arrays("train", REFERENCE_SIZE)[0]
-    np.testing.assert_array_equal(run.gan.critic.trunk.reference, examples)
-    latents = run.gan.generator.layout.reference.numpy()
-    np.testing.assert_array_equal(run.gan.averaged_generator.layout.reference, latents)
-    Checkpoints(tmp_path).save(run.gan)
+    np.testing.assert_array_equal(run.model.critic.trunk.reference, examples)
+    latents = run.model.generator.layout.reference.numpy()
+    np.testing.assert_array_equal(run.model.averaged_generator.layout.reference, latents)
+    Checkpoints(tmp_path).save(run.model)
     # Opened without its data, as a run on disk is: from the checkpoint alone.
-    again = runs.build(config, data_shape=(2,))
-    assert not np.array_equal(again.gan.critic.trunk.reference, examples)
-    again.gan.generator.layout.reference.assign(0.0 * latents)
-    Checkpoints(tmp_path).restore(again.gan, 0)
-    np.testing.assert_array_equal(again.gan.critic.trunk.reference, examples)
-    np.testing.assert_array_equal(again.gan.generator.layout.reference, latents)
+    again = building.build(config, data_shape=(2,))
+    assert not np.array_equal(again.model.critic.trunk.reference, examples)
+    again.model.generator.layout.reference.assign(0.0 * latents)
+    Checkpoints(tmp_path).restore(again.model, 0)
+    np.testing.assert_array_equal(again.model.critic.trunk.reference, examples)
+    np.testing.assert_array_equal(again.model.generator.layout.reference, latents)
 
 
 @pytest.mark.parametrize(
     "changes, message",
     [
-        ({"weight_clip": -0.1}, "config.weight_clip: -0.1; expected a number, 0 or more"),
-        ({"penalties": ({"name": "r1"},)}, r"config.penalties\[0\].name: 'r1' is no penalty; there are gradient_norm"),
+        (
+            {"techniques.weight_clipping": {"bound": -0.1}},
+            "config.techniques.weight_clipping.bound: -0.1; expected a number",
+        ),
+        ({"techniques.r1": {"weight": 1.0}}, "config.techniques.r1: 'r1' is no technique; there are gradient_norm, "),
         (
             {"critic.minibatch_discrimination": -3},
             "minibatch_discrimination: -3; expected a number of kernels, 0 or more",
@@ -303,7 +320,12 @@ def test_the_list_names_every_method_with_its_source_and_without_tensorflow():
     *lines, imported = done.stdout.splitlines()
     assert imported == "False"
     listed = [line.split()[0] for line in lines if line.startswith("  ")]
-    assert listed == [*objectives.METHODS.names(), *dynamics.METHODS.names(), *techniques.TECHNIQUES]
+    assert listed == [
+        *objectives.METHODS.names(),
+        *dynamics.METHODS.names(),
+        *techniques.METHODS.names(),
+        *techniques.ELSEWHERE,
+    ]
     for line in lines:
         if line.startswith("  "):
             # A source: a year, and more than the name.

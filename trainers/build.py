@@ -1,0 +1,227 @@
+"""From a config to networks, data and a model; from a workdir to the same with its weights.
+
+This module is free of TensorFlow until it builds.
+"""
+
+import contextlib
+import dataclasses
+import json
+
+import ml_collections
+from etils import epath
+
+from trainers import config as config_checks
+from trainers import dynamics, objectives, optimizers, techniques, workers
+from trainers import workdir as workdirs
+from zoo import datasets, families
+from zoo.errors import RequestError
+
+
+@dataclasses.dataclass
+class Run:
+    """A config brought to life.
+
+    Attributes:
+        config: ml_collections.ConfigDict, see configs/base.py, with the paper's values where it leaves them open.
+        data_shape: shape of one example.
+        model: the `trainers.model.GenerativeModel`, compiled.
+        workdir: etils.epath.Path, or None for a run that leaves nothing.
+    """
+
+    config: ml_collections.ConfigDict
+    data_shape: tuple
+    model: object
+    workdir: epath.Path | None = None
+    _data: object = None
+
+    @property
+    def data(self):
+        """The `zoo.datasets.Dataset` that the config names, opened on first use: sampling does without."""
+        if self._data is None:
+            self._data = datasets.load(**self.config.data)
+        return self._data
+
+
+def build(config, data=None, *, strategy=None, workdir=None, data_shape=None):
+    """Builds the model that `config` describes, with untrained weights that are a function of its seed.
+
+    Args:
+        config: checked by `trainers.config.check`.
+        data: the opened data set; only its shape is needed here.
+        strategy: tf.distribute strategy; the current one if None.
+        workdir: where the run leaves its files.
+        data_shape: shape of one example, where `data` is not at hand.
+
+    Raises:
+        RequestError: an option that the objective, dynamics, network or optimizer does not take; or another worker of
+            `strategy` has another config.
+    """
+    import keras
+
+    from zoo import layers
+
+    data_shape = tuple(data_shape or data.data_shape)
+    config = resolve(config)
+    objective = objectives.METHODS.load(config.objective)
+    config_checks.check_objective_options(config)
+    parts = _parts(config, objective)
+    if config.mixture.components > 1:
+        from trainers.mixture import Mixture
+
+        objective = Mixture.of(objective)
+        parts["entropy_weight"] = config.mixture.entropy_weight
+    if strategy:
+        facts = config_checks.flatten(json.loads(config.to_json_best_effort()))
+        facts["training examples"] = data.num_examples("train") if data else None
+        workers.check_same(strategy, facts, "the same config and the same data on all workers")
+    keras.utils.set_random_seed(config.seed)
+    with strategy.scope() if strategy else contextlib.nullcontext():
+        networks = [network(config, name, data_shape, objective) for name in objective.configured]
+        for made in networks[1:]:
+            if data is not None and layers.needs_reference(made):
+                # Real examples, the same ones whenever the run is built; a resumed run has them in its checkpoint too.
+                layers.set_reference(made, data.arrays("train", layers.REFERENCE_SIZE)[0])
+        model = objective(
+            *networks, seed=config.seed, ema_decay=config.train.ema_decay, **parts, **dict(config.objective_options)
+        )
+        steps = dict.fromkeys(objective.configured, config.train.steps)
+        if "critic" in steps:
+            steps["critic"] *= model.batches_per_step
+        model.compile(
+            jit_compile=config.train.jit_compile,
+            steps_per_execution=config.train.steps_per_execution,
+            **{f"{name}_optimizer": _optimizer(config, name, updates) for name, updates in steps.items()},
+        )
+    return Run(config, data_shape, model, epath.Path(workdir) if workdir else None, data)
+
+
+def resolve(config):
+    """A copy of `config` with the values that it leaves to the objective's paper: critic steps and optimizers.
+
+    Raises:
+        RequestError: an option that the paper's optimizer does not take.
+    """
+    objective, resolved = objectives.METHODS.load(config.objective), config.copy_and_resolve_references()
+    resolved.dynamics_options = {**objective.default_dynamics_options, **config.dynamics_options}
+    for name in objective.configured:
+        key = f"{name}_optimizer"
+        if not config[key].get("name"):
+            resolved[key] = {**objective.default_optimizer, **config[key], "name": objective.default_optimizer["name"]}
+            optimizers.check(resolved[key], f"config.{key}")
+    return resolved
+
+
+def _parts(config, objective):
+    """Arguments of the model's constructor that a config makes, beside the networks and the objective's options."""
+    play = dynamics.METHODS.build(config.dynamics, dict(config.dynamics_options), "config.dynamics_options")
+    used = techniques.read(config.techniques, config.train.steps)
+    if "critic" not in objective.lacks:
+        return {"dynamics": play, "techniques": used}
+    for trait in play.needs:
+        reason = objective.lacks[trait]
+        raise RequestError(f"config.dynamics: {config.dynamics!r} does not compose with {config.objective!r}: {reason}")
+    if play.batches_per_step > 1:
+        where = "config.dynamics_options.critic_steps"
+        reason = objective.lacks["critic"]
+        raise RequestError(f"{where}: {play.batches_per_step}; {config.objective!r}: {reason}, use 1")
+    if used:
+        reason = objective.lacks["critic"]
+        raise RequestError(f"config.techniques.{used[0].name}: {config.objective!r}: {reason}; leave it out")
+    return {}
+
+
+def summary(run):
+    """What a run trains on what, how large it is, and where: lines of text."""
+    config, data = run.config, run.data
+    shape = "×".join(map(str, run.data_shape))
+    if len(run.data_shape) == 3:
+        examples = f"{data.num_examples('train'):,} images of {shape}"
+    else:
+        examples = f"points of {shape} coordinates, drawn as they are needed"
+    sizes = (
+        f"{name} {config[name].family} of {getattr(run.model, name).count_params():,} parameters"
+        for name in run.model.configured
+    )
+    strategy = run.model.distribute_strategy
+    # Where the weights lie: each replica on this host has its copy.
+    copies = strategy.experimental_local_results(run.model.step.value)
+    names = ", ".join(copy.device.rpartition("device:")[2] for copy in copies)
+    replicas = strategy.num_replicas_in_sync
+    return [
+        f"{config.objective}, {config.dynamics}, on {data.name}: {examples}",
+        f"{', '.join(sizes)}; {config.train.steps:,} steps, batches of {config.train.batch_size}",
+        f"{replicas} replica{'s' * (replicas > 1)} on {names}; the run's directory is {run.workdir}",
+    ]
+
+
+def network(config, player, data_shape, objective):
+    """A fresh network of the config's.
+
+    Args:
+        config: as of `build`.
+        player: "generator" or "critic".
+        data_shape: shape of one example.
+        objective: the objective's class.
+
+    Raises:
+        RequestError: as of `build`.
+    """
+    options = dict(config[player])
+    name = options.pop("family")
+    family = families.FAMILIES[name]
+    made = family.generator_class() if player == "generator" else family.critic_class()
+    if player == "critic" and objective.critic_families and name not in objective.critic_families:
+        use = " or ".join(objective.critic_families)
+        raise RequestError(f"config.critic.family: {name!r}; {config.objective} needs {use}")
+    if player == "critic" and options.get("normalization", "auto") == "auto":
+        # Multilayer perceptrons on points are trained without; for images the objective's paper decides.
+        options["normalization"] = objective.critic_normalization if family.images_only else "none"
+        used = techniques.read(config.techniques, config.train.steps)
+        if options["normalization"] == "batch" and any(part.penalises_gradients for part in used):
+            options["normalization"] = "layer"
+    if config.mixture.components > 1:
+        from zoo import mixture
+
+        made = mixture.MixtureGenerator if player == "generator" else mixture.MixtureDiscriminator
+        options = {"family": name, "network": options}
+        options.update(components=config.mixture.components, shared_layers=config.mixture.shared_layers)
+    try:
+        return made(data_shape, dtype=config.train.precision, **options)
+    except RequestError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise RequestError(f"config.{player}: {made.__name__} does not take {options}: {error}") from error
+
+
+def _optimizer(config, player, updates):
+    from trainers.players import make_optimizer
+    from trainers.schedules import LinearTail
+
+    options = dict(config[f"{player}_optimizer"])
+    where, falls = f"config.{player}_optimizer", config.train.decay_from < 1
+    if falls and "learning_rate" in options:
+        start = int(config.train.decay_from * updates)
+        options["learning_rate"] = LinearTail(options["learning_rate"], start, updates)
+    try:
+        optimizer = make_optimizer(options)
+    except (TypeError, ValueError) as error:
+        given = dict(config[f"{player}_optimizer"])
+        raise RequestError(f"{where}: {given}: {str(error).splitlines()[0]}") from error
+    if falls and "learning_rate" not in options:
+        raise RequestError(f"{where}.learning_rate: missing; expected the rate that falls from config.train.decay_from")
+    return optimizer
+
+
+def open_run(directory):
+    """The run that a workdir holds, with the weights of its newest readable checkpoint.
+
+    Raises:
+        RequestError: there is no run, or no checkpoint of it that can be read.
+    """
+    workdirs.check_run(directory)
+    from trainers.checkpoints import Checkpoints
+
+    held = workdirs.read_config(directory)
+    run = build(ml_collections.ConfigDict(held["config"]), workdir=directory, data_shape=held["data_shape"])
+    Checkpoints(run.workdir / "checkpoints").restore_newest(run.model)
+    return run

@@ -1,0 +1,58 @@
+"""How a critic is regularised, and what the networks see. One technique, one file; this folder's listing is the table.
+
+Free of TensorFlow until a technique computes.
+"""
+
+import dataclasses
+
+from trainers.methods import Methods
+from zoo.errors import RequestError
+
+METHODS = Methods(__name__, "technique")
+
+#: Techniques that are options of an objective, a network or the run: name → what it is, its source, and its config key.
+ELSEWHERE = {
+    "one_sided_label_smoothing": "Real targets of 0.9 in place of 1, so that no critic gains by being certain. "
+    "Salimans et al. 2016, section 3.4. config.objective_options.real_label=0.9",
+    "minibatch_discrimination": "The critic sees how close an example is to the others of its batch. Salimans et al. "
+    "2016, section 3.2. config.critic.minibatch_discrimination=KERNELS",
+    "virtual_batch_normalization": "Each example normalised by a reference batch fixed at the start, and itself. "
+    "Salimans et al. 2016, section 3.5. config.generator.normalization=virtual_batch (config.critic too)",
+    "mixture": "Several generators against several critics, with learned weights: mixed strategies. Arora et al. 2017, "
+    "section 5. config.mixture.components=5",
+    "generator_average": "Samples come from a moving average (EMA) of the generator's weights. Yazıcı et al. 2019. "
+    "config.train.ema_decay=0.999",
+}
+
+
+def read(entries, steps, where="config.techniques"):
+    """The techniques that a config turns on.
+
+    Args:
+        entries: {technique: its options}; one without any option is off, a value of None is the paper's. A key that is
+            no technique's name stands for the technique that its option "name" names, so that one can be used twice.
+        steps: number of steps of the run.
+        where: what a message calls `entries`.
+
+    Returns:
+        Tuple of `trainers.techniques.base.Technique`s, in the order of `entries`.
+
+    Raises:
+        RequestError: no such technique or option, or a value that it cannot take.
+    """
+    found = []
+    for key, entry in entries.items():
+        if not hasattr(entry, "keys"):
+            raise RequestError(f"{where}.{key}: {entry!r}; expected a dict of options")
+        options = dict(entry)
+        name = options.pop("name", key)
+        METHODS.check(name, f"{where}.{key}.name" if "name" in entry else f"{where}.{key}")
+        if options:
+            technique = METHODS.load(name)
+            known = [field.name for field in dataclasses.fields(technique)]
+            for option in options:
+                if option not in known:
+                    raise RequestError(f"{where}.{key}.{option}: no option of {name}, which takes {', '.join(known)}")
+            options = {option: value for option, value in options.items() if value is not None}
+            found.append(technique.of_run(options, steps, f"{where}.{key}"))
+    return tuple(found)

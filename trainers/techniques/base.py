@@ -1,0 +1,125 @@
+"""What a technique is: a part that acts on what a critic sees, on its loss, or on its weights, with any objective."""
+
+import dataclasses
+import difflib
+import numbers
+
+from zoo.errors import RequestError
+
+
+def is_amount(value):
+    """Whether `value` is a finite number, 0 or more."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool) and 0 <= value < float("inf")
+
+
+class Technique:
+    """One technique. A subclass is a frozen dataclass, whose fields are the options that a config sets, and overrides
+    what it needs of the methods here, which change nothing."""
+
+    #: Whether `critic_penalty` has the gradient by each example in it, so that the critic must not mix examples.
+    penalises_gradients = False
+
+    @classmethod
+    def of_run(cls, options, steps, where):
+        """The technique of a config's options, for a run of `steps` steps.
+
+        Raises:
+            RequestError: a value that it cannot take; `where` is what the message calls the options.
+        """
+        cls.check(options, where)
+        return cls(**options)
+
+    @classmethod
+    def check(cls, options, where):
+        """Raises RequestError for a value that an option cannot take: here, anything but numbers of 0 or more."""
+        for option, value in options.items():
+            if not is_amount(value):
+                raise RequestError(f"{where}.{option}: {value!r}; expected a number, 0 or more")
+
+    @property
+    def name(self):
+        """What a config calls it: the name of its file."""
+        return type(self).__module__.rpartition(".")[2]
+
+    def build(self, model):
+        """Called once, when `model`, a `trainers.gan.GAN`, is made. A technique with a memory makes its variables here
+        by `model.add_weight`, keeps them, and returns them by name, for checkpoints."""
+        return {}
+
+    def view(self, batch, kind, noise, step):
+        """What a critic sees in place of a `zoo.batch.Batch`. Must be differentiable by its examples.
+
+        Args:
+            batch: the `Batch`.
+            kind: "real", "fake", or what else a critic is shown; each draws noise of its own.
+            noise: this draw's `zoo.noise.Noise`.
+            step: number of the step, an int64 scalar tensor.
+        """
+        return batch
+
+    def critic_penalty(self, critic, real, fake, noise, step):
+        """What is added to the loss of `critic` on `real` and `fake`, `Batch`es as it sees them: a scalar, or None."""
+        return None
+
+    def constrain(self, value):
+        """What a weight of the critic becomes after an update that made it `value`, a tensor like it."""
+        return value
+
+    def observe(self, real_scores):
+        """Told the critic's scores [N, 1] of real examples as it sees them, after each step. Adaptive techniques change
+        their variables here; a statistic must be that of the global batch, see `zoo.replicas`."""
+
+
+#: Where a penalty may look at the critic's gradient: between real and generated examples that are paired by position,
+#: at either, or around real ones. `trainers.penalties.PLACES` computes them.
+PLACES = ("interpolates", "real", "fake", "perturbed")
+
+
+@dataclasses.dataclass(frozen=True)
+class GradientPenalty(Technique):
+    """A penalty on the critic's gradient by its input; a subclass says which function of it.
+
+    Args:
+        weight: 0 or more.
+        at: one of PLACES.
+        every: computed in every so many-th step only and there weighed so many times, which costs less and is about the
+            same on average ("lazy regularisation", Karras et al. 2020, "Analyzing and improving the image quality of
+            StyleGAN", appendix B).
+    """
+
+    weight: float = 10.0
+    at: str = "interpolates"
+    every: int = 1
+
+    penalises_gradients = True
+
+    @classmethod
+    def check(cls, options, where):
+        numbers_ = {option: value for option, value in options.items() if option not in ("at", "every")}
+        super().check(numbers_, where)
+        at, every = options.get("at", cls.at), options.get("every", cls.every)
+        if at not in PLACES:
+            near = difflib.get_close_matches(str(at), PLACES, 3, 0.4)
+            hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are {', '.join(PLACES)}"
+            raise RequestError(f"{where}.at: {at!r} is no place; {hint}")
+        if not isinstance(every, numbers.Integral) or isinstance(every, bool) or every < 1:
+            raise RequestError(f"{where}.every: {every!r}; expected a whole number, 1 or more")
+
+    def critic_penalty(self, critic, real, fake, noise, step):
+        import tensorflow as tf
+
+        from trainers import penalties
+
+        # The place outside of the condition: its statistics are the global batch's, and replicas cannot meet in one.
+        place = penalties.PLACES[self.at](real, fake, noise)
+        if self.every == 1:
+            return self.weight * self.penalty(critic, place)
+        return tf.cond(
+            step % self.every == 0,
+            lambda: self.every * self.weight * self.penalty(critic, place),
+            lambda: tf.zeros([], place.x.dtype),
+        )
+
+    def penalty(self, critic, batch):
+        """The penalty at a `Batch`, not yet weighed: a scalar."""
+        raise NotImplementedError(f"{type(self).__name__} defines no penalty")

@@ -1,0 +1,41 @@
+"""Gaussian noise on the critic's inputs, real and generated, annealed to zero. Sønderby et al. 2017, "Amortised MAP
+inference for image super-resolution"; Arjovsky & Bottou 2017, section 3."""
+
+import dataclasses
+import numbers
+
+from trainers.techniques.base import Technique
+from zoo.errors import RequestError
+
+
+@dataclasses.dataclass(frozen=True)
+class InstanceNoise(Technique):
+    """x + σ(s)·ε, ε standard normal an element, σ(s) = std · max(0, 1 - s/until) at step s.
+
+    Real and generated examples get independent noise, and every draw of a step its own. The generator's gradient passes
+    through its noisy examples. Both players then compare p * N(0, σ²) with q * N(0, σ²), which overlap whatever the
+    supports of p and q.
+
+    Args:
+        std: standard deviation at step 0, in units of the data (images: [-1, 1]).
+        until: step at which it reaches zero. In a config a share of the run, above 0, up to 1; half of it by default.
+    """
+
+    std: float = 0.1
+    until: int = 1
+
+    @classmethod
+    def of_run(cls, options, steps, where):
+        std, until = options.get("std", cls.std), options.get("until", 0.5)
+        cls.check({"std": std}, where)
+        if not isinstance(until, numbers.Real) or isinstance(until, bool) or not 0 < until <= 1:
+            raise RequestError(f"{where}.until: {until!r}; expected a share of the run, above 0, up to 1")
+        return cls(std, int(until * steps))
+
+    def view(self, batch, kind, noise, step):
+        import tensorflow as tf
+
+        x = batch.x
+        left = 1.0 - tf.cast(step, x.dtype) / tf.cast(max(self.until, 1), x.dtype)
+        draw = tf.cast(noise.normal(f"instance noise {kind}", x.shape[1:]), x.dtype)
+        return batch._replace(x=x + self.std * tf.maximum(left, 0.0) * draw)

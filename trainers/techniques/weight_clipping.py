@@ -1,0 +1,21 @@
+"""The critic's weights stay in a box. Arjovsky, Chintala & Bottou 2017, "Wasserstein GAN", algorithm 1, line 7."""
+
+import dataclasses
+
+from trainers.techniques.base import Technique
+
+
+@dataclasses.dataclass(frozen=True)
+class WeightClipping(Technique):
+    """Clips every weight of the critic to [-bound, bound] after each of its updates.
+
+    Args:
+        bound: 0 or more.
+    """
+
+    bound: float = 0.01
+
+    def constrain(self, value):
+        import tensorflow as tf
+
+        return tf.clip_by_value(value, -self.bound, self.bound)

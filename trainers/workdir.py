@@ -1,0 +1,182 @@
+"""What a run leaves on disk: `config.json`, `checkpoints/`, `metrics.jsonl`, `logs/`, `samples/` and `report/`.
+
+Any program can be pointed at a workdir and needs nothing else. This module is free of TensorFlow.
+"""
+
+import json
+import re
+
+from etils import epath
+
+from trainers import former
+from trainers.config import flatten
+from zoo.errors import RequestError
+from zoo.files import check_writable, write_whole
+
+#: What may differ when a run is started again, and why the steps already taken are the same under either value.
+_MAY_CHANGE = {
+    "train.steps": "no step looks at how many follow, unless `_tied_to_steps` says so",
+    "train.steps_per_execution": "how many steps one call takes; each is the same",
+    "train.log_every": "only what is told",
+    "train.sample_every": "only what is drawn",
+    "train.checkpoint_every": "only what is saved",
+    "train.keep_checkpoints": "only what is kept",
+    "train.on_nonfinite": "decides about steps that are still to come",
+    "data.on_corrupt": "decides about images still to come; under 'error' no step was taken with a damaged one",
+}
+
+_CHECKPOINT = re.compile(r"step_(\d{8,})")
+
+
+def check_workdir(workdir, config):
+    """Checks, before any work and leaving nothing behind, that `workdir` can take this config's run.
+
+    Raises:
+        RequestError: it cannot be written, holds the run of a config that differs in more than may change (the keys
+            are named), or checkpoints of an unknown config.
+    """
+    workdir = epath.Path(workdir)
+    steps = checkpoint_steps(workdir / "checkpoints")
+    if (workdir / "config.json").exists():
+        changes = _changes(read_config(workdir)["config"], config)
+        # What this config leaves to the objective's paper is compared when the model was built.
+        changes = {
+            key: values for key, values in changes.items() if values[1] not in (None, {}) or not _may_be_open(key)
+        }
+        barred = {key: why for key in changes if (why := _why_barred(key, config, steps)) is not None}
+        if barred:
+            shown = ", ".join(
+                f"{key} (there {changes[key][0]!r}, asked {changes[key][1]!r}{why})" for key, why in barred.items()
+            )
+            raise RequestError(f"--workdir: {workdir} holds a run of another config; it differs in {shown}")
+    elif steps:
+        raise RequestError(
+            f"--workdir: {workdir} holds checkpoints and no config.json, which says what they are of; expected that "
+            "file put back, or a new directory"
+        )
+    for name in ("checkpoints", "samples", "logs"):
+        if (workdir / name).exists() and not (workdir / name).is_dir():
+            raise RequestError(f"--workdir: {workdir / name} is a file; expected a run's directory of that name")
+    read_metrics(workdir)
+    check_writable(workdir, "--workdir")
+
+
+def _may_be_open(key):
+    """Whether a config without `key` means the paper's value of it (`trainers.build.resolve`)."""
+    return key.partition(".")[0].endswith(("_optimizer", "dynamics_options"))
+
+
+def _changes(held, config):
+    """What `config` changes in a config that was read from a file: {key: (value there, value asked)}, sorted."""
+    held, asked = flatten(held), flatten(json.loads(config.to_json_best_effort()))
+    differing = sorted(key for key in held.keys() | asked.keys() if held.get(key) != asked.get(key))
+    return {key: (held.get(key), asked.get(key)) for key in differing}
+
+
+def _why_barred(key, config, steps):
+    """Why `key` must stay in a run with checkpoints at `steps`: what a message adds, or None where it may change."""
+    if key not in _MAY_CHANGE:
+        return ""
+    if key == "train.steps":
+        if tied := _tied_to_steps(config):
+            return f"; {tied}"
+        if steps and config.train.steps < steps[-1]:
+            return f"; {steps[-1]} are done"
+    return None
+
+
+def _tied_to_steps(config):
+    """Why the weights after some step depend on `train.steps`; None where they do not."""
+    if config.train.decay_from < 1:
+        return "the learning rates fall with it, train.decay_from"
+    if config.techniques.get("instance_noise"):
+        return "the noise falls with it, techniques.instance_noise.until"
+    return None
+
+
+def write_config(workdir, config, data_shape, step):
+    """Writes `config.json`; into the workdir of a run at `step`, what `config` changes beside the former one.
+
+    A key "changes" lists, oldest first, from which step on which values were others: [{"step": 300, "train.steps":
+    [300, 400]}].
+    """
+    target, changes = epath.Path(workdir) / "config.json", []
+    if target.exists():
+        held = read_config(workdir)
+        changed = _changes(held["config"], config)
+        if not changed:
+            return
+        changes = [*held["changes"], {"step": step, **changed}]
+    text = {
+        "schema_version": former.SCHEMA_VERSION,
+        "config": json.loads(config.to_json_best_effort()),
+        "data_shape": list(data_shape),
+    }
+    if changes:
+        text["changes"] = changes
+    write_whole(target, (json.dumps(text, indent=2) + "\n").encode())
+
+
+def checkpoint_steps(directory):
+    """Steps of the checkpoints in a directory, oldest first; [] where there is none."""
+    directory = epath.Path(directory)
+    if not directory.is_dir():
+        return []
+    return sorted(int(match[1]) for entry in directory.iterdir() if (match := _CHECKPOINT.fullmatch(entry.name)))
+
+
+def read_config(workdir):
+    """What `config.json` says, in the current schema: {"config": dict, "data_shape": tuple, "changes": list}.
+
+    Raises:
+        RequestError: there is none, or it cannot be read.
+    """
+    path = epath.Path(workdir) / "config.json"
+    if not path.exists():
+        raise RequestError(f"--workdir: {workdir} holds no run (no config.json in it)")
+    try:
+        text = json.loads(path.read_text())
+        config = former.upgrade(text["config"], text.get("schema_version", 1))
+        return {"config": config, "data_shape": tuple(text["data_shape"]), "changes": text.get("changes", [])}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RequestError(f"--workdir: {path} is no config of a run ({error})") from error
+
+
+def check_run(workdir):
+    """Raises RequestError unless `workdir` holds a run with a checkpoint; returns the shape of one example. Free of
+    TensorFlow."""
+    workdir = epath.Path(workdir)
+    data_shape = read_config(workdir)["data_shape"]
+    if not checkpoint_steps(workdir / "checkpoints"):
+        raise RequestError(f"--workdir: {workdir} holds no checkpoint yet")
+    return data_shape
+
+
+def read_metrics(workdir):
+    """The rows of a workdir's `metrics.jsonl`, a list of dicts with "step" and the logs; [] where there is none.
+
+    Raises:
+        RequestError: it cannot be read, or a line before the last is no row; the message names it.
+    """
+    path = epath.Path(workdir) / "metrics.jsonl"
+    if not path.exists():
+        return []
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise RequestError(f"--workdir: {path} cannot be read ({error.strerror or error})") from error
+    rows = []
+    for number, line in enumerate(lines, 1):
+        try:
+            row = json.loads(line)
+            if not isinstance(row["step"], int):
+                raise TypeError("step")
+        except (ValueError, TypeError, KeyError) as error:
+            if number == len(lines):
+                # A kill can cut the last line short; nothing behind it was promised.
+                break
+            raise RequestError(
+                f"--workdir: {path}, line {number}: expected a JSON object with a step; take the line out or mend it"
+            ) from error
+        rows.append(row)
+    return rows

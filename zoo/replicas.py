@@ -1,0 +1,60 @@
+"""What replicas that take a step together share: statistics of the global batch, and assignments.
+
+Each replica's loss is a mean over its own examples and gradients are averaged over replicas. A statistic that enters a
+loss in any other way, such as a mean that is squared, must be that of all replicas' examples, or the number of replicas
+would change the weights.
+"""
+
+import tensorflow as tf
+
+
+def replica_count():
+    """Number of replicas that take this step together; 1 outside of a strategy's replica."""
+    context = tf.distribute.get_replica_context()
+    return 1 if context is None else context.num_replicas_in_sync
+
+
+def mean_over_replicas(values):
+    """The mean over all replicas of a tensor, or of each of a list of tensors. Differentiable."""
+    if replica_count() == 1:
+        return values
+    return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, values)
+
+
+def batch_mean(x):
+    """The mean over the examples of all replicas: [N, ...] on each → [...], the same on each. Differentiable.
+
+    The gradient that a replica computes through it is that of the global statistic by this replica's examples, times
+    the number of replicas; the mean of gradients over replicas that `mean_gradients` takes then makes it exact.
+    """
+    return mean_over_replicas(tf.reduce_mean(x, axis=0))
+
+
+def global_batch(x):
+    """The examples of all replicas: [N, ...] on each → [replicas · N, ...], the same on each. Differentiable, twice."""
+    if replica_count() == 1:
+        return x
+    return tf.distribute.get_replica_context().all_gather(x, axis=0)
+
+
+def mean_gradients(tape, loss, variables):
+    """Gradient of the mean loss over all replicas by Keras variables: a list of tensors, zero where unconnected."""
+    gradients = tape.gradient(loss, [variable.value for variable in variables], unconnected_gradients="zero")
+    return mean_over_replicas(gradients)
+
+
+def assign_all(variables, values):
+    """Assigns to Keras variables, on every replica the value that this replica computed, without communication.
+
+    All replicas must have computed the same. (It is how Keras' optimizers update their variables.)
+    """
+
+    def assign(variable, value):
+        return variable.assign(value)
+
+    def assign_pairs(strategy, pairs):
+        for variable, value in pairs:
+            strategy.extended.update(variable, assign, args=(value,), group=False)
+
+    pairs = [(variable.value, value) for variable, value in zip(variables, values, strict=True)]
+    tf.__internal__.distribute.interim.maybe_merge_call(assign_pairs, tf.distribute.get_strategy(), pairs)
