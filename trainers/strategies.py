@@ -11,7 +11,7 @@ STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
 
 
 def check(name):
-    """Raises RequestError where `name` is no strategy, or needs workers and TF_CONFIG lists none. Free of TensorFlow."""
+    """Raises RequestError where `name` is no strategy, or needs workers and TF_CONFIG lists none. No TensorFlow."""
     if name not in STRATEGIES:
         raise RequestError(f"--strategy: {name!r}; expected one of {', '.join(STRATEGIES)}")
     if name == "multi_worker" and not workers.cluster()[0]:
