@@ -23,7 +23,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["zoo*", "trainers*", "export*", "configs*"]),
-    package_data={"export": ["report/*.jinja", "metrics/weights/*", "serving/*.html"]},
+    package_data={"export": ["*.jinja", "report/*.jinja", "metrics/weights/*", "serving/*.html"]},
     install_requires=[
         "tensorflow>=2.20,<2.22",
         "keras>=3.10,<4",

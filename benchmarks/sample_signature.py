@@ -29,7 +29,8 @@ def main(argv):
         model = tf.saved_model.load(str(find_saved_model(_SAVED_MODEL.value))).signatures
     else:
         import zoo
-        from export.saved_model import in_precision, signatures
+        from export.saved_model import in_precision
+        from export.signatures import signatures
 
         sampler = zoo.DCGANGenerator((32, 32, 3))
         sampler.build((None, sampler.latent_dim))

@@ -5,7 +5,7 @@
 
 The first writes ``DIR/report/``: report.json (its format: `export.report`), report.html (one file that needs no
 other), report.md and the figures. The second takes a generator of any origin: a SavedModel whose ``serving_default``
-maps latents to images in [-1, 1]. A model that this house exported is sampled by the same seeds through the same
+maps latents to images in [-1, 1]. A model that `export.saved_model` wrote is sampled by the same seeds through the same
 function as its workdir, so that both give the same numbers.
 """
 
@@ -16,9 +16,9 @@ import numpy as np
 from absl import flags, logging
 from etils import epath
 
-from export.generators import Generator, find_saved_model, read_card
+from export import model_card
+from export.generators import Generator, find_saved_model
 from export.report import pages
-from export.saved_model import run_facts
 from trainers import program
 from zoo import datasets
 from zoo.errors import RequestError
@@ -111,7 +111,7 @@ def evaluate_run(workdir, *, features=_AUTO, num_samples=10_000, first_seed=0):
         untrained=_untrained(run.config, shape),
         where=f"--workdir: {workdir}",
     )
-    facts = run_facts(run)
+    facts = model_card.run_facts(run)
     del facts["data"]
     described = {"origin": "workdir", "path": os.fspath(run.workdir), **facts}
     report = _compose(measured, generator, described, data, num_samples, first_seed)
@@ -137,7 +137,7 @@ def evaluate_saved_model(
         RequestError: as of `evaluate`; or there is no such model or data.
     """
     path = find_saved_model(path)
-    card = read_card(path)
+    card = model_card.read(path)
     data = _open_data(source, image_size, card)
     program.start_tensorflow()
     generator = Generator.load(path)
@@ -244,7 +244,8 @@ def main(argv):
     else:
         out = given.out or "report"
         check_writable(out, "--out")
-        check_num_samples(given.num_samples, read_card(find_saved_model(given.saved_model)).get("data_shape", ()))
+        card = model_card.read(find_saved_model(given.saved_model))
+        check_num_samples(given.num_samples, card.get("data_shape", ()))
         page = evaluate_saved_model(given.saved_model, given.data, out, image_size=given.image_size, **options)
     print(pages.headlines(json.loads((page.parent / "report.json").read_text())))
     print(page)

@@ -1,16 +1,15 @@
 """Generators out of SavedModels: found, and loaded to be sampled, whoever wrote them."""
 
 import dataclasses
-import json
 import os
 from collections.abc import Callable
 
 import numpy as np
 from etils import epath
 
-from export.saved_model import EXTRA, signatures, version_numbers
+from export.signatures import signatures
 from zoo.errors import RequestError
-from zoo.grids import to_uint8
+from zoo.pixels import to_uint8
 
 
 def find_saved_model(path, where="--saved_model"):
@@ -33,17 +32,13 @@ def find_saved_model(path, where="--saved_model"):
     raise RequestError(f"{where}: {path} holds no SavedModel (saved_model.pb, or folders 1, 2, … with one){hint}")
 
 
+def version_numbers(models):
+    """The numbers of the versions in a model's folder, an etils.epath.Path; in no order."""
+    return [int(entry.name) for entry in models.iterdir() if entry.name.isdecimal()]
+
+
 def _holds_model(path):
     return (path / "saved_model.pb").exists() or (path / "saved_model.pbtxt").exists()
-
-
-def read_card(path):
-    """The model card of a SavedModel that this house wrote, a dict; {} for any other. Free of TensorFlow."""
-    card = epath.Path(path) / EXTRA / "model_card.json"
-    try:
-        return json.loads(card.read_text()) if card.exists() else {}
-    except ValueError:
-        return {}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +63,7 @@ class Generator:
 
     @classmethod
     def of_sampler(cls, sampler, latent_dim, data_shape):
-        """The generator as its export would answer; arguments as of `signatures`."""
+        """The generator as its export would answer; arguments as of `export.signatures.signatures`."""
         functions = signatures(sampler, latent_dim, data_shape)
         (output,) = functions["sample"].get_concrete_function().structured_outputs
         return cls(
@@ -129,10 +124,10 @@ class Generator:
         def from_seeds(seeds):
             from zoo.noise import Noise
 
-            examples = from_latents(Noise.of_seeds(seeds).normal("latents", [latent_dim]))
+            examples = from_latents(Noise.of_seeds(seeds).latents(latent_dim))
             if probe.ndim == 2 or examples.dtype == np.uint8:
                 return examples
-            return to_uint8(examples.astype(np.float32)).numpy()
+            return to_uint8(tf.cast(examples, tf.float32)).numpy()
 
         seeded = "sample" in model.signatures
         if seeded:

@@ -1,22 +1,10 @@
-"""Generators as SavedModels, written as numbered versions.
+"""Writes generators as SavedModels, in numbered versions.
 
     python -m export.saved_model --workdir=DIR --model_base_path=BASE [--model_name=NAME] [--precision=bfloat16]
 
-writes BASE/NAME/<next integer>/, the layout that TensorFlow Serving watches. Signatures:
-
-=================== ============================ ============================================================
-signature           input                        output
-=================== ============================ ============================================================
-``serving_default`` latents float32 [N, z]       images float32 [N, H, W, C] in [-1, 1]; points float32 [N, d]
-``sample``          seeds int64 [N]              images uint8 [N, H, W, C]; points float32 [N, d]
-``png``             seeds int64 [N]              png_bytes string [N], one encoded PNG each (images only)
-``latents``         seeds int64 [N]              latents float32 [N, z], those that ``sample`` gives the generator
-=================== ============================ ============================================================
-
-Inputs and outputs are called by the first word of their cell. (``png_bytes`` ends in ``_bytes`` because TensorFlow
-Serving's REST interface then sends it as base64.) Under ``sample`` and ``png`` a seed gives the same image in any
-batch, on the same device and number of threads. The directory holds the model card and the report under
-``assets.extra/``, and requests for TensorFlow Serving to warm a version up with before it takes traffic.
+writes BASE/NAME/<next integer>/, the layout that TensorFlow Serving watches. What such a model answers is told in
+`export.signatures`. The directory holds the model card and the report under ``assets.extra/``, and requests for
+TensorFlow Serving to warm a version up with before it takes traffic.
 
 ``--precision=bfloat16`` lets the network compute in bfloat16, which is faster where the processor has instructions for
 it. The signatures stay, float32 in and out, and so do the weights on disk and the activation at the end. Pixels move by
@@ -25,96 +13,21 @@ before the change.
 """
 
 import json
-import math
 import os
 import uuid
 
-import jinja2
 from absl import flags, logging
 from etils import epath
 
+from export import model_card
+from export.generators import version_numbers
+from export.signatures import signatures
 from trainers import program
 from zoo.errors import RequestError
 from zoo.files import check_writable, writing
-from zoo.grids import to_uint8
 
 #: What --precision chooses from, and the dtype policy that Keras knows it by.
 _PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
-#: Where a version keeps what is not the model: card, report, warm-up requests.
-EXTRA = "assets.extra"
-_CODE_LICENSE = "Apache-2.0"
-_TEMPLATES = jinja2.Environment(
-    loader=jinja2.PackageLoader("export", "report"),
-    trim_blocks=True,
-    lstrip_blocks=True,
-    undefined=jinja2.StrictUndefined,
-)
-
-
-def _piece_size(data_shape):
-    """How many seeds pass through the network together, always.
-
-    A seed's image must not depend on its batch, but convolution kernels cut their work by the batch's size and the
-    number of threads, add in another order, and now and then a pixel rounds to its neighbour level. Within one size a
-    row's place does not matter. The last piece is padded. Each piece costs a fixed time beside that for its images, so
-    large pieces are cheap for large batches and small ones for single images (benchmarks/sample_signature.py).
-    """
-    if len(data_shape) == 1:
-        return 256
-    return 32 if math.prod(data_shape[:2]) <= 32 * 32 else 16
-
-
-def signatures(sampler, latent_dim, data_shape):
-    """The functions that a SavedModel of a generator answers.
-
-    Args:
-        sampler: Keras model, latents float32 [N, latent_dim] → examples [N, *data_shape].
-        latent_dim: number of latents z.
-        data_shape: (H, W, C) of images in [-1, 1], or (d,) of points.
-
-    Returns:
-        Dict of tf.functions with any batch size, as in this module's table; without "png" for points.
-    """
-    import tensorflow as tf
-
-    from zoo.noise import Noise
-
-    data_shape = tuple(data_shape)
-    images = len(data_shape) == 3
-    output = "images" if images else "points"
-    seeds_spec = tf.TensorSpec([None], tf.int64, name="seeds")
-
-    def generate(latents):
-        return tf.ensure_shape(tf.cast(sampler(latents, training=False), tf.float32), [None, *data_shape])
-
-    def latents_of(seeds):
-        return Noise.of_seeds(seeds).normal("latents", [latent_dim])
-
-    def draw(seeds):
-        count, size = tf.shape(seeds)[0], _piece_size(data_shape)
-        pieces = tf.reshape(tf.pad(latents_of(seeds), [[0, -count % size], [0, 0]]), [-1, size, latent_dim])
-        examples = tf.map_fn(generate, pieces, fn_output_signature=tf.TensorSpec([size, *data_shape], tf.float32))
-        examples = tf.reshape(examples, [-1, *data_shape])[:count]
-        return to_uint8(examples) if images else examples
-
-    @tf.function(input_signature=[tf.TensorSpec([None, latent_dim], tf.float32, name="latents")], autograph=False)
-    def serving_default(latents):
-        return {output: generate(latents)}
-
-    @tf.function(input_signature=[seeds_spec], autograph=False)
-    def sample(seeds):
-        return {output: draw(seeds)}
-
-    @tf.function(input_signature=[seeds_spec], autograph=False)
-    def png(seeds):
-        return {"png_bytes": tf.map_fn(tf.io.encode_png, draw(seeds), fn_output_signature=tf.string)}
-
-    @tf.function(input_signature=[seeds_spec], autograph=False)
-    def latents(seeds):
-        return {"latents": latents_of(seeds)}
-
-    functions = {"serving_default": serving_default, "sample": sample, "latents": latents}
-    return {**functions, "png": png} if images else functions
 
 
 def in_precision(sampler, precision):
@@ -143,11 +56,12 @@ def export_saved_model(sampler, latent_dim, data_shape, base_path, name, *, repo
     copied, ``saved_model.pb`` not necessarily last.
 
     Args:
-        sampler, latent_dim, data_shape: as of `signatures`. The sampler's weights and nothing else are saved.
+        sampler, latent_dim, data_shape: as of `export.signatures.signatures`. The sampler's weights and nothing
+            else are saved.
         base_path: directory of models, made if it is not there; local or remote.
         name: of the model: one folder of `base_path`.
         report_dir: folder with a `report.json` and its companions to put inside, or None.
-        card: dict of facts for the model card (`run_facts`), anything that JSON can hold, or None.
+        card: dict of facts for the model card (`export.model_card.run_facts`), anything that JSON can hold, or None.
         precision: what the network computes in, "float32" or "bfloat16"; as the sampler does if None.
 
     Returns:
@@ -167,20 +81,7 @@ def export_saved_model(sampler, latent_dim, data_shape, base_path, name, *, repo
     module = tf.Module()
     module.generator_variables = [variable.value for variable in sampler.variables]
     concrete = {key: function.get_concrete_function() for key, function in functions.items()}
-    card = {
-        "name": name,
-        **(card or {}),
-        "data_shape": list(data_shape),
-        "latent_dim": int(latent_dim),
-        "parameters": int(sampler.count_params()),
-        "precision": sampler.dtype_policy.compute_dtype,
-        "signatures": {key: _describe(function) for key, function in concrete.items()},
-        "tensorflow": tf.__version__,
-        "license": {
-            "code": _CODE_LICENSE,
-            "weights": "not stated; whoever trained them decides, within the terms of the data they were trained on",
-        },
-    }
+    card = model_card.compose(name, sampler, latent_dim, data_shape, concrete, card)
 
     models = epath.Path(base_path).expanduser() / name
     made = [folder for folder in (models, models.parent) if not folder.exists()]
@@ -190,8 +91,9 @@ def export_saved_model(sampler, latent_dim, data_shape, base_path, name, *, repo
         building.mkdir(parents=True)
     try:
         tf.saved_model.save(module, os.fspath(building), signatures=concrete)
-        _write_extra(building / EXTRA, card, report_dir)
-        warmup.write(building / EXTRA, name, concrete)
+        extra = building / model_card.EXTRA
+        model_card.write(card, extra, report_dir)
+        warmup.write(extra, name, concrete)
         return _number(building, models)
     except BaseException:  # Ctrl-C too: whatever ends this early leaves nothing half-built
         building.rmtree(missing_ok=True)
@@ -219,63 +121,7 @@ def _number(building, models):
                 raise
 
 
-def version_numbers(models):
-    """The numbers of the versions in a model's folder, an etils.epath.Path; in no order."""
-    return [int(entry.name) for entry in models.iterdir() if entry.name.isdecimal()]
-
-
-def _describe(function):
-    def tensors(specs):
-        return {name: {"dtype": spec.dtype.name, "shape": spec.shape.as_list()} for name, spec in specs.items()}
-
-    return {
-        "inputs": tensors(function.structured_input_signature[1] or _positional(function)),
-        "outputs": tensors(function.structured_outputs),
-    }
-
-
-def _positional(function):
-    return {spec.name: spec for spec in function.structured_input_signature[0]}
-
-
-def _write_extra(folder, card, report_dir):
-    folder.mkdir()
-    report = None
-    if report_dir is not None:
-        for source in epath.Path(report_dir).iterdir():
-            if not source.is_dir() and not source.name.startswith("."):
-                source.copy(folder / source.name)
-        report = json.loads((folder / "report.json").read_text())
-        card |= {key: report[key] for key in ("features", "metrics") if key in report}
-        card["verdicts"] = {section: content["verdict"] for section, content in report["sections"].items()}
-    (folder / "model_card.json").write_text(json.dumps(card, indent=2, default=str) + "\n")
-    page = _TEMPLATES.get_template("model_card.md.jinja").render(card=card, report=report)
-    (folder / "model_card.md").write_text(page)
-
-
 # The program.
-
-
-def run_facts(run):
-    """What a report and a model card tell of a run.
-
-    Args:
-        run: a `trainers.build.Run`.
-
-    Returns:
-        Dict of JSON values: data, objective, dynamics, step, images_seen, seed, config.
-    """
-    step = int(run.model.step)
-    config = json.loads(run.config.to_json_best_effort())
-    return {
-        "data": config["data"]["source"],
-        "objective": config["objective"],
-        "dynamics": config["dynamics"],
-        "step": step,
-        "images_seen": step * config["train"]["batch_size"] * run.model.batches_per_step,
-        "seed": config["seed"],
-        "config": config,
-    }
 
 
 def export_run(workdir, base_path, name=None, precision=None):
@@ -294,7 +140,7 @@ def export_run(workdir, base_path, name=None, precision=None):
     from trainers import build
 
     run = build.open_run(workdir)
-    facts = run_facts(run)
+    facts = model_card.run_facts(run)
     report_dir = run.workdir / "report"
     if not (report_dir / "report.json").exists():
         logging.warning("%s has no report; python -m export.evaluate --workdir=%s makes one", workdir, workdir)

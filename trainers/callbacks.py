@@ -13,7 +13,7 @@ from etils import epath
 from trainers import workdir as workdirs
 from trainers import workers
 from trainers.program import Interrupted, RunFailed
-from zoo import grids
+from zoo import grids, pixels
 from zoo.files import write_whole
 from zoo.progress import Progress
 
@@ -181,7 +181,7 @@ class DrawSamples(_Every):
         if self.reference is not None:
             grids.save_points(self.model.sample(range(1024)).numpy(), path, self.reference)
             return
-        images = grids.to_uint8(self.model.sample(range(64)))
+        images = pixels.to_uint8(self.model.sample(range(64)))
         grids.save_grid(images, path)
         with self._writer.as_default(step=step):
             tf.summary.image("samples", images[:16], max_outputs=16)

@@ -12,22 +12,6 @@ _TILE = 64
 _GAP = 2
 
 
-def to_uint8(images):
-    """Images in [-1, 1] → pixels: round((x + 1) · 127.5), clipped to [0, 255].
-
-    Every pixel that leaves the house is made here, so that a report, a PNG and a served image agree.
-
-    Args:
-        images: floats of any shape, a NumPy array or a tensor (in a graph too).
-
-    Returns:
-        uint8 tensor of the same shape; ties go to the even level.
-    """
-    import tensorflow as tf
-
-    return tf.cast(tf.clip_by_value(tf.round((images + 1.0) * 127.5), 0.0, 255.0), tf.uint8)
-
-
 def image_grid(images, columns=None):
     """Images side by side, the first at the top left.
 

@@ -24,6 +24,7 @@ from absl import logging
 
 from export.metrics import inception
 from zoo.errors import RequestError
+from zoo.pixels import to_float, to_uint8
 
 # Part of the cache's key: to be raised whenever the network or its training changes.
 _RECIPE_VERSION = 1
@@ -139,8 +140,7 @@ class FeatureExtractor:
             want = "×".join("any" if size is None else str(size) for size in self.data_shape)
             raise RequestError(f"features {self.name!r}: images have shape {images.shape[1:]}, expected {want}")
         if images.dtype == np.uint8:
-            # As zoo.datasets does, to the last bit.
-            return images * np.float32(1 / 127.5) - np.float32(1.0)
+            return to_float(images)
         images = images.astype(np.float32, copy=False)
         # The range takes a thousandth more, for resizing and decoding round. NaN fails the comparison too.
         if images.size and not (images.min() >= -1.001 and images.max() <= 1.001):
@@ -343,7 +343,7 @@ def _fingerprint(dataset):
     """(hash of the shape and the first training images, hash of the number of classes and those images' labels)."""
     images, labels = dataset.arrays("train", min(_FINGERPRINT_IMAGES, dataset.num_examples("train")))
     # To the levels of an 8-bit image: independent of the rounding of the conversion to [-1, 1].
-    levels = np.clip(np.rint((np.asarray(images) + 1.0) * 127.5), 0, 255).astype(np.uint8)
+    levels = to_uint8(np.asarray(images))
     of_images = hashlib.sha256(repr(tuple(int(size) for size in dataset.data_shape)).encode() + levels.tobytes())
     labels = b"" if labels is None else np.asarray(labels, "<i8").tobytes()
     of_labels = hashlib.sha256(repr(int(dataset.num_classes or 0)).encode() + labels)
@@ -363,17 +363,15 @@ def _training_arrays(dataset, seed):
 
 def _gather(dataset, split, limit, seed):
     """Images of a split as uint8, and their labels: all of them, or `limit` in shuffled order."""
-    from export.metrics import small_cnn
-
     count = dataset.num_examples(split)
     if count <= limit:
         images, labels = dataset.arrays(split)
-        return small_cnn.images_to_uint8(images), np.asarray(labels, np.int64)
+        return to_uint8(images), np.asarray(labels, np.int64)
     images, labels, batch_size = [], [], 256
     for index, (batch, batch_labels) in enumerate(dataset.batches(split, batch_size, seed=seed, labels=True)):
         if index == limit // batch_size:
             break
-        images.append(small_cnn.images_to_uint8(batch))
+        images.append(to_uint8(np.asarray(batch)))
         labels.append(np.asarray(batch_labels, np.int64))
     return np.concatenate(images), np.concatenate(labels)
 

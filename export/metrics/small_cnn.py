@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 
+from zoo.pixels import to_float
 from zoo.progress import Progress
 
 
@@ -102,21 +103,11 @@ class _ShuffledBatches(keras.utils.PyDataset):
 
     def __getitem__(self, index):
         chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]
-        return images_to_float(self.images[chosen]), self.labels[chosen]
+        return to_float(self.images[chosen]), self.labels[chosen]
 
     def on_epoch_end(self):
         self.epoch += 1
         self._shuffle()
-
-
-def images_to_float(images):
-    """uint8 images in [0, 255] → float32 in [-1, 1]; the same array shape, and the same bits as in zoo.datasets."""
-    return images * np.float32(1 / 127.5) - np.float32(1.0)
-
-
-def images_to_uint8(images):
-    """float images in [-1, 1] → uint8, rounded to the nearest level; the inverse of `images_to_float`."""
-    return np.clip(np.rint((np.asarray(images, np.float32) + 1.0) * 127.5), 0, 255).astype(np.uint8)
 
 
 class _ShowProgress(keras.callbacks.Callback):

@@ -21,7 +21,7 @@ from export.report.measured import Measured
 from export.report.metric import metric
 from export.report.sections import mode_collapse_of_images
 from zoo.errors import RequestError
-from zoo.grids import to_uint8
+from zoo.pixels import to_uint8
 from zoo.progress import Progress
 
 _BATCH = 256

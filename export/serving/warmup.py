@@ -18,7 +18,7 @@ def requests(name, functions):
 
     Args:
         name: of the model.
-        functions: signature → concrete function with one input, as of `export.saved_model.signatures`.
+        functions: signature → concrete function with one input, as of `export.signatures.signatures`.
 
     Returns:
         List of PredictRequest.

@@ -21,7 +21,7 @@ from export.report import images, metric, pages, sections
 from export.saved_model import export_saved_model
 from zoo import datasets
 from zoo.errors import RequestError
-from zoo.grids import to_uint8
+from zoo.pixels import to_uint8
 
 REPORTS = pathlib.Path(__file__).resolve().parents[2] / "docs" / "reports"
 
@@ -52,7 +52,7 @@ def _generator(sample, data_shape, latent_dim=2):
 @pytest.fixture(scope="module")
 def perfect(digits):
     """Gives training images that the report itself does not take as its first ones."""
-    images = to_uint8(digits.arrays("train")[0]).numpy()
+    images = to_uint8(digits.arrays("train")[0])
     return _generator(lambda seeds: images[np.random.default_rng(0).permutation(len(images))[seeds]], (8, 8, 1))
 
 
@@ -293,7 +293,7 @@ def test_the_terminal_gets_the_first_numbers_and_the_verdict(good, digits, tmp_p
 def test_the_program_prints_the_numbers_before_the_path(good, digits, tmp_path, monkeypatch, capsys):
     page = _write(good, digits, tmp_path)
     monkeypatch.setattr(program, "find_saved_model", lambda path: path)
-    monkeypatch.setattr(program, "read_card", lambda path: {})
+    monkeypatch.setattr(program.model_card, "read", lambda path: {})
     monkeypatch.setattr(program, "evaluate_saved_model", lambda *arguments, **options: page)
     names = {"workdir": None, "saved_model": "model", "data": None, "image_size": None, "out": str(tmp_path)}
     given = types.SimpleNamespace(**names, features="auto", num_samples=20, seed=0)

@@ -1,19 +1,14 @@
 import concurrent.futures
-import io
-import json
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from PIL import Image
 
 import zoo
-from export import saved_model
-from export.generators import Generator, find_saved_model, read_card
-from export.metrics import intervals
-from export.report import metric
+from export import model_card, saved_model
+from export.generators import Generator, find_saved_model
 from export.saved_model import export_saved_model
 from zoo.errors import RequestError
 
@@ -56,18 +51,6 @@ def test_a_process_with_tensorflow_alone_reads_it_eagerly_and_through_a_session(
         assert got["serving_default"].dtype == np.float32
 
 
-def test_a_seed_gives_the_same_pixels_in_any_batch(version):
-    generator = Generator.load(version)
-    seeds = np.arange(512)
-    whole = generator.sample(seeds)
-    assert whole.dtype == np.uint8 and whole.shape == (512, 32, 32, 3) and whole.std() > 20
-    for size, count in ((1, 6), (3, 12), (8, 64), (64, 256), (100, 300)):
-        parts = [generator.sample(seeds[start : start + size]) for start in range(0, count, size)]
-        np.testing.assert_array_equal(np.concatenate(parts), whole[:count])
-    np.testing.assert_array_equal(generator.sample(seeds[::-1]), whole[::-1])
-    assert generator.sample([]).shape == (0, 32, 32, 3)
-
-
 def test_a_mixture_of_generators_exports_as_one(tmp_path):
     network = {"latent_dim": 4, "base_filters": 4}
     generator = zoo.MixtureGenerator((8, 8, 1), 3, "dcgan", network)
@@ -80,20 +63,9 @@ def test_a_mixture_of_generators_exports_as_one(tmp_path):
     np.testing.assert_array_equal(served.sample(seeds[::-1][:5]), served.sample(seeds)[::-1][:5])
 
 
-def test_pixels_are_the_rounded_output_for_the_seeds_latents(version, sampler):
-    from zoo.noise import Noise
-
-    # As many as travel together, so that the network rounds alike.
-    latents = Noise.of_seeds(np.arange(32)).normal("latents", [8])
-    expected = np.clip(np.rint((sampler(latents).numpy() + 1) * 127.5), 0, 255)
-    np.testing.assert_array_equal(Generator.load(version).sample(np.arange(32)), expected)
-    signature = tf.saved_model.load(version).signatures["latents"]
-    np.testing.assert_array_equal(signature(seeds=tf.range(32, dtype=tf.int64))["latents"], latents)
-
-
 def test_bfloat16_changes_the_pixels_a_little_and_the_signatures_not_at_all(version, sampler, tmp_path):
     narrow = export_saved_model(sampler, 8, (32, 32, 3), tmp_path, "tiny", precision="bfloat16")
-    cards = read_card(version), read_card(narrow)
+    cards = model_card.read(version), model_card.read(narrow)
     assert cards[0]["signatures"] == cards[1]["signatures"]
     assert [card["precision"] for card in cards] == ["float32", "bfloat16"]
     images = [Generator.load(path).sample(np.arange(40)).astype(int) for path in (version, narrow)]
@@ -107,48 +79,10 @@ def test_bfloat16_changes_the_pixels_a_little_and_the_signatures_not_at_all(vers
     np.testing.assert_array_equal(twin(latents), sampler(latents))
 
 
-def test_png_holds_the_pixels_of_sample(version):
-    model = tf.saved_model.load(version)
-    seeds = tf.constant([3, 4], tf.int64)
-    encoded = model.signatures["png"](seeds=seeds)["png_bytes"].numpy()
-    images = [np.asarray(Image.open(io.BytesIO(data))) for data in encoded]
-    np.testing.assert_array_equal(images, model.signatures["sample"](seeds=seeds)["images"])
-
-
 def test_no_training_state_inside(version, sampler):
     held = dict(tf.train.list_variables(str(version / "variables" / "variables")))
     held = [shape for name, shape in held.items() if "VARIABLE_VALUE" in name]
     assert sorted(held) == sorted(list(variable.shape) for variable in sampler.variables)
-
-
-def test_the_model_card_tells_what_it_is(version):
-    card = json.loads((version / "assets.extra" / "model_card.json").read_text())
-    assert card["objective"] == "minimax" and card["step"] == 7
-    assert card["signatures"]["sample"]["inputs"] == {"seeds": {"dtype": "int64", "shape": [None]}}
-    assert card["signatures"]["sample"]["outputs"] == {"images": {"dtype": "uint8", "shape": [None, 32, 32, 3]}}
-    assert card["signatures"]["png"]["outputs"] == {"png_bytes": {"dtype": "string", "shape": [None]}}
-    text = (version / "assets.extra" / "model_card.md").read_text()
-    assert "| `sample` | `seeds` int64 [N] | `images` uint8 [N, 32, 32, 3] |" in text and "Not measured." in text
-    assert read_card(version) == card
-
-
-def test_a_model_card_takes_reports_of_this_version_and_of_the_first(version, tmp_path):
-    now = metric.metric(intervals.Interval(2.0, 1.0, 3.0, 0.9, "student"), "lower", "", num_samples=3)
-    why_not = metric.metric(intervals.absent(2.0, "one block"), "lower", "", num_samples=3)
-    first = {"value": 2.0, "interval": [1.0, 3.0], "level": 0.95, "method": "percentile", "resamples": 100}
-    without = {"value": 2.0, "interval": None, "level": None}
-    card, lines = version / "assets.extra" / "model_card.json", []
-    for metrics in ({"a": why_not, "b": now}, {"a": without, "b": first}):
-        tmp_path.joinpath("report.json").write_text(json.dumps({"metrics": metrics, "sections": {}}))
-        folder = tmp_path / f"extra{len(lines)}"
-        saved_model._write_extra(folder, json.loads(card.read_text()), tmp_path)
-        lines += [line for line in (folder / "model_card.md").read_text().splitlines() if line[:3] in ("| a", "| b")]
-    assert lines == [
-        "| a | 2 | none (one block) |",
-        "| b | 2 | 1 to 3 (90 %) |",
-        "| a | 2 | none |",
-        "| b | 2 | 1 to 3 (95 %) |",
-    ]
 
 
 def test_versions_count_up_and_the_newest_is_found(point_sampler, tmp_path):
@@ -184,13 +118,13 @@ def test_a_failure_half_way_leaves_nothing(point_sampler, tmp_path, monkeypatch)
     def fail(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(saved_model, "_write_extra", fail)
+    monkeypatch.setattr(model_card, "write", fail)
     with pytest.raises(KeyboardInterrupt):
         export_saved_model(point_sampler, 4, (2,), tmp_path / "base", "points")
     assert not (tmp_path / "base").exists()
     monkeypatch.undo()
     export_saved_model(point_sampler, 4, (2,), tmp_path / "base", "points")
-    monkeypatch.setattr(saved_model, "_write_extra", fail)
+    monkeypatch.setattr(model_card, "write", fail)
     with pytest.raises(KeyboardInterrupt):
         export_saved_model(point_sampler, 4, (2,), tmp_path / "base", "points")
     assert [path.name for path in (tmp_path / "base" / "points").iterdir()] == ["1"]

@@ -11,12 +11,9 @@ import zlib
 import numpy as np
 
 from zoo.errors import RequestError
+from zoo.pixels import to_float
 
 SPLITS = ("train", "test")
-
-# Bytes 0..255 become [-1, 1]. The product is written out, here and in the graph, because TensorFlow's optimiser would
-# otherwise turn a division into it, and the two differ in the last bit. The ends are exactly -1 and 1.
-_PER_BYTE = np.float32(1 / 127.5)
 
 
 class Dataset(abc.ABC):
@@ -171,21 +168,19 @@ class ImageDataset(Dataset):
         try:
             for pixels, labels in pieces.prefetch(tf.data.AUTOTUNE).as_numpy_iterator():
                 rows = slice(start, start + len(pixels))
-                x[rows], y[rows] = pixels * _PER_BYTE - np.float32(1), labels
+                x[rows], y[rows] = to_float(pixels), labels
                 start = rows.stop
         except tf.errors.InvalidArgumentError as e:
             raise (undecodable(e) or e) from e
         return x, y if self.num_classes else None
 
     def _piece(self, split, key, batch_size, rows, labels):
-        import tensorflow as tf
-
         size = self.num_examples(split)
         reader = self._reader(split)
 
         def piece(batch, first_row):
             pixels, y = reader(_shuffled(batch * batch_size + first_row, rows, size, key))
-            return tf.cast(pixels, tf.float32) * _PER_BYTE - 1.0, y
+            return to_float(pixels), y
 
         return piece
 

@@ -1,4 +1,4 @@
-"""The small classifier: its shapes, its reproducibility, and the conversion of images."""
+"""The small classifier: its shapes and its reproducibility."""
 
 import numpy as np
 import pytest
@@ -40,10 +40,3 @@ def test_training_shows_how_far_it_is(monkeypatch):
     small_cnn.fit(images, labels, 3, epochs=2, batch_size=32, feature_dim=8)
     assert [done for done, _, _ in shown] == [1, 2, 3, 4]
     assert all(total == 4 and note.startswith("accuracy 0.") for _, total, note in shown)
-
-
-def test_bytes_survive_the_conversion():
-    levels = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
-    floats = small_cnn.images_to_float(levels)
-    assert floats.dtype == np.float32 and floats.min() == -1.0 and floats.max() == 1.0
-    np.testing.assert_array_equal(small_cnn.images_to_uint8(floats), levels)

@@ -1,0 +1,123 @@
+"""The model card of an exported generator: model_card.json for programs, model_card.md for people.
+
+It lies with the report under a version's ``assets.extra/`` and tells what the model is: what it was trained on and how,
+what its signatures take and give, its metrics and verdicts, the licences.
+"""
+
+import json
+
+import jinja2
+from etils import epath
+
+#: Where a version keeps what is not the model: card, report, warm-up requests.
+EXTRA = "assets.extra"
+_CODE_LICENSE = "Apache-2.0"
+_TEMPLATES = jinja2.Environment(
+    loader=jinja2.PackageLoader("export", ""),
+    trim_blocks=True,
+    lstrip_blocks=True,
+    undefined=jinja2.StrictUndefined,
+)
+
+
+def run_facts(run):
+    """What a report and a model card tell of a run.
+
+    Args:
+        run: a `trainers.build.Run`.
+
+    Returns:
+        Dict of JSON values: data, objective, dynamics, step, images_seen, seed, config.
+    """
+    step = int(run.model.step)
+    config = json.loads(run.config.to_json_best_effort())
+    return {
+        "data": config["data"]["source"],
+        "objective": config["objective"],
+        "dynamics": config["dynamics"],
+        "step": step,
+        "images_seen": step * config["train"]["batch_size"] * run.model.batches_per_step,
+        "seed": config["seed"],
+        "config": config,
+    }
+
+
+def compose(name, sampler, latent_dim, data_shape, signatures, facts=None):
+    """Puts a model card together.
+
+    Args:
+        name: of the model.
+        sampler, latent_dim, data_shape: as of `export.signatures.signatures`.
+        signatures: {name: concrete function}.
+        facts: dict of what else is known (`run_facts`), anything that JSON can hold, or None.
+
+    Returns:
+        The card, a dict: name, the facts, data_shape, latent_dim, parameters, precision, signatures, tensorflow,
+        license.
+    """
+    import tensorflow as tf
+
+    return {
+        "name": name,
+        **(facts or {}),
+        "data_shape": list(data_shape),
+        "latent_dim": int(latent_dim),
+        "parameters": int(sampler.count_params()),
+        "precision": sampler.dtype_policy.compute_dtype,
+        "signatures": {key: _describe(function) for key, function in signatures.items()},
+        "tensorflow": tf.__version__,
+        "license": {
+            "code": _CODE_LICENSE,
+            "weights": "not stated; whoever trained them decides, within the terms of the data they were trained on",
+        },
+    }
+
+
+def write(card, folder, report_dir=None):
+    """Writes a model card and, beside it, copies of a report's files.
+
+    Args:
+        card: dict, of `compose`.
+        folder: etils.epath.Path of the folder to make: a version's `EXTRA`.
+        report_dir: folder with a `report.json` and its companions, or None. The card takes the report's features,
+            metrics and verdicts.
+    """
+    folder.mkdir()
+    report = None
+    if report_dir is not None:
+        for source in epath.Path(report_dir).iterdir():
+            if not source.is_dir() and not source.name.startswith("."):
+                source.copy(folder / source.name)
+        report = json.loads((folder / "report.json").read_text())
+        card = card | {key: report[key] for key in ("features", "metrics") if key in report}
+        card["verdicts"] = {section: content["verdict"] for section, content in report["sections"].items()}
+    (folder / "model_card.json").write_text(json.dumps(card, indent=2, default=str) + "\n")
+    page = _TEMPLATES.get_template("model_card.md.jinja").render(card=card, report=report)
+    (folder / "model_card.md").write_text(page)
+
+
+def read(version):
+    """The model card of a SavedModel that tf-gan-zoo wrote, a dict; {} for any other. Free of TensorFlow.
+
+    Args:
+        version: the directory of a SavedModel.
+    """
+    card = epath.Path(version) / EXTRA / "model_card.json"
+    try:
+        return json.loads(card.read_text()) if card.exists() else {}
+    except ValueError:
+        return {}
+
+
+def _describe(function):
+    def tensors(specs):
+        return {name: {"dtype": spec.dtype.name, "shape": spec.shape.as_list()} for name, spec in specs.items()}
+
+    return {
+        "inputs": tensors(function.structured_input_signature[1] or _positional(function)),
+        "outputs": tensors(function.structured_outputs),
+    }
+
+
+def _positional(function):
+    return {spec.name: spec for spec in function.structured_input_signature[0]}
