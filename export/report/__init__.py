@@ -1,4 +1,4 @@
-"""Reports on a generator: measured (`images`, `points`), put into words (`sections`), drawn and written (`pages`).
+"""Reports on an evaluation: their pages (`writer`) and diagrams (`figures`). `export.evaluation` makes the numbers.
 
 `report.json` is a public format. Keys marked ? are absent where they do not apply; numbers that are not
 finite are null.

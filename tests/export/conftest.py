@@ -1,10 +1,16 @@
-"""Tiny untrained generators: what is tested here does not ask for good ones."""
+"""Tiny untrained generators, and generators without networks: what is tested here does not ask for good ones."""
 
 import keras
+import numpy as np
 import pytest
+from by_hand import generator_of
 
 import zoo
+from export.evaluation.evaluator import evaluate
+from export.metrics.features import FeatureExtractor
 from export.saved_model import export_saved_model
+from zoo import datasets
+from zoo.pixels import to_uint8
 
 
 @pytest.fixture(scope="session")
@@ -29,3 +35,39 @@ def version(sampler, tmp_path_factory):
 def point_sampler():
     keras.utils.set_random_seed(0)
     return zoo.MLPGenerator((2,), latent_dim=4, hidden_units=(16,))
+
+
+@pytest.fixture(scope="session")
+def digits():
+    return datasets.load("digits")
+
+
+@pytest.fixture(scope="session")
+def ring():
+    return datasets.load("ring")
+
+
+@pytest.fixture(scope="session")
+def extractor():
+    """Pixels' projections as features; the brightest of ten random templates as class."""
+    rng = np.random.default_rng(0)
+    features, logits = rng.normal(size=(64, 16)) / 8, rng.normal(size=(64, 10))
+
+    def forward(images):
+        flat = images.reshape(len(images), 64)
+        return (flat @ features).astype(np.float32), (flat @ logits).astype(np.float32)
+
+    names = ("name", "version", "checksum", "dim", "num_classes", "data_shape", "test_accuracy")
+    return FeatureExtractor(dict(zip(names, ("projections", 1, "0" * 64, 16, 10, (8, 8, 1), None))), forward)
+
+
+@pytest.fixture(scope="session")
+def perfect(digits):
+    """Gives training images that the report itself does not take as its first ones."""
+    images = to_uint8(digits.arrays("train")[0])
+    return generator_of(lambda seeds: images[np.random.default_rng(0).permutation(len(images))[seeds]], (8, 8, 1))
+
+
+@pytest.fixture(scope="session")
+def good(perfect, digits, extractor):
+    return evaluate(perfect, digits, features=extractor)

@@ -3,8 +3,8 @@ import json
 from etils import epath
 
 from export import model_card
+from export.evaluation import metric
 from export.metrics import intervals
-from export.report import metric
 
 
 def test_the_model_card_tells_what_it_is(version):
@@ -19,8 +19,8 @@ def test_the_model_card_tells_what_it_is(version):
 
 
 def test_a_model_card_takes_reports_of_this_version_and_of_the_first(version, tmp_path):
-    now = metric.metric(intervals.Interval(2.0, 1.0, 3.0, 0.9, "student"), "lower", "", num_samples=3)
-    why_not = metric.metric(intervals.absent(2.0, "one block"), "lower", "", num_samples=3)
+    now = metric.entry(intervals.Interval(2.0, 1.0, 3.0, 0.9, "student"), "lower", "", num_samples=3)
+    why_not = metric.entry(intervals.absent(2.0, "one block"), "lower", "", num_samples=3)
     first = {"value": 2.0, "interval": [1.0, 3.0], "level": 0.95, "method": "percentile", "resamples": 100}
     without = {"value": 2.0, "interval": None, "level": None}
     card, lines = version / "assets.extra" / "model_card.json", []

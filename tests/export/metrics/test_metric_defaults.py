@@ -4,9 +4,8 @@ import inspect
 
 import pytest
 
-from export import evaluate
+from export.evaluation import evaluator
 from export.metrics import classifier_score, frechet, intervals, kernel, neural_net_distance, precision_recall, toy
-from export.report import images, points
 
 
 @pytest.mark.parametrize(
@@ -41,9 +40,7 @@ from export.report import images, points
         (precision_recall.manifold_intervals, {"level": 0.95, "splits": None}),
         (kernel.KernelDistance.interval, {"level": 0.95}),
         # 10,000 samples, as the Fréchet distances of the literature on small images (Heusel et al. 2017 take 50,000).
-        (evaluate.evaluate, {"num_samples": 10_000}),
-        (images.measure_images, {"num_samples": 10_000}),
-        (points.measure_points, {"num_samples": 10_000}),
+        (evaluator.evaluate, {"num_samples": 10_000}),
     ],
     ids=lambda value: getattr(value, "__qualname__", ""),
 )

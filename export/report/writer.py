@@ -38,11 +38,11 @@ _ABOUT_INTERVALS = (
 _BETTER = {"lower": "lower is better", "higher": "higher is better", "one": "1 is best"}
 
 
-def compose(measured, *, generator, data, num_asked, first_seed, seeded):
+def compose(evaluation, *, generator, data, num_asked, first_seed, seeded):
     """Puts a report together in the format of `export.report`.
 
     Args:
-        measured: `export.report.measured.Measured`.
+        evaluation: `export.evaluation.result.Evaluation`.
         generator: dict, the report's "generator".
         data: `zoo.datasets.Dataset`.
         num_asked: number of samples that were asked for.
@@ -71,27 +71,27 @@ def compose(measured, *, generator, data, num_asked, first_seed, seeded):
             "num_test": data.num_examples("test"),
         },
         "sampling": {
-            "num_samples": measured.num_samples,
+            "num_samples": evaluation.num_samples,
             "num_asked": num_asked,
-            "num_reference": measured.num_reference,
+            "num_reference": evaluation.num_reference,
             "first_seed": first_seed,
             "seeded": seeded,
         },
-        "features": measured.features,
-        "metrics": measured.metrics,
-        "classes": measured.classes,
-        "sections": measured.sections,
-        "notes": measured.notes,
+        "features": evaluation.features,
+        "metrics": evaluation.metrics,
+        "classes": evaluation.classes,
+        "sections": evaluation.sections,
+        "notes": evaluation.notes,
     }
     return {key: value for key, value in report.items() if value is not None}
 
 
-def write(report, measured, rows, directory):
+def write(report, evaluation, rows, directory):
     """Writes a report and its figures; every file appears whole, report.json last.
 
     Args:
         report: dict, of `compose`.
-        measured: what it was composed of, for the pictures.
+        evaluation: what it was composed of, for the pictures.
         rows: rows of a run's metrics.jsonl, or [].
         directory: where to; made if it is not there.
 
@@ -103,10 +103,10 @@ def write(report, measured, rows, directory):
     """
     directory = epath.Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    pictures = _pictures(measured, rows)
+    pictures = _pictures(evaluation, rows)
     for name, content in pictures.items():
         write_whole(directory / f"{name}.png", content)
-    for name, page in _pages(report, pictures, measured.classes_of).items():
+    for name, page in _pages(report, pictures, evaluation.classes_of).items():
         write_whole(directory / name, page.encode())
     text = json.dumps(report, indent=2, allow_nan=False, default=_plain) + "\n"
     write_whole(directory / "report.json", text.encode())
@@ -164,17 +164,17 @@ def _headlines(report):
     return [name for name in _HEADLINES if name in report["metrics"]][:4]
 
 
-def _pictures(measured, rows):
+def _pictures(evaluation, rows):
     """{file name: encoded PNG}, in the order of the page."""
-    if measured.samples.ndim == 4:
+    if evaluation.samples.ndim == 4:
         pictures = {
             name: grids.png_bytes(grids.image_grid(images))
-            for name, images in (("samples", measured.samples), ("real", measured.reference))
+            for name, images in (("samples", evaluation.samples), ("real", evaluation.reference))
         }
     else:
-        pictures = {"samples": grids.png_bytes(grids.point_plot(measured.samples, measured.reference))}
-    if measured.classes:
-        pictures["classes"] = figures.class_histogram(measured.classes, measured.classes_of)
+        pictures = {"samples": grids.png_bytes(grids.point_plot(evaluation.samples, evaluation.reference))}
+    if evaluation.classes:
+        pictures["classes"] = figures.class_histogram(evaluation.classes, evaluation.classes_of)
     if curves := figures.loss_curves(rows):
         pictures["losses"] = curves
     return pictures

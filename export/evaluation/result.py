@@ -1,4 +1,4 @@
-"""What measuring a generator gives, before it is written."""
+"""What an evaluation gives, before it is written."""
 
 import dataclasses
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 @dataclasses.dataclass
-class Measured:
+class Evaluation:
     """Numbers and pictures; the dicts are in the format of `export.report`.
 
     Attributes:

@@ -1,7 +1,7 @@
-"""Verdicts in words, and the numbers they rest on.
+"""Verdicts on mode collapse, in words, and the numbers they rest on.
 
-Each looks at one failure and answers "none", "partial" or "severe". The thresholds are conventions, named below, not
-tests of significance; the numbers stand beside the words so that a reader can draw other lines.
+Each is "none", "partial" or "severe". The thresholds are conventions, named below, not tests of significance; the
+numbers stand beside the words so that a reader can draw other lines.
 """
 
 #: A class or mode with less than this part of its due share counts as missing, or as thin.
@@ -20,7 +20,7 @@ _OPENING = {
 }
 
 
-def mode_collapse_of_images(metrics, classes):
+def of_images(metrics, classes):
     """Mode collapse of images: recall and coverage against what training images reach, and the balance of classes.
 
     Args:
@@ -50,7 +50,7 @@ def mode_collapse_of_images(metrics, classes):
     return _section(level, parts, rests_on)
 
 
-def mode_collapse_of_modes(metrics, classes):
+def of_modes(metrics, classes):
     """Mode collapse of points around known modes: modes found, their balance, and what lies beside them."""
     found, quality = metrics["modes_found"], metrics["high_quality_share"]
     level, sentence, numbers = _balance(classes, "mode", "modes")
@@ -69,7 +69,7 @@ def mode_collapse_of_modes(metrics, classes):
     return _section(level, parts, numbers)
 
 
-def mode_collapse_of_points(metrics):
+def of_points(metrics):
     """Mode collapse of points without modes: how much of the data's mass is out of place.
 
     The Wasserstein distance, set in proportion to that of two sets of the data's own points, sees missing mass and

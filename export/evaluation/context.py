@@ -1,0 +1,182 @@
+"""What an evaluation rests on, each part computed once: samples, held-out and training examples, and their features."""
+
+import abc
+import dataclasses
+import functools
+
+import numpy as np
+from absl import logging
+
+from export.metrics.frechet import GaussianStatistics
+from zoo.pixels import to_uint8
+from zoo.progress import Progress
+
+_BATCH = 256
+#: How many images, and points, a report shows.
+_SHOWN, _SHOWN_POINTS = 64, 2000
+
+
+class Context(abc.ABC):
+    """A generator beside its data, for metrics and verdicts to look at.
+
+    Its sets of examples are drawn or read when first asked for, and kept. A metric that needs something else of them
+    computes it by `once`, so that metrics can share it.
+
+    Args:
+        generator: `export.generators.Generator`.
+        data: `zoo.datasets.Dataset` of the same shape.
+        num_samples: how many examples each set has.
+        first_seed: seed of the first sample.
+        untrained: the `Generator` before its first step, or None.
+        run: the `trainers.build.Run` that the generator is from, or None where it is from a SavedModel: for what needs
+            the critic, the config or the dynamics.
+    """
+
+    def __init__(self, generator, data, *, num_samples, first_seed=0, untrained=None, run=None):
+        self.generator, self.data, self.run = generator, data, run
+        self.num_samples, self.first_seed = num_samples, first_seed
+        self._untrained = untrained
+        self._results = {}
+
+    @functools.cached_property
+    def samples(self):
+        """Samples of the seeds first_seed, first_seed + 1, …"""
+        return self._draw(self.generator, "samples")
+
+    @functools.cached_property
+    def held_out(self):
+        """Test examples, as many as samples."""
+        return self._read("test")
+
+    @functools.cached_property
+    def training(self):
+        """Training examples, as many as samples where there are so many. They take the samples' place once, to show
+        where a perfect generator lands."""
+        return self._read("train")
+
+    @functools.cached_property
+    def untrained(self):
+        """Samples of the untrained generator, of the same seeds; None where there is none."""
+        return self._draw(self._untrained, "samples of the untrained generator") if self._untrained else None
+
+    def once(self, function, sample):
+        """The result of function(self, sample), computed when first asked for.
+
+        Args:
+            function: any function, the same object each time.
+            sample: one of this context's sets of examples.
+        """
+        key = function, id(sample)
+        if key not in self._results:
+            self._results[key] = function(self, sample)
+        return self._results[key]
+
+    @property
+    @abc.abstractmethod
+    def shown(self):
+        """(samples, held-out examples) for a report to show, NumPy arrays."""
+
+    @abc.abstractmethod
+    def prepare(self):
+        """Draws and reads the sets of examples, showing progress, and returns them."""
+
+    @abc.abstractmethod
+    def _draw(self, generator, what):
+        """Examples of a generator; `what` they are called where progress is shown."""
+
+    @abc.abstractmethod
+    def _read(self, split):
+        """Examples of the data."""
+
+
+class PointContext(Context):
+    """A context whose sets are points: NumPy arrays [N, d]."""
+
+    @property
+    def shown(self):
+        return self.samples[:_SHOWN_POINTS], self.held_out[:_SHOWN_POINTS]
+
+    def prepare(self):
+        logging.info("Drawing %d samples and as many held-out points", self.num_samples)
+        return self.samples, self.held_out, self.training, self.untrained
+
+    def _draw(self, generator, what):
+        return generator.sample(np.arange(self.num_samples) + self.first_seed)
+
+    def _read(self, split):
+        return self.data.arrays(split, self.num_samples)[0]
+
+
+@dataclasses.dataclass(eq=False)
+class Images:
+    """Images as an extractor sees them.
+
+    Attributes:
+        features: float32 [N, d].
+        logits: float32 [N, K], its classifier's.
+        shown: uint8 [≤ 64, H, W, C], the first ones themselves.
+    """
+
+    features: np.ndarray
+    logits: np.ndarray
+    shown: np.ndarray
+
+    def __len__(self):
+        return len(self.features)
+
+    @functools.cached_property
+    def gaussian(self):
+        """`GaussianStatistics` of the features."""
+        return GaussianStatistics.from_features(self.features)
+
+    @functools.cached_property
+    def classes(self):
+        """The most likely class of each, int [N]."""
+        return self.logits.argmax(axis=1)
+
+
+class ImageContext(Context):
+    """A context whose sets are `Images`, all of them uint8 pixels in the eyes of one extractor.
+
+    Args:
+        extractor: `export.metrics.features.FeatureExtractor`.
+        generator, data, options: as of `Context`.
+    """
+
+    def __init__(self, extractor, generator, data, **options):
+        super().__init__(generator, data, **options)
+        self.extractor = extractor
+
+    @property
+    def shown(self):
+        return self.samples.shown, self.held_out.shown
+
+    def prepare(self):
+        logging.info("Drawing %d samples, and reading as many test and training images", self.num_samples)
+        return self.held_out, self.training, self.samples
+
+    def _draw(self, generator, what):
+        return self._extract(self._sampled(generator), self.num_samples, what)
+
+    def _read(self, split):
+        # Different images, the first of one shuffled epoch, so that no more of them are held in memory.
+        count = min(self.num_samples, self.data.num_examples(split))
+        batches = zip(range(0, count, _BATCH), self.data.batches(split, _BATCH, seed=0))
+        pixels = (to_uint8(batch).numpy()[: count - start] for start, batch in batches)
+        return self._extract(pixels, count, {"test": "test images", "train": "training images"}[split])
+
+    def _sampled(self, generator):
+        for start in range(0, self.num_samples, _BATCH):
+            yield generator.sample(np.arange(start, min(start + _BATCH, self.num_samples)) + self.first_seed)
+
+    def _extract(self, batches, count, what):
+        features, logits, shown = [], [], []
+        with Progress(count, what, "image") as progress:
+            for batch in batches:
+                of_features, of_classes = self.extractor(batch)
+                features.append(of_features)
+                logits.append(of_classes)
+                if sum(map(len, shown)) < _SHOWN:
+                    shown.append(batch[:_SHOWN])
+                progress.update(progress.done + len(batch))
+        return Images(np.concatenate(features), np.concatenate(logits), np.concatenate(shown)[:_SHOWN])

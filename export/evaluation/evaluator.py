@@ -1,0 +1,135 @@
+"""Evaluates a generator against held-out data: draws, measures, and tells how it fails."""
+
+import numpy as np
+from absl import logging
+from threadpoolctl import threadpool_limits
+
+from export.evaluation import mode_collapse
+from export.evaluation.result import Evaluation
+from zoo.errors import RequestError
+
+#: The features that fit the data.
+AUTO = "auto"
+#: Most samples of points. Their exact distances take a third of a second a thousand, three times over.
+_MOST_POINTS = 100_000
+#: Fewest test images, and up to how many their matrices count as small.
+_FEWEST, _FEW = 20, 2000
+
+
+def evaluate(
+    generator, data, *, features=AUTO, num_samples=10_000, first_seed=0, untrained=None, run=None, where="--saved_model"
+):
+    """Measures a generator against held-out data.
+
+    Images are compared as uint8 pixels with as many test images as there are samples. Training examples take the
+    samples' place once, to show where a perfect generator lands with this many.
+
+    Args:
+        generator: `export.generators.Generator`.
+        data: `zoo.datasets.Dataset` of the same shape.
+        features: name of a feature extractor, "auto" for the one that fits the data, or a
+            `export.metrics.features.FeatureExtractor`. Points need none.
+        num_samples: how many samples; of images no more than there are test images, of points up to 100,000.
+        first_seed: seed of the first sample.
+        untrained: the same generator before its first step, or None.
+        run: the `trainers.build.Run` that the generator is from, or None.
+        where: what a message calls the generator.
+
+    Returns:
+        `export.evaluation.result.Evaluation`.
+
+    Raises:
+        RequestError: the generator makes something else than the data, or values that are not finite; or there is no
+            such extractor; or `num_samples` is too large; or there are fewer than 20 test images.
+    """
+    check_num_samples(num_samples, data.data_shape)
+    _check_generator(generator, data, first_seed, where)
+    options = {"first_seed": first_seed, "untrained": untrained, "run": run}
+    if len(data.data_shape) == 1:
+        return _evaluate_points(generator, data, num_samples, options)
+    return _evaluate_images(generator, data, features, num_samples, options)
+
+
+def check_num_samples(num_samples, data_shape):
+    """Raises RequestError for more samples of points than can be measured. Of images as many as wanted are asked for:
+    there are never more than test images."""
+    if len(data_shape) == 1 and num_samples > _MOST_POINTS:
+        raise RequestError(f"--num_samples: {num_samples}; points are measured on up to {_MOST_POINTS:,}")
+
+
+def count_samples(data, num_samples):
+    """How many of `num_samples` samples an evaluation draws: as many as there are test images, at most.
+
+    Raises:
+        RequestError: there are fewer than 20 test images.
+    """
+    available = data.num_examples("test")
+    if min(num_samples, available) < _FEWEST:
+        raise RequestError(
+            f"data.source '{data.name}': {available} test images; an evaluation needs at least {_FEWEST}"
+        )
+    return min(num_samples, available)
+
+
+def _check_generator(generator, data, seed, where):
+    if tuple(generator.data_shape) != tuple(data.data_shape):
+        made, expected = ("×".join(map(str, shape)) for shape in (generator.data_shape, data.data_shape))
+        raise RequestError(f"{where}: the generator makes {made}, and {data.name!r} has {expected}")
+    probe = generator.generate(np.random.default_rng(seed).normal(size=[8, generator.latent_dim]))
+    if not np.isfinite(probe.astype(np.float64)).all():
+        # As pixels they would be black, and the report a good-looking one on black images.
+        raise RequestError(f"{where}: the generator makes values that are not finite; its training broke down")
+
+
+def _evaluate_images(generator, data, features, num_samples, options):
+    from export.evaluation import image_metrics
+    from export.evaluation.class_balance import class_shares
+    from export.evaluation.context import ImageContext
+    from export.evaluation.metric import measure
+    from export.metrics.features import FeatureExtractor, features_for
+
+    count = count_samples(data, num_samples)  # before minutes are spent on a classifier
+    extractor = features if isinstance(features, FeatureExtractor) else features_for(data, features)
+    notes = [extractor.weakness()] if extractor.weakness() else []
+    if count < num_samples:
+        notes.append(f"{num_samples:,} samples were asked for; {count:,} were drawn, as many as there are test images.")
+    context = ImageContext(extractor, generator, data, num_samples=count, **options)
+    context.prepare()
+    logging.info("Measuring, with intervals")
+    # Small matrices gain nothing from threads, and lose a hundredfold where other work keeps the cores busy.
+    with threadpool_limits(1 if count <= _FEW else None):
+        metrics = measure(context, image_metrics.METRICS)
+    classes = class_shares(context) if image_metrics.has_classes(context) else None
+    sections = {"mode_collapse": mode_collapse.of_images(metrics, classes)}
+    return _result(context, metrics, classes, "class", sections, notes, extractor.metadata)
+
+
+def _evaluate_points(generator, data, num_samples, options):
+    from export.evaluation import point_metrics
+    from export.evaluation.class_balance import mode_shares
+    from export.evaluation.context import PointContext
+    from export.evaluation.metric import measure
+
+    context = PointContext(generator, data, num_samples=num_samples, **options)
+    context.prepare()
+    logging.info("Measuring, with intervals")
+    metrics = measure(context, point_metrics.METRICS)
+    classes = mode_shares(context) if point_metrics.has_modes(context) else None
+    verdict = mode_collapse.of_points(metrics) if classes is None else mode_collapse.of_modes(metrics, classes)
+    return _result(context, metrics, classes, "mode", {"mode_collapse": verdict}, [], None)
+
+
+def _result(context, metrics, classes, classes_of, sections, notes, features):
+    samples, reference = context.shown
+    return Evaluation(
+        num_samples=context.num_samples,
+        num_reference=context.num_samples,
+        metrics=metrics,
+        classes=classes,
+        classes_of=classes_of,
+        sections=sections,
+        notes=notes,
+        samples=samples,
+        reference=reference,
+        features=features,
+    )

@@ -1,0 +1,98 @@
+import dataclasses
+import html
+import json
+import pathlib
+import re
+
+import pytest
+from by_hand import write_report
+
+from export.metrics import intervals
+from export.report import writer
+
+REPORTS = pathlib.Path(__file__).resolve().parents[3] / "docs" / "reports"
+
+
+def test_the_pages_hold_the_numbers_and_need_nothing_from_outside(good, digits, tmp_path):
+    rows = [
+        {"step": step, "critic_loss": 1.0, "generator_loss": 0.5, "critic_gradient_norm": 0.1} for step in (1, 2, 3)
+    ]
+    page = write_report(good, digits, tmp_path, rows, objective="minimax", step=3, images_seen=192).read_text()
+    folder = tmp_path / "report"
+    names = {"classes.png", "losses.png", "real.png", "report.html", "report.json", "report.md", "samples.png"}
+    assert {path.name for path in folder.iterdir()} == names
+    assert page.count('src="data:image/png;base64,') == 4
+    assert not re.search(r"(src|href)=\"(?!data:)|url\(|@import|https?:", page)
+
+    def refuse(constant):
+        raise AssertionError(f"{constant} is no JSON")
+
+    report = json.loads((folder / "report.json").read_text(), parse_constant=refuse)
+    assert report["schema_version"] == 2 and report["metrics"] == good.metrics
+    assert list(report["sections"]) == ["mode_collapse"]
+    markdown = (folder / "report.md").read_text()
+    for entry in good.metrics.values():
+        assert f"{entry['value']:.4g}" in page and f"{entry['value']:.4g}" in markdown
+    assert good.sections["mode_collapse"]["verdict"] in markdown
+    assert "![Losses over the steps](losses.png)" in markdown
+
+
+@pytest.mark.parametrize("left_out", [(), ("frechet_distance", "kernel_distance")])
+def test_the_pages_say_where_an_interval_was_measured_to_be_off(good, digits, tmp_path, left_out):
+    metrics = {name: entry for name, entry in good.metrics.items() if name not in left_out}
+    page = write_report(dataclasses.replace(good, metrics=metrics), digits, tmp_path).read_text()
+    expected = {
+        writer._label(name): (intervals.METHODS[entry["method"]] + ". " + entry.get("caveat", "")).strip()
+        for name, entry in metrics.items()
+        if entry["interval"]
+    }
+    for text in (html.unescape(page), (tmp_path / "report" / "report.md").read_text()):
+        before, _, after = text.partition(intervals.TRIED)
+        told = {}
+        for names, what in re.findall(r"^(?: *<li><b>|- )([^<:]*)(?:</b>)?: (.*?)(?:</li>)?$", after, re.MULTILINE):
+            told |= dict.fromkeys(names.split(", "), what)
+        assert told == expected
+        assert not any(entry["caveat"] in before for entry in good.metrics.values() if "caveat" in entry)
+    with_caveat = {name for name, entry in good.metrics.items() if "caveat" in entry}
+    assert with_caveat == {"frechet_distance", "kernel_distance", "precision", "recall", "coverage"}
+
+
+def test_pages_without_intervals_say_nothing_of_them(good, digits, tmp_path):
+    metrics = {name: {**entry, "interval": None, "no_interval": "why"} for name, entry in good.metrics.items()}
+    page = write_report(dataclasses.replace(good, metrics=metrics), digits, tmp_path).read_text()
+    assert intervals.TRIED not in html.unescape(page)
+
+
+@pytest.mark.parametrize("folder", sorted(REPORTS.iterdir()), ids=lambda folder: folder.name)
+def test_the_committed_pages_are_what_the_templates_give(folder):
+    report = json.loads((folder / "report.json").read_text())
+    pictures = {name: (folder / f"{name}.png").read_bytes() for name in ("samples", "real", "classes", "losses")}
+    for name, page in writer._pages(report, pictures, "class").items():
+        # Where a template changed: write these texts there.
+        assert (folder / name).read_text() == page, name
+
+
+def test_text_from_outside_cannot_become_markup(good, digits, tmp_path):
+    evil = "<script>alert(1)</script>|x"
+    classes = [{**entry, "name": f"{evil}{index}"} for index, entry in enumerate(good.classes)]
+    changed = type(good)(**{**vars(good), "classes": classes, "notes": [evil]})
+    page = write_report(changed, digits, tmp_path, objective=evil, path=evil).read_text()
+    markdown = (tmp_path / "report" / "report.md").read_text()
+    assert "<script" not in page and "<script" not in markdown
+    assert "&lt;script&gt;" in page and "\\|x0 |" in markdown
+
+
+def test_the_terminal_gets_the_first_numbers_and_the_verdict(good, digits, tmp_path):
+    report = json.loads((write_report(good, digits, tmp_path).parent / "report.json").read_text())
+    lines = writer.headlines(report).splitlines()
+    assert [line.partition(":")[0] for line in lines] == [
+        "Fréchet distance",
+        "Precision",
+        "Recall",
+        "Coverage",
+        "Mode collapse",
+    ]
+    distance = good.metrics["frechet_distance"]
+    assert f"{distance['value']:.4g} (" in lines[0] and f"training data {distance['real']:.4g}" in lines[0]
+    report["metrics"]["frechet_distance"].update(value=None, interval=None, real=None)
+    assert writer.headlines(report).splitlines()[0] == "Fréchet distance: none"
