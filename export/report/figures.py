@@ -7,10 +7,13 @@ from matplotlib.figure import Figure
 
 _INK = "#7d8590"
 _FIRST, _SECOND = "#3b82f6", "#f59e0b"
+_COLOURS = {"critic": _FIRST, "generator": _SECOND}
+#: Of further players.
+_MORE = ("#10b981", "#a855f7", "#ef4444")
 
 
 def loss_curves(rows):
-    """Losses and the norm of the critic's gradient over the steps.
+    """Losses and gradient norms of all players over the steps.
 
     Args:
         rows: list of dicts, the rows of `metrics.jsonl`.
@@ -21,18 +24,20 @@ def loss_curves(rows):
     if len(rows) < 2:
         return None
     steps = [row["step"] for row in rows]
-    norms = {f"{player}_gradient_norm" for player in ("critic", "generator")}
-    norms = sorted(key for key in norms if key in rows[0])
+    players = [key.removesuffix("_loss") for key in rows[0] if key.endswith("_loss")]
+    # Critic and generator first, in the colours that they always have.
+    players = sorted(players, key=lambda player: (player not in _COLOURS, player))
+    colours = _COLOURS | dict(zip([player for player in players if player not in _COLOURS], _MORE))
+    norms = [player for player in players if f"{player}_gradient_norm" in rows[0]]
     figure = _figure(7.2, 2.9 if not norms else 4.4)
     panels = np.atleast_1d(figure.subplots(2 if norms else 1, 1, sharex=True))
-    for key, colour in (("critic_loss", _FIRST), ("generator_loss", _SECOND)):
-        if key in rows[0]:
-            panels[0].plot(steps, _column(rows, key), color=colour, linewidth=1.2, label=key.split("_")[0])
+    for player in players:
+        label, values = player.replace("_", " "), _column(rows, f"{player}_loss")
+        panels[0].plot(steps, values, color=colours[player], linewidth=1.2, label=label)
     panels[0].set_ylabel("loss")
-    panels[0].legend(frameon=False, labelcolor=_INK, fontsize=9, ncols=2)
-    for key in norms:
-        colour = _FIRST if key.startswith("critic") else _SECOND
-        panels[1].plot(steps, _column(rows, key), color=colour, linewidth=1.2)
+    panels[0].legend(frameon=False, labelcolor=_INK, fontsize=9, ncols=len(players))
+    for player in norms:
+        panels[1].plot(steps, _column(rows, f"{player}_gradient_norm"), color=colours[player], linewidth=1.2)
     if norms:
         panels[1].set(ylabel="gradient norm", yscale="log")
     panels[-1].set_xlabel("step")
