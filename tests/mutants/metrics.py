@@ -157,8 +157,6 @@ MUTANTS = [
     *of_file(
         "export/metrics/small_cnn.py",
         f"{METRICS}/test_small_cnn.py",
-        ("images * np.float32(1 / 127.5) - np.float32(1.0)", "images * np.float32(1 / 127.5)"),
-        ("np.rint((np.asarray(images, np.float32) + 1.0) * 127.5)", "(np.asarray(images, np.float32) + 1.0) * 127.5"),
         ("np.random.default_rng((self.seed, self.epoch))", "np.random.default_rng()"),
         ("HeNormal(seed=next(seeds))", "HeNormal()"),
     ),
