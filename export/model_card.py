@@ -9,6 +9,8 @@ import json
 import jinja2
 from etils import epath
 
+from trainers import former
+
 #: Where a version keeps what is not the model: card, report, warm-up requests.
 EXTRA = "assets.extra"
 _CODE_LICENSE = "Apache-2.0"
@@ -27,7 +29,7 @@ def run_facts(run):
         run: a `trainers.build.Run`.
 
     Returns:
-        Dict of JSON values: data, objective, dynamics, step, images_seen, seed, config.
+        Dict of JSON values: data, objective, dynamics, step, images_seen, seed, config, config_schema_version.
     """
     step = int(run.model.step)
     config = json.loads(run.config.to_json_best_effort())
@@ -39,6 +41,7 @@ def run_facts(run):
         "images_seen": step * config["train"]["batch_size"] * run.model.batches_per_step,
         "seed": config["seed"],
         "config": config,
+        "config_schema_version": former.SCHEMA_VERSION,
     }
 
 

@@ -23,7 +23,8 @@ def batches(run, first_step):
     strategy, k = run.model.distribute_strategy, run.model.batches_per_step
     # A rollback that met the same data and the same noise would fail at the same step again.
     seed = run.config.seed + 1_000_003 * int(run.model.rollbacks.numpy())
-    options = {"seed": seed, "start_batch": first_step * k}
+    conditions = getattr(run.model.generator, "conditions", ())
+    options = {"seed": seed, "start_batch": first_step * k, "labels": "label" in conditions}
     size, replicas = run.config.train.batch_size, strategy.num_replicas_in_sync
     if replicas == 1:
         return run.data.batches("train", size, **options)

@@ -10,12 +10,12 @@ class Batch(NamedTuple):
         x: examples float [N, ...]: images [N, H, W, C] in [-1, 1], points [N, d].
         conditions: what the networks are told beside their input, by name: {"label": int64 [N]}. Not to be changed in
             place.
-        latents: [N, z] that generated examples were made from; None for real ones.
+        latents: [N, z] that generated examples were made from; () for real ones.
     """
 
     x: Any
     conditions: dict = {}
-    latents: Any = None
+    latents: Any = ()  # not None, which tf.distribute takes for a tensor
 
     @classmethod
     def of(cls, element):

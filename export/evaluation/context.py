@@ -162,7 +162,7 @@ class ImageContext(Context):
         # Different images, the first of one shuffled epoch, so that no more of them are held in memory.
         count = min(self.num_samples, self.data.num_examples(split))
         batches = zip(range(0, count, _BATCH), self.data.batches(split, _BATCH, seed=0))
-        pixels = (to_uint8(batch).numpy()[: count - start] for start, batch in batches)
+        pixels = (to_uint8(batch.x).numpy()[: count - start] for start, batch in batches)
         return self._extract(pixels, count, {"test": "test images", "train": "training images"}[split])
 
     def _sampled(self, generator):

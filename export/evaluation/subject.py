@@ -7,11 +7,11 @@ from absl import logging
 
 from export import model_card
 from export.generators import Generator, find_saved_model
-from trainers import program
+from trainers import former, program
 from zoo import datasets
 from zoo.errors import RequestError
 
-_FACTS = ("objective", "dynamics", "step", "images_seen", "seed", "config")
+_FACTS = ("objective", "dynamics", "step", "images_seen", "seed", "config", "config_schema_version")
 
 
 @dataclasses.dataclass
@@ -114,8 +114,9 @@ def _untrained_of(card):
     import ml_collections
 
     try:
-        return _untrained(ml_collections.ConfigDict(card["config"]), tuple(card["data_shape"]))
-    except (RequestError, AttributeError, KeyError, TypeError) as error:
+        config = former.upgrade(card["config"], card.get("config_schema_version", 1))
+        return _untrained(ml_collections.ConfigDict(config), tuple(card["data_shape"]))
+    except (RequestError, AttributeError, KeyError, TypeError, ValueError) as error:
         logging.warning("No untrained generator to compare with: the model card's config does not build (%s)", error)
         return None
 

@@ -368,11 +368,11 @@ def _gather(dataset, split, limit, seed):
         images, labels = dataset.arrays(split)
         return to_uint8(images), np.asarray(labels, np.int64)
     images, labels, batch_size = [], [], 256
-    for index, (batch, batch_labels) in enumerate(dataset.batches(split, batch_size, seed=seed, labels=True)):
+    for index, batch in enumerate(dataset.batches(split, batch_size, seed=seed, labels=True)):
         if index == limit // batch_size:
             break
-        images.append(to_uint8(np.asarray(batch)))
-        labels.append(np.asarray(batch_labels, np.int64))
+        images.append(to_uint8(np.asarray(batch.x)))
+        labels.append(np.asarray(batch.conditions["label"], np.int64))
     return np.concatenate(images), np.concatenate(labels)
 
 

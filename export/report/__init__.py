@@ -11,7 +11,7 @@ finite are null.
         data_shape   [H, W, C] or [d]
         latent_dim   int
         parameters   int
-        objective?, dynamics?, step?, images_seen?, seed?, config?
+        objective?, dynamics?, step?, images_seen?, seed?, config?, config_schema_version?
                      of the training run, where it is known; images_seen counts real examples
     data             {source, data_shape, num_classes, class_names, num_train, num_test}; the last two null without end
     sampling         {num_samples, num_asked, num_reference, first_seed, seeded}: examples of seeds first_seed, …;

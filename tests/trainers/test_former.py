@@ -11,6 +11,7 @@ import shutil
 import numpy as np
 import pytest
 
+from export.evaluation import subject
 from export.generators import Generator
 from trainers import build as building
 from trainers import former, training
@@ -87,3 +88,8 @@ def test_a_saved_model_of_the_former_release_is_sampled():
     expected = np.load(RELEASE / "expected.npz")
     found = Generator.load(RELEASE / "model").sample(np.arange(5))
     np.testing.assert_allclose(found, expected["samples"], rtol=1e-5, atol=1e-6)
+
+
+def test_the_untrained_generator_of_a_former_model_card_can_be_built():
+    evaluated = subject.of_saved_model(RELEASE / "model")
+    assert evaluated.untrained.sample(np.arange(3)).shape == (3, 2)

@@ -65,9 +65,11 @@ class Poisoned:
         if self._seeds is not None and seed not in self._seeds:
             return batches
         bad = tf.constant(self._batches, tf.int64)
-        return batches.enumerate(start_batch).map(
-            lambda number, x: tf.where(tf.reduce_any(tf.equal(number, bad)), np.float32(np.nan), x)
-        )
+
+        def spoilt(number, batch):
+            return batch._replace(x=tf.where(tf.reduce_any(tf.equal(number, bad)), np.float32(np.nan), batch.x))
+
+        return batches.enumerate(start_batch).map(spoilt)
 
 
 def poisoned(run, batches, seeds=None):

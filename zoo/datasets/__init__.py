@@ -2,7 +2,8 @@
 
     data = zoo.datasets.load("idx:/usr/share/datasets/fashion-mnist", image_size=32)
     data.data_shape, data.num_classes, data.num_examples("train")      # (32, 32, 1), 10, 60000
-    for x in data.batches("train", 64, seed=0, start_batch=1000): ...   # float32 [64, 32, 32, 1] in [-1, 1]
+    for batch in data.batches("train", 64, seed=0, start_batch=1000):
+        batch.x                                                        # float32 [64, 32, 32, 1] in [-1, 1]
     x, y = data.arrays("test", 10_000)
 
 Importing this and calling `load` leaves TensorFlow alone; the first batch imports it.

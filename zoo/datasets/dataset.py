@@ -10,6 +10,7 @@ import zlib
 
 import numpy as np
 
+from zoo.batch import Batch
 from zoo.errors import RequestError
 from zoo.pixels import to_float
 
@@ -90,12 +91,12 @@ class Dataset(abc.ABC):
             replicas: Pieces that the global batch is cut into.
             first_replica: First of the pieces wanted here.
             local_replicas: How many consecutive pieces are wanted here; None for all from `first_replica` on.
-            labels: Whether to give the labels too.
+            labels: Whether to give the labels too, as the condition "label".
 
         Returns:
-            An infinite `tf.data.Dataset` of float32 ``[batch_size / replicas, *data_shape]`` (static shape), or of
-            pairs of that and int64 labels ``[batch_size / replicas]``. Images are in [-1, 1]; points keep their natural
-            coordinates.
+            An infinite `tf.data.Dataset` of `zoo.batch.Batch`es: examples float32 ``[batch_size / replicas,
+            *data_shape]`` (static shape), labels int64 ``[batch_size / replicas]``. Images are in [-1, 1]; points keep
+            their natural coordinates.
 
         Raises:
             RequestError: No such split; sizes that do not fit each other; labels of data that has none.
@@ -124,7 +125,7 @@ class Dataset(abc.ABC):
             def element(number):
                 x, y = piece(number // local_replicas, (first_replica + number % local_replicas) * rows)
                 x = tf.ensure_shape(x, [rows, *self.data_shape])
-                return (x, tf.ensure_shape(y, [rows])) if labels else x
+                return Batch(x, {"label": tf.ensure_shape(y, [rows])} if labels else {})
 
             options = tf.data.Options()
             options.deterministic = True

@@ -166,8 +166,9 @@ def test_folder_with_classes_and_a_held_out_tenth(image_dir):
     x, y = data.arrays("train")
     np.testing.assert_allclose((x[:, 4, 4, 0] + 1) * 127.5, 20 * y, atol=3)
     assert len(set(y[:20].tolist())) == 3
-    for x, y in data.batches("train", 16, seed=1, labels=True).take(2):
-        np.testing.assert_allclose((x[:, 4, 4, 0] + 1) * 127.5, 20 * y.numpy(), atol=3)
+    for batch in data.batches("train", 16, seed=1, labels=True).take(2):
+        labels = batch.conditions["label"].numpy()
+        np.testing.assert_allclose((batch.x[:, 4, 4, 0] + 1) * 127.5, 20 * labels, atol=3)
     paint(image_dir / "cat" / "another.png", 0)
     after = set(zoo.datasets.load(f"folder:{image_dir}", image_size=8).paths["test"])
     assert after - {"cat/another.png"} == before
@@ -252,7 +253,7 @@ def test_tfds(tfds_dir, monkeypatch):
     numbers = np.round((x[:, 0, 0, 0] + 1) * 12.75).astype(int)
     np.testing.assert_array_equal(np.sort(numbers), np.arange(20))
     np.testing.assert_array_equal(y, numbers % 2)
-    assert next(iter(data.batches("test", 4, seed=0))).shape == (4, 4, 4, 3)
+    assert next(iter(data.batches("test", 4, seed=0))).x.shape == (4, 4, 4, 3)
     monkeypatch.setattr(tfds_source, "MEMORY_LIMIT", 100)
     with pytest.raises(RequestError, match="GiB decoded"):
         zoo.datasets.load("tfds:tiny_images", image_size=4, data_dir=tfds_dir)

@@ -13,7 +13,9 @@ from zoo.errors import RequestError
 
 
 def take(batches, num):
-    return [tuple(np.array(part) for part in b) if isinstance(b, tuple) else b.numpy() for b in batches.take(num)]
+    """The examples of the first batches, or pairs of them and their labels."""
+    found = batches.take(num)
+    return [(b.x.numpy(), b.conditions["label"].numpy()) if b.conditions else b.x.numpy() for b in found]
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +93,7 @@ def test_replicas_get_the_pieces_of_the_global_batch(source):
 
 def test_batches_have_static_shape_and_the_values_of_arrays(numbered):
     batches = numbered.batches("train", 20, seed=0, labels=True)
-    x_spec, y_spec = batches.element_spec
+    x_spec, y_spec = batches.element_spec.x, batches.element_spec.conditions["label"]
     assert x_spec.shape == (20, 4, 4, 1) and x_spec.dtype == "float32" and y_spec.shape == (20,)
     x, y = numbered.arrays("train")
     for batch_x, batch_y in take(batches, 3):

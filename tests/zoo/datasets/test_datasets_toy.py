@@ -63,8 +63,8 @@ def test_swiss_roll_without_noise_lies_on_its_spiral():
 
 def test_streams_differ_by_seed_split_and_batch():
     data = zoo.datasets.load("ring")
-    first = [next(iter(data.batches(s, 8, seed=k, start_batch=b))).numpy() for s, k, b in
+    first = [next(iter(data.batches(s, 8, seed=k, start_batch=b))).x.numpy() for s, k, b in
              [("train", 0, 0), ("test", 0, 0), ("train", 1, 0), ("train", 0, 1), ("train", -1, 0)]]  # fmt: skip
     assert len({x.tobytes() for x in first}) == 5
-    again = next(iter(zoo.datasets.load("ring").batches("train", 8, seed=0))).numpy()
+    again = next(iter(zoo.datasets.load("ring").batches("train", 8, seed=0))).x.numpy()
     np.testing.assert_array_equal(first[0], again)
