@@ -174,5 +174,5 @@ def test_resizing_and_colour():
 def test_colour_at_the_size_that_the_data_has():
     grey, data = (zoo.datasets.load("digits", channels=channels) for channels in (None, 3))
     np.testing.assert_array_equal(data.arrays("test", 20)[0], np.repeat(grey.arrays("test", 20)[0], 3, axis=-1))
-    grey, colour = (next(iter(each.batches("test", 20, seed=0))) for each in (grey, data))
+    grey, colour = (next(iter(each.batches("test", 20, seed=0))).x for each in (grey, data))
     np.testing.assert_array_equal(colour, np.repeat(grey, 3, axis=-1))
