@@ -157,9 +157,12 @@ def test_the_moving_average_has_the_weights_of_the_components_too():
 
 @pytest.mark.parametrize("objective", MIXABLE)
 def test_it_composes_with_every_objective_of_scores(objective, small_config, build):
-    config = small_config(objective, {"mixture.components": 2, "mixture.shared_layers": 1})
+    config = small_config(
+        objective, {"mixture.components": 2, "mixture.entropy_weight": 0.25, "mixture.shared_layers": 1}
+    )
     config.techniques.update(instance_noise={"std": 0.1}, weight_clipping={"bound": 0.01})
     gan = build(config).model
+    assert gan.entropy_weight == 0.25
     gan.generator.logits.assign([0.0, 1.0])
     gan.critic.logits.assign([1.0, 0.0])
     before = [variable.numpy() for player in (gan.generator, gan.critic) for variable in player.trainable_variables]

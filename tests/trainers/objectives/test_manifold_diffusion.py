@@ -41,7 +41,8 @@ TECHNIQUES = InstanceNoise(0.5, 10), SquaredScores(), WeightClipping(0.6)
 def test_a_step_is_the_manifold_step_then_the_diffusion_step(techniques, make, points, differences):
     options = {"hidden": (), "generator_hidden": (), "mode_weight": 0.3, "techniques": techniques}
     gan, (real, _) = make("manifold_diffusion", **options), points(6)
-    gan.compile(keras.optimizers.SGD(RATE), keras.optimizers.SGD(RATE))
+    # Both critics move at the critic's rate, the encoder at the generator's.
+    gan.compile(keras.optimizers.SGD(RATE), keras.optimizers.SGD(2.0 * RATE))
     players = gan.manifold_critic, gan.encoder, gan.generator, gan.critic
     first, encoder, generator, second = (player.get_weights() for player in players)
     logs = gan.fit(tf.data.Dataset.from_tensors(real), verbose=0, shuffle=False).history
@@ -57,8 +58,8 @@ def test_a_step_is_the_manifold_step_then_the_diffusion_step(techniques, make, p
         penalty = 0.25 * (apply(critic, real) ** 2).mean() + 0.5 * (apply(critic, fake) ** 2).mean()
         return minimax(critic, real, fake) + (penalty if techniques else 0.0)
 
-    def moved(loss, weights, bound=np.inf):
-        return [np.clip(w - RATE * g, -bound, bound) for w, g in zip(weights, differences(loss, weights))]
+    def moved(loss, weights, rate=RATE, bound=np.inf):
+        return [np.clip(w - rate * g, -bound, bound) for w, g in zip(weights, differences(loss, weights))]
 
     def manifold(*weights):  # encoder and generator
         made = apply(weights[2:], apply(weights[:2], real))
@@ -69,14 +70,14 @@ def test_a_step_is_the_manifold_step_then_the_diffusion_step(techniques, make, p
     bound = 0.6 if techniques else np.inf
     sides = seen(real, "real", drawn), seen(apply(generator, apply(encoder, real)), "reconstructed", drawn)
     losses = [game(first, *sides)]
-    first = moved(lambda *critic: game(critic, *sides), first, bound)
+    first = moved(lambda *critic: game(critic, *sides), first, 2.0 * RATE, bound)
     losses.append(manifold(*encoder, *generator))
     both = moved(manifold, [*encoder, *generator])
     encoder, generator = both[:2], both[2:]
     made, fake = apply(generator, apply(encoder, real)), apply(generator, latents)
     diffusion_sides = seen(made, "real", diffused), seen(fake, "fake", diffused)
     losses.append(game(second, *diffusion_sides))
-    second = moved(lambda *critic: game(critic, *diffusion_sides), second, bound)
+    second = moved(lambda *critic: game(critic, *diffusion_sides), second, 2.0 * RATE, bound)
 
     def diffusion(*weights):
         return np.logaddexp(0, -apply(second, seen(apply(weights, latents), "fake", diffused))).mean()

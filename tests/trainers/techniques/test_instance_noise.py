@@ -33,6 +33,14 @@ def test_the_deviation_falls_linearly_to_zero(step, left):
     np.testing.assert_allclose(found.x, x + 0.4 * left * draw("real", noise, [2, 2, 1]), rtol=1e-12)
 
 
+def test_noise_of_a_share_of_less_than_a_step_is_in_the_first_step_alone():
+    noise, x = Noise.of_step(0, tf.constant(0, tf.int64), 4), tf.zeros([4, 3], tf.float64)
+    part = InstanceNoise.of_run({"std": 0.4, "until": 0.5}, 1, "config.techniques.instance_noise")
+    for step, left in ((0, 1.0), (1, 0.0)):
+        found = part.view(Batch(x), "real", noise, tf.constant(step, tf.int64)).x
+        np.testing.assert_allclose(found, 0.4 * left * draw("real", noise, [3]), rtol=1e-12)
+
+
 def test_real_and_generated_examples_and_the_draws_of_a_step_get_noise_of_their_own():
     noise, step = Noise.of_step(0, tf.constant(3, tf.int64), 4096), tf.constant(0, tf.int64)
     part = InstanceNoise(2.0, 10)

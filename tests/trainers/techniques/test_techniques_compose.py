@@ -38,6 +38,8 @@ SETTINGS = {
 TOGETHER = {
     key: value for name in SETTINGS if name != "minibatch discrimination" for key, value in SETTINGS[name].items()
 }
+#: A penalty in every other step, at a place that takes a statistic of the global batch.
+LAZY = {"techniques.gradient_norm": {"weight": 3.0, "at": "perturbed", "every": 2}}
 
 
 def classes():
@@ -189,7 +191,9 @@ class TestEveryObjective:
         assert abs(scores[0] - scores[1]) > 1e-6
 
 
-@pytest.mark.parametrize("changes", [TOGETHER, SETTINGS["minibatch discrimination"]], ids=["all", "minibatch"])
+@pytest.mark.parametrize(
+    "changes", [TOGETHER, SETTINGS["minibatch discrimination"], LAZY], ids=["all", "minibatch", "lazy"]
+)
 class TestExecution:
     def test_two_replicas_learn_what_one_learns(self, changes, small_config, build, two_replicas):
         config = config_for(small_config, {**changes, "train.precision": "float64"})
