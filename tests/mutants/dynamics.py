@@ -4,54 +4,69 @@ from mutants.mutant import of_file
 
 DEFAULTS = "tests/trainers/test_defaults.py"
 DYNAMICS = "tests/trainers/test_dynamics.py"
+GAN = "tests/trainers/test_gan.py"
 EVERY_DYNAMICS = "tests/trainers/dynamics/test_every_dynamics.py"
 BILINEAR = "tests/trainers/dynamics/test_dynamics_bilinear.py"
 DERIVATIVES = "tests/trainers/dynamics/test_dynamics_derivatives.py"
+MODEL = "tests/trainers/test_model.py"
+#: Generated examples that are made under no conditions.
+UNCONDITIONED = ("gan.generate(noise, real.conditions)", "gan.generate(noise)")
 
 MUTANTS = [
     *of_file(
         "trainers/dynamics/alternating.py",
         f"{DYNAMICS} {BILINEAR} -k 'alternating or historical_averaging_is'",
-        ("tf.shape(real)[0], draw)", "tf.shape(real)[0])"),
+        ("tf.shape(real.x)[0], draw)", "tf.shape(real.x)[0])"),
+        ("self.direction(critic, critic.gradients(tape, critic_loss))", "critic.gradients(tape, critic_loss)"),
         (
-            "self.direction(gan, gan.critic, gan.gradients(tape, critic_loss, gan.critic))",
-            "gan.gradients(tape, critic_loss, gan.critic)",
+            "self.direction(generator, generator.gradients(generator_tape, generator_loss))",
+            "generator.gradients(generator_tape, generator_loss)",
         ),
-        ("generator_gradients = self.direction(gan, gan.generator, generator_gradients)\n", "\n"),
+        ("            critic.update(critic_gradients)\n", ""),
+        ("        generator.update(generator_gradients)\n", ""),
         ("enumerate(batches)", "enumerate(batches[:1])"),
         (
-            "tf.stop_gradient(fake)",
+            "fake.constant()",
             "fake",
             "only the critic's weights are differentiated there, and they do not make `fake`",
         ),
     ),
     *of_file(
+        "trainers/dynamics/alternating.py",
+        f"{GAN} -k means_over",
+        ("critic.logs(critic_loss, critic_gradients)", "critic.logs(critic_loss, generator_gradients)"),
+        ("critic.logs(critic_loss, critic_gradients)", "critic.logs(generator_loss, critic_gradients)"),
+    ),
+    *[
+        row
+        for play in ("alternating", "base", "simultaneous", "consensus", "locally_stable")
+        for row in of_file(f"trainers/dynamics/{play}.py", MODEL, UNCONDITIONED)
+    ],
+    *of_file(
         "trainers/dynamics/base.py",
         f"{DYNAMICS} {BILINEAR} {EVERY_DYNAMICS} -k 'simultaneous or logs or come_first or refused'",
-        ("tf.shape(real)[0], draw)", "tf.shape(real)[0])"),
-        ("tf.shape(last)[0], len(before))", "tf.shape(last)[0])"),
+        ("tf.shape(real.x)[0], draw)", "tf.shape(real.x)[0])"),
+        ("tf.shape(last.x)[0], len(before))", "tf.shape(last.x)[0])"),
         ("*before, last = batches", "last, *before = batches"),
         ("return self.critic_steps", "return 1"),
-        (
-            '"critic_gradient_norm": tf.linalg.global_norm(critic_gradients)',
-            '"critic_gradient_norm": tf.linalg.global_norm(generator_gradients)',
-        ),
         ("critic_steps < 1", "critic_steps < 0"),
         ("not 0 <= value", "not -2 < value"),
-        ("gan.update_critic(gan.gradients(tape, critic_loss, gan.critic))", "pass"),
+        ('gan.players["critic"].descend(tape, critic_loss)', "pass"),
         (
-            "tf.stop_gradient(gan.generate(noise))",
-            "gan.generate(noise)",
+            "fake = gan.generate(noise, real.conditions).constant()",
+            "fake = gan.generate(noise, real.conditions)",
             "only the critic's weights are differentiated there",
         ),
     ),
     *of_file(
         "trainers/dynamics/simultaneous.py",
-        f"{DYNAMICS} -k simultaneous_takes",
-        ("gan.gradients(critic_tape, critic_loss, gan.critic)", "gan.gradients(critic_tape, -critic_loss, gan.critic)"),
-        ("gan.update_critic(critic_gradients)\n", "\n"),
-        ("gan.update_generator(generator_gradients)\n", "\n"),
-        ("tf.stop_gradient(fake)", "fake", "only the critic's weights are differentiated there"),
+        f"{DYNAMICS} -k 'simultaneous_takes or logs'",
+        ("critic_loss = gan.critic_total_loss", "critic_loss = -gan.critic_total_loss"),
+        ("        critic.update(critic_gradients)\n", ""),
+        ("        generator.update(generator_gradients)\n", ""),
+        ("critic.logs(critic_loss, critic_gradients)", "critic.logs(critic_loss, generator_gradients)"),
+        ("generator.logs(generator_loss, generator_gradients)", "generator.logs(critic_loss, generator_gradients)"),
+        ("fake.constant()", "fake", "only the critic's weights are differentiated there"),
     ),
     *of_file(
         "trainers/dynamics/consensus.py",
@@ -61,7 +76,7 @@ MUTANTS = [
         ("v + self.gamma * p for v, p in zip(generator_field", "v for v, p in zip(generator_field"),
         ("0.5 * squared_norm", "squared_norm"),
         ("critic_field + generator_field", "critic_field"),
-        ("self.logs(critic_loss, critic_field", "self.logs(critic_loss, critic_pull"),
+        ("critic.logs(critic_loss, critic_field", "critic.logs(critic_loss, critic_pull"),
         ("gamma=10.0", "gamma=1.0"),
     ),
     *of_file(
@@ -71,10 +86,7 @@ MUTANTS = [
         ("total = generator_loss + ", "total = "),
         ("self.eta * squared_norm", "squared_norm"),
         ("eta=0.5", "eta=1.0"),
-        (
-            "return self.logs(critic_loss, critic_gradients, generator_loss",
-            "return self.logs(critic_loss, critic_gradients, total",
-        ),
+        ("generator.logs(generator_loss, generator_gradients)", "generator.logs(total, generator_gradients)"),
     ),
     *of_file(
         "trainers/dynamics/unrolled.py",
@@ -87,7 +99,7 @@ MUTANTS = [
         ("self.count = self.count + 1", "self.count = self.count + 2"),
         ("self.first[index], self.second[index] = first, second", "pass"),
         ("(root + self.epsilon)", "root"),
-        ("tf.clip_by_value(weight, -bound, bound)", "weight"),
+        ("gan.constrain(variable, weight) for variable, weight", "weight for variable, weight"),
         ("tf.where(none, tf.ones_like(second), second)", "second"),
         (
             "return _substituted(variables, weights)\n\n\ndef",
@@ -103,7 +115,7 @@ MUTANTS = [
     *of_file(
         "trainers/dynamics/unrolled.py",
         f"{EVERY_DYNAMICS} -k 'replicas and unrolled'",
-        ("all_reduce(tf.distribute.ReduceOp.MEAN, gradients)", "all_reduce(tf.distribute.ReduceOp.SUM, gradients)"),
+        ("advance(weights, mean_over_replicas(gradients))", "advance(weights, gradients)"),
     ),
     *of_file(
         "trainers/dynamics/historical_averaging.py",
@@ -111,7 +123,7 @@ MUTANTS = [
         ("g + 2.0 * self.weight", "g - 2.0 * self.weight"),
         ("2.0 * self.weight", "self.weight"),
         ("count = self.count.value + 1", "count = self.count.value + 2"),
-        ("0 if player is gan.critic else 1", "1 if player is gan.critic else 1"),
+        ("_REMEMBERED.index(player.name)", "1"),
         ("weight=1.0", "weight=0.5"),
         ("mean + (weight - mean) / tf.cast(count, mean.dtype)", "weight"),
     ),

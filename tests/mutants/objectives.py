@@ -9,7 +9,7 @@ MODES = "tests/trainers/test_training_mode.py"
 GAN = "tests/trainers/test_gan.py"
 PENALTIES = "tests/trainers/techniques/test_penalties.py"
 COMPOSE = "tests/trainers/techniques/test_techniques_compose.py"
-TIGHTER = f"{COMPOSE} -k tighter"
+FORMER = "tests/trainers/test_former.py"
 LABELS = "tests/trainers/techniques/test_label_smoothing.py"
 
 MUTANTS = [
@@ -51,7 +51,12 @@ MUTANTS = [
         ("RMSprop(5e-5)", "RMSprop(5e-4)"),
         ("keras.optimizers.RMSprop(5e-5)", "keras.optimizers.Adam(5e-5)"),
     ),
-    *of_file("trainers/objectives/wasserstein.py", TIGHTER, ("min(filter(None, (clip", "max(filter(None, (clip")),
+    *of_file(
+        "trainers/objectives/wasserstein.py",
+        f"{COMPOSE} {OBJECTIVES} -k 'tighter or bounds_every'",
+        ("techniques=(*techniques, *own)", "techniques=own or techniques"),
+        ("(WeightClipping(clip),) if clip else ()", "(WeightClipping(clip),)"),
+    ),
     *of_file(
         "trainers/objectives/wasserstein_gp.py",
         f"{OBJECTIVES} -k penalty_loss",
@@ -93,12 +98,12 @@ MUTANTS = [
         "trainers/objectives/dragan.py",
         f"{OF_OBJECTIVES}/test_dragan.py {DEFAULTS} -k 'dragan and not replicas'",
         ("+ self.penalty_weight * penalty", "+ penalty"),
-        ("around), self.target", "around)"),
-        ("surroundings(real, noise, self.spread)", "surroundings(real, noise)"),
-        ("surroundings(real, noise", "surroundings(fake, noise"),
+        ("around.constant(), self.target", "around.constant()"),
+        ("perturbed(real, noise, self.spread)", "perturbed(real, noise)"),
+        ("perturbed(real, noise, ", "perturbed(fake, noise, "),
         ("spread=0.5", "spread=1.0"),
         (
-            "tf.stop_gradient(around)",
+            "around.constant()",
             "around",
             "the points around real examples depend on no weight, so nothing is cut off",
         ),
@@ -117,8 +122,8 @@ MUTANTS = [
     *of_file(
         "trainers/objectives/energy_based.py",
         f"{MODES} -k energy_based",
-        ("self.critic.features(fake, training=True)", "self.critic.features(fake)"),
-        ("self.critic.energy(fake, codes, training=True)", "self.critic.energy(fake, codes)"),
+        ("self.critic.features(fake.x, training=True)", "self.critic.features(fake.x)"),
+        ("self.critic.energy(fake.x, codes, training=True)", "self.critic.energy(fake.x, codes)"),
     ),
     *of_file(
         "trainers/objectives/f_divergence.py",
@@ -165,8 +170,8 @@ MUTANTS = [
         ('distance="l1"', 'distance="l2"'),
         ("margin_scale=0.0002", "margin_scale=1.0"),
         (
-            "tf.stop_gradient(self.margins(real, fake))",
-            "self.margins(real, fake)",
+            "tf.stop_gradient(self.margins(real.x, fake.x))",
+            "self.margins(real.x, fake.x)",
             "the margins move the hinge, whose slope is what the players' gradients and their derivatives have in them",
         ),
     ),
@@ -180,23 +185,15 @@ MUTANTS = [
     *of_file(
         "trainers/objectives/feature_matching.py",
         f"{MODES} -k feature_matching",
-        ("self.critic.features(real, training=True)", "self.critic.features(real)"),
-        ("self.critic.features(fake, training=True)", "self.critic.features(fake)"),
+        ("batch.x, training=True, **batch.conditions)", "batch.x, **batch.conditions)"),
     ),
     *of_file(
         "trainers/objectives/feature_matching.py",
         f"{OF_OBJECTIVES}/test_feature_matching.py -k bfloat16",
+        ("**batch.conditions), fake.x.dtype)", "**batch.conditions), tf.bfloat16)"),
         (
-            "tf.cast(self.critic.features(real, training=True), fake.dtype)",
-            "tf.cast(self.critic.features(real, training=True), tf.bfloat16)",
-        ),
-        (
-            "of_real = batch_mean(tf.cast(self.critic.features(real, training=True), fake.dtype))",
-            "of_real = tf.cast(batch_mean(self.critic.features(real, training=True)), fake.dtype)",
-        ),
-        (
-            "of_fake = batch_mean(tf.cast(self.critic.features(fake, training=True), fake.dtype))",
-            "of_fake = tf.cast(batch_mean(self.critic.features(fake, training=True)), fake.dtype)",
+            "batch_mean(tf.cast(self.critic.features(batch.x, training=True, **batch.conditions), fake.x.dtype))",
+            "tf.cast(batch_mean(self.critic.features(batch.x, training=True, **batch.conditions)), fake.x.dtype)",
         ),
     ),
     *of_file(
@@ -207,18 +204,18 @@ MUTANTS = [
         ("reconstruction_weight=0.2", "reconstruction_weight=1.0"),
         ("mode_weight=0.4", "mode_weight=0.01"),
         ("variable.assign(value)", "value"),
-        ("self._another(self.generator_optimizer", "self._another(self.critic_optimizer"),
+        ('self.encoder, like="generator"', 'self.encoder, like="critic"'),
         ("self.encoder_loss(batches[-1], self.critic", "self.encoder_loss(batches[0], self.critic"),
         ("+ self.encoder_loss(real, self.critic, noise)", ""),
-        ("tf.square(real - reconstructed)", "tf.square(self.seen(real, 'real', noise) - reconstructed)"),
-        ('critic(self.seen(reconstructed, "reconstructed", noise)', "critic(reconstructed"),
+        ("tf.square(real.x - reconstructed.x)", "tf.square(self.view(real, 'real', noise).x - reconstructed.x)"),
+        ('score(critic, self.view(reconstructed, "reconstructed", noise))', "score(critic, reconstructed)"),
     ),
     *of_file(
         "trainers/objectives/mode_regularized.py",
         f"{MODES} -k mode_regularized",
-        ("self.encoder(real, training=True)", "self.encoder(real)"),
-        ("self.generator(codes, training=True)", "self.generator(codes)"),
-        ('"reconstructed", noise), training=True)', '"reconstructed", noise))'),
+        ("self.encoder(real.x, training=True)", "self.encoder(real.x)"),
+        ("self.generator(codes, training=True, ", "self.generator(codes, "),
+        ('score(critic, self.view(reconstructed, "reconstructed", noise))', "critic(reconstructed.x)"),
     ),
     *of_file(
         "trainers/objectives/manifold_diffusion.py",
@@ -226,25 +223,33 @@ MUTANTS = [
         ("mode_weight=0.01", "mode_weight=0.4"),
         ("reconstruction_weight=1.0", "reconstruction_weight=0.2"),
         ("self.encoder_loss(real, self.manifold_critic, noise)", "self.encoder_loss(real, self.critic, noise)"),
-        ("return self.encoder, self.generator", "return (self.encoder,)"),
-        (
-            "critic_norm = self._move(self.manifold_optimizer, tape, critic_loss, self.manifold_critic)",
-            "critic_norm = 0.0",
-        ),
-        ("self.constrain_critic(self.manifold_critic)", "pass"),
-        ("loss += penalty(self.manifold_critic, real, reconstructed, noise)", "pass"),
-        ('self.seen(tf.stop_gradient(self.reconstruct(real)), "reconstructed", noise)', "self.reconstruct(real)"),
-        ('        real = self.seen(real, "real", noise)\n', ""),
-        ("return self.critic, self.manifold_critic", "return (self.critic,)"),
+        ("self.encoder, self.generator, like", "self.encoder, like"),
+        ('self.players["manifold_critic"].descend(tape, loss)', 'self.players["manifold_critic"].logs(loss, [loss])'),
+        ("self.manifold_critic, constrain=self.constrain, ", "self.manifold_critic, "),
+        ('constrain=self.constrain, like="critic"', 'constrain=self.constrain, like="generator"'),
+        ("return self.with_penalties(loss, self.manifold_critic, real, reconstructed, noise)", "return loss"),
+        ('self.view(self.reconstruct(real).constant(), "reconstructed", noise)', "self.reconstruct(real)"),
+        ('        real = self.view(real, "real", noise)\n', ""),
+        ('return self.players["critic"], self.players["manifold_critic"]', 'return (self.players["critic"],)'),
         ("copy_reference(critic, self.manifold_critic)", "pass"),
         (
             "return GAN.generator_total_loss(self, real, fake, noise)",
             "return super().generator_total_loss(real, fake, noise)",
         ),
         (
-            "super().critic_total_loss(tf.stop_gradient(self.reconstruct(real)), fake",
+            "super().critic_total_loss(self.reconstruct(real).constant(), fake",
             "super().critic_total_loss(real, fake",
         ),
+    ),
+    *of_file(
+        "trainers/objectives/mode_regularized.py",
+        f"{OF_OBJECTIVES}/test_manifold_diffusion.py -k techniques",
+        ("self.noise(tf.shape(batches[-1].x)[0], len(batches))", "self.noise(tf.shape(batches[-1].x)[0])"),
+    ),
+    *of_file(
+        "trainers/objectives/manifold_diffusion.py",
+        f"{FORMER} -k opened",
+        ('{**state, "manifold_optimizer": state["manifold_critic_optimizer"]}', "state"),
     ),
     *of_file(
         "zoo/layers.py",
@@ -259,7 +264,7 @@ MUTANTS = [
     *of_file(
         "trainers/objectives/manifold_diffusion.py",
         f"{MODES} -k manifold",
-        ("self.manifold_critic(x, training=True)", "self.manifold_critic(x)"),
+        ("score(self.manifold_critic, real)", "self.manifold_critic(real.x)"),
     ),
     *of_file(
         "trainers/objectives/noise_contrastive.py",
@@ -269,14 +274,13 @@ MUTANTS = [
         ("(x - self.noise_mean)", "x"),
         ("+ 0.5 * math.log(2.0 * math.pi)", ""),
         ("log_density(x) - self.contrast_log_density", "log_density(x) + self.contrast_log_density"),
-        ("tf.shape(real)[0], draw)", "tf.shape(real)[0])"),
         ("cost = -tf.reduce_mean", "cost = tf.reduce_mean"),
         ("noise_scale=1.0", "noise_scale=2.0"),
     ),
     *of_file(
         "trainers/objectives/self_contrastive.py",
         f"{OF_OBJECTIVES}/test_self_contrastive.py -k 'half or this_step'",
-        ("tf.stop_gradient(self.generate(noise))", "self.generate(noise)"),
+        ("tf.stop_gradient(self.generate(noise).x)", "self.generate(noise).x"),
         ("tf.stop_gradient(self.generator.log_density(x))", "self.generator.log_density(x)"),
     ),
 ]

@@ -66,14 +66,9 @@ MUTANTS = [
             "_least(config, data_shape, config.train.batch_size // replicas)",
             "_least(config, data_shape, config.train.batch_size)",
         ),
-        (
-            "[*generator.variables, *generator.variables, *critic.variables]",
-            "[*generator.variables, *critic.variables]",
-        ),
-        (
-            "[*generator.variables, *generator.variables, *critic.variables]",
-            "[*generator.variables, *generator.variables]",
-        ),
+        ("for part in (generator, generator, *others)", "for part in (generator, *others)"),
+        ("for part in (generator, generator, *others)", "for part in (generator, generator)"),
+        ("            part(made, training=True)", "            pass"),
         ('_KEPT = ("MatMul", ', "_KEPT = ("),
         ("output.shape.num_elements() * output.dtype.size", "output.shape.num_elements()"),
         ("return min(sizes)", "return sizes[0]"),

@@ -3,8 +3,11 @@
 from mutants.mutant import of_file
 
 PENALTIES = "tests/trainers/techniques/test_penalties.py"
-NOISE = "tests/trainers/techniques/test_instance_noise.py"
 COMPOSE = "tests/trainers/techniques/test_techniques_compose.py"
+CONTRASTIVE = "tests/trainers/objectives/test_noise_contrastive.py"
+EVERY = "tests/trainers/test_every_objective.py"
+FORMER = "tests/trainers/test_former.py"
+MIXTURE = "tests/trainers/test_mixture.py"
 TRAINING = "tests/trainers/test_training.py"
 CHECKPOINTS = "tests/trainers/test_checkpoints.py"
 RUNS = "tests/trainers/test_runs.py"
@@ -29,13 +32,13 @@ MUTANTS = [
         "trainers/training.py",
         f"{TRAINING} -k everything",
         ('"start_batch": first_step * k', '"start_batch": first_step'),
-        ("gan.last_step.assign(settings.steps)", "pass"),
+        ("model.last_step.assign(settings.steps)", "pass"),
     ),
     *of_file(
         "trainers/training.py",
         f"{TRAINING} -k rollback_goes",
-        ("1_000_003 * int(run.gan.rollbacks.numpy())", "0"),
-        ("gan.rollbacks.assign(count)", "pass"),
+        ("1_000_003 * int(run.model.rollbacks.numpy())", "0"),
+        ("model.rollbacks.assign(count)", "pass"),
     ),
     *of_file(
         "trainers/training.py",
@@ -47,7 +50,19 @@ MUTANTS = [
         "trainers/training.py", f"{CHECKPOINTS} -k goes_on_from", ("checkpoints.drop_after(restored or 0)", "pass")
     ),
     *of_file(
-        "trainers/callbacks.py", f"{TRAINING} -k nonfinite_step", ('"critic", "generator")', '"generator", "critic")')
+        "trainers/callbacks.py",
+        f"{TRAINING} -k nonfinite_step",
+        (
+            "for player in self.model.players\n            for what",
+            "for player in reversed(self.model.players)\n            for what",
+        ),
+        ('("loss", "gradient_norm")', '("gradient_norm", "loss")'),
+    ),
+    *of_file(
+        "trainers/callbacks.py",
+        f"{EVERY} -k 'is_watched and noise_contrastive'",
+        ("[*told, *sorted(logs.keys() - told.keys())]", "told"),
+        ("told.get(key, key)", "key"),
     ),
     *of_file(
         "trainers/callbacks.py",
@@ -63,17 +78,53 @@ MUTANTS = [
         ("self._passed = int(self.model.step.numpy()) // self.every", "self._passed = 0"),
     ),
     *of_file(
-        "trainers/runs.py",
-        f"{RUNS} {NOISE} {PENALTIES} -k 'rates or the_seed or share_of_the_run or automatic'",
+        "trainers/build.py",
+        f"{RUNS} {PENALTIES} -k 'rates or the_seed or automatic'",
         ("keras.utils.set_random_seed(config.seed)", "keras.utils.set_random_seed(0)"),
-        ("int(until * config.train.steps)", "config.train.steps"),
         ("int(config.train.decay_from * updates)", "0"),
-        ("updates=config.train.steps * play.batches_per_step", "updates=config.train.steps"),
+        ('steps["critic"] *= model.batches_per_step', "pass"),
         ('_optimizer", config.train.decay_from < 1', '_optimizer", config.train.decay_from < 0'),
         ('options["normalization"] = "layer"', 'options["normalization"] = "batch"'),
     ),
     *of_file(
-        "trainers/runs.py",
+        "trainers/build.py",
+        f"{CONTRASTIVE} -k need_a_critic",
+        ("    for trait in play.needs:\n", "    for trait in ():\n"),
+        ("    if play.batches_per_step > 1:\n", "    if False:\n"),
+        ("    if used:\n", "    if False:\n"),
+    ),
+    *of_file(
+        "trainers/build.py",
+        f"{MIXTURE} -k 'composes and minimax'",
+        ('parts["entropy_weight"] = config.mixture.entropy_weight', "pass"),
+    ),
+    *of_file(
+        "trainers/former.py",
+        FORMER,
+        ("if version > SCHEMA_VERSION:", "if False:"),
+        ("    config = copy.deepcopy(config)\n", ""),
+        ("if version == 1 else config", "if version >= 1 else config"),
+        ('if noise.get("std"):', "if noise:"),
+        ("    if bound:\n", "    if True:\n"),
+        ('{"weight": None, **penalty}', "{**penalty}"),
+        ("        if techniques[name]:\n", "        if False:\n"),
+        ('config["techniques"] = techniques', "pass"),
+        ('    config.setdefault("mixture", ', '    dict().setdefault("mixture", '),
+    ),
+    *of_file(
+        "trainers/workdir.py",
+        FORMER,
+        ('former.upgrade(text["config"], text.get("schema_version", 1))', 'text["config"]'),
+        ('text.get("schema_version", 1)', "1"),
+        ('"schema_version": former.SCHEMA_VERSION', '"schema_version": 1'),
+    ),
+    *of_file(
+        "trainers/checkpoints.py",
+        FORMER,
+        ("tf.train.Checkpoint(gan=tf.train.Checkpoint(**model.state()))", "tf.train.Checkpoint(**model.state())"),
+    ),
+    *of_file(
+        "trainers/workdir.py",
         f"{RUNS} -k 'may_change or taken_may_not or without_their'",
         ("    if config.train.decay_from < 1:", "    if config.train.decay_from < 0:"),
         ("config.train.steps < steps[-1]", "config.train.steps < steps[0]"),
@@ -86,7 +137,7 @@ MUTANTS = [
         ("with lock.held(run.workdir) if writes else", "with"),
     ),
     *of_file(
-        "trainers/runs.py",
+        "trainers/build.py",
         f"{COMPOSE} -k reference_batch_is",
         ('data.arrays("train", layers.REFERENCE_SIZE)', 'data.arrays("test", layers.REFERENCE_SIZE)'),
     ),

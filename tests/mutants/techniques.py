@@ -11,29 +11,38 @@ NOISE = "tests/trainers/techniques/test_instance_noise.py"
 COMPOSE = "tests/trainers/techniques/test_techniques_compose.py"
 TIGHTER = f"{COMPOSE} -k tighter"
 MIXTURE = "tests/trainers/test_mixture.py"
+MODEL = "tests/trainers/test_model.py"
 
 MUTANTS = [
     *of_file(
         "trainers/penalties.py",
         f"{OBJECTIVES} {PENALTIES} -k 'penalty or flat or they'",
-        ("(fake - real)\n", "fake\n"),
-        ("[1] * (real.shape.rank - 1)", "real.shape[1:]"),
+        ("* (fake.x - real.x))", "* fake.x)"),
+        ("[1] * (real.x.shape.rank - 1)", "real.x.shape[1:]"),
         ('"real": lambda real, fake, noise: real', '"real": lambda real, fake, noise: fake'),
-        ("lambda real, fake, noise: surroundings(real, noise)", "lambda real, fake, noise: surroundings(fake, noise)"),
-        ("real + share * spread * deviation * steps", "real + spread * deviation * steps"),
-        ("tf.square(real - mean)", "tf.square(real)"),
-        ("gradient_norms(critic, x) - target", "gradient_norms(critic, x)"),
+        ("lambda real, fake, noise: perturbed(real, noise)", "lambda real, fake, noise: perturbed(fake, noise)"),
+        ("x + share * spread * deviation * steps", "x + spread * deviation * steps"),
+        ("tf.square(x - mean)", "tf.square(x)"),
+        ("gradient_norms(critic, batch) - target", "gradient_norms(critic, batch)"),
         ("0.5 * tf.reduce_mean(squared_gradient_norms", "tf.reduce_mean(squared_gradient_norms"),
         ("tf.where(flat, tf.ones_like(squares), squares)", "squares"),
         ("spread=0.5", "spread=1.0"),
         ("target=1.0", "target=0.0"),
     ),
     *of_file(
-        "trainers/penalties.py", TIGHTER, ("tf.clip_by_value(variable, -bound, bound)", "tf.minimum(variable, bound)")
+        "trainers/techniques/weight_clipping.py",
+        TIGHTER,
+        ("tf.clip_by_value(value, -self.bound, self.bound)", "tf.minimum(value, self.bound)"),
     ),
-    *of_file("trainers/penalties.py", f"{MODES} -k wasserstein_gp", ("critic(x, training=True)", "critic(x)")),
     *of_file(
-        "trainers/gan.py", f"{COMPOSE} -k reference", ("            check_reference(critic)\n", "            pass\n")
+        "trainers/penalties.py",
+        f"{MODES} -k wasserstein_gp",
+        ("scores = score(critic, batch)", "scores = critic(batch.x)"),
+    ),
+    *of_file(
+        "trainers/gan.py",
+        f"{COMPOSE} -k reference",
+        ("                check_reference(network)\n", "                pass\n"),
     ),
     *of_file(
         "zoo/layers.py",
@@ -51,32 +60,90 @@ MUTANTS = [
             "the term is linear in it, so the mean of losses and gradients over replicas is the same",
         ),
         ("here * replica_count()", "here"),
-        ("mean = batch_mean(tf.reduce_mean(real, axes))", "mean = tf.reduce_mean(real)"),
+        ("mean = batch_mean(tf.reduce_mean(x, axes))", "mean = tf.reduce_mean(x)"),
     ),
     *of_file(
-        "trainers/replicas.py",
+        "zoo/replicas.py",
         f"{OF_OBJECTIVES}/test_feature_matching.py {OF_OBJECTIVES}/test_energy_based.py -k replicas",
-        ("all_reduce(tf.distribute.ReduceOp.MEAN, mean)", "all_reduce(tf.distribute.ReduceOp.SUM, mean)"),
-        ("if replica_count() == 1:", "if True:"),
+        ("return mean_over_replicas(tf.reduce_mean(x, axis=0))", "return tf.reduce_mean(x, axis=0)"),
+        (
+            "if replica_count() == 1:\n        return values\n",
+            "if True:\n        return values\n",
+        ),
     ),
     *of_file(
-        "trainers/techniques.py",
-        f"{PENALTIES} {NOISE} {DEFAULTS}",
-        ("left = 1.0 - tf.cast(step.value", "left = 1.0 + tf.cast(step.value"),
+        "zoo/replicas.py",
+        f"{COMPOSE} -k 'two_replicas and minibatch'",
+        ("if replica_count() == 1:\n        return x\n", "if True:\n        return x\n"),
+    ),
+    *of_file(
+        "trainers/techniques/instance_noise.py",
+        f"{NOISE} {DEFAULTS}",
+        ("left = 1.0 - tf.cast(step", "left = 1.0 + tf.cast(step"),
         ("tf.maximum(left, 0.0)", "left"),
         ('f"instance noise {kind}"', '"instance noise real"'),
         ("x + self.std * ", "x - self.std * "),
-        (
-            "return self.weight * penalties.gradient_norm_penalty(critic, point, self.target)",
-            "return self.weight * penalties.gradient_norm_penalty(critic, point)",
-        ),
-        ("return self.weight * penalties.zero_centred_penalty", "return penalties.zero_centred_penalty"),
-        ('at: str = "interpolates"', 'at: str = "real"'),
-        ('weight: float = 10.0\n    at: str = "real"', 'weight: float = 1.0\n    at: str = "real"'),
+        ("int(until * steps)", "steps"),
+        ("0 < until <= 1", "0 < until"),
+        ("0 < until <= 1", "0 <= until <= 1"),
+        ("max(self.until, 1)", "self.until"),
+        ("std: float = 0.1", "std: float = 1.0"),
+        ('options.get("until", 0.5)', 'options.get("until", 1.0)'),
+    ),
+    *of_file(
+        "trainers/techniques/gradient_norm.py",
+        f"{PENALTIES} {DEFAULTS}",
+        ("gradient_norm_penalty(critic, batch, self.target)", "gradient_norm_penalty(critic, batch)"),
         ("target: float = 1.0", "target: float = 0.0"),
+    ),
+    *of_file("trainers/techniques/zero_centred.py", DEFAULTS, ('at: str = "real"', 'at: str = "fake"')),
+    *of_file("trainers/techniques/weight_clipping.py", DEFAULTS, ("bound: float = 0.01", "bound: float = 0.1")),
+    *of_file(
+        "trainers/techniques/base.py",
+        f"{PENALTIES} {DEFAULTS}",
+        ("return self.weight * self.penalty(critic, place)", "return self.penalty(critic, place)"),
+        ('at: str = "interpolates"', 'at: str = "real"'),
+        ("weight: float = 10.0", "weight: float = 1.0"),
+        ("every: int = 1", "every: int = 2"),
         ("bool) and 0 <= value", "bool) and -1 <= value"),
+        ("penalises_gradients = True", "penalises_gradients = False"),
+        ("        if at not in PLACES:\n", "        if False:\n"),
+        ("or every < 1:", "or every < 0:"),
+        ("step % self.every == 0", "step % self.every == 1"),
+        ("step % self.every == 0", "step // self.every == 0"),
+        ("self.every * self.weight * self.penalty", "self.weight * self.penalty"),
+        ("self.every * self.weight * self.penalty", "self.every * self.penalty"),
+    ),
+    *of_file(
+        "trainers/techniques/base.py",
+        f"{COMPOSE} -k 'two_replicas and lazy'",
+        (
+            "self.every * self.weight * self.penalty(critic, place)",
+            "self.every * self.weight * self.penalty(critic, penalties.PLACES[self.at](real, fake, noise))",
+        ),
+    ),
+    *of_file(
+        "trainers/techniques/__init__.py",
+        f"{PENALTIES} {DEFAULTS} -k 'wrong_options or is_off or with_the_part or techniques'",
+        ("        if options:\n", "        if True:\n"),
+        (" if value is not None}", "}"),
+        ('options.pop("name", key)', 'options.pop("name", key) and key'),
+        ("if option not in known:", "if False:"),
+        ('if not hasattr(entry, "keys"):', "if False:"),
+        ('f"{where}.{key}.name" if "name" in entry else f"{where}.{key}"', 'f"{where}.{key}"'),
+    ),
+    *of_file(
+        "trainers/gan.py",
+        PENALTIES,
         ('"normalization", None) == "batch"', '"normalization", None) == "layer"'),
-        ("if not gan.penalises_gradients and not gan.penalties:", "if not gan.penalises_gradients:"),
+        ("if not gan.penalises_gradients and not penalties:", "if not gan.penalises_gradients:"),
+        ('getattr(gan.critic, "minibatch_discrimination", 0)', "0"),
+    ),
+    *of_file(
+        "trainers/penalties.py",
+        MODEL,
+        ("return real._replace(x=real.x + ", "return Batch(real.x + "),
+        ("return real._replace(x=x + share", "return Batch(x + share"),
     ),
     *of_file(
         "trainers/mixture.py",
@@ -89,7 +156,5 @@ MUTANTS = [
         ("entropy_weight=0.1", "entropy_weight=1.0"),
         ("return variable is not self.critic.logits", "return True"),
     ),
-    *of_file(
-        "trainers/mixture.py", f"{MODES} -k mixture", ("[self.latent_dim]), training=True)", "[self.latent_dim]))")
-    ),
+    *of_file("trainers/mixture.py", f"{MODES} -k mixture", ("each(latents, training=True, ", "each(latents, ")),
 ]

@@ -46,7 +46,7 @@ MUTANTS = [
     ),
     *of_file(
         "trainers/strategies.py",
-        f"{WORKERS} {PROGRAM} -k 'tf_config or nothing_names or workers'",
+        f"{WORKERS} {PROGRAM} -k 'tf_config or workers'",
         ("return not _joins_workers(name) or workers.cluster()[1] == 0", "return True"),
         ('if name == "multi_worker" and not workers.cluster()[0]:', "if False:"),
         (
@@ -76,20 +76,23 @@ MUTANTS = [
     *of_file(
         "trainers/callbacks.py",
         f"{TRAINING} -k first_to_move",
-        ('("manifold_critic", "encoder", "critic", "generator")', '("critic", "generator")'),
         (
-            '("manifold_critic", "encoder", "critic", "generator")',
-            '("critic", "generator", "manifold_critic", "encoder")',
+            "for player in self.model.players\n            for what",
+            'for player in ("critic", "generator")\n            for what',
+        ),
+        (
+            "for player in self.model.players\n            for what",
+            "for player in sorted(self.model.players)\n            for what",
         ),
     ),
     *of_file(
-        "trainers/gan.py",
+        "trainers/players.py",
         f"{GAN} -k clip",
         ("        optimizer._all_reduce_sum_gradients = list", ""),
-        ("gradients = context.all_reduce(tf.distribute.ReduceOp.MEAN, gradients)", "pass"),
     ),
+    *of_file("zoo/replicas.py", f"{GAN} -k clip", ("return mean_over_replicas(gradients)", "return gradients")),
     *of_file(
-        "trainers/gan.py",
+        "trainers/players.py",
         f"{GAN} -k options_of_optimizers",
         ("if value and replicas > 1:", "if value and replicas > 2:"),
         ('("gradient_accumulation_steps", "ema_overwrite_frequency")', '("gradient_accumulation_steps",)'),
@@ -113,22 +116,22 @@ MUTANTS = [
         ),
     ),
     *of_file(
-        "trainers/runs.py",
+        "trainers/workdir.py",
         f"{TRAINING} -k is_extended",
         ("if not changed:", "if True:"),
-        ('[*former.get("changes", []), {"step": step, **changed}]', '[{"step": step, **changed}]'),
+        ('[*held["changes"], {"step": step, **changed}]', '[{"step": step, **changed}]'),
         ("    if changes:\n", "    if False:\n"),
     ),
     *of_file(
         "trainers/training.py",
         f"{TRAINING} -k is_extended",
-        ("runs.write_config(run, restored or 0)", "runs.write_config(run, 0)"),
+        ("run.data_shape, restored or 0)", "run.data_shape, 0)"),
     ),
     *of_file(
-        "trainers/runs.py",
+        "trainers/workdir.py",
         f"{RUNS} -k 'may_change or taken_may_not or without_their or names_what_differs'",
         ("    elif steps:\n        raise", "    elif False:\n        raise"),
-        ('    if config.get("instance_noise", {}).get("std"):', "    if False:"),
+        ('    if config.techniques.get("instance_noise"):', "    if False:"),
         ("if held.get(key) != asked.get(key)", "if key in held and held.get(key) != asked.get(key)"),
         ('    "data.on_corrupt": "', '    "data.on_corrupted": "'),
         ('    "train.on_nonfinite": "', '    "train.on_infinite": "'),
