@@ -38,21 +38,27 @@ MUTANTS = [
         "trainers/model.py",
         DEFAULTS,
         ("ema_decay=0.999", "ema_decay=0.99"),
-        ("Adam(2e-4, beta_1=0.5)", "Adam(1e-3, beta_1=0.5)"),
-        ("Adam(2e-4, beta_1=0.5)", "Adam(2e-4)"),
+        ('"learning_rate": 2e-4', '"learning_rate": 1e-3'),
+        ('"beta_1": 0.5', '"beta_1": 0.9'),
+        ('"critic_steps": 1}', '"critic_steps": 2}'),
         (
-            "given[player.name] = self.default_optimizer()",
-            "given[player.name] = next(iter(given.values()), self.default_optimizer())",
+            "given[player.name] = make_optimizer(self.default_optimizer)",
+            "given[player.name] = next(iter(given.values()), make_optimizer(self.default_optimizer))",
         ),
     ),
-    *of_file("trainers/gan.py", DEFAULTS, ('critic_normalization = "batch"', 'critic_normalization = "none"')),
+    *of_file(
+        "trainers/gan.py",
+        DEFAULTS,
+        ('critic_normalization = "batch"', 'critic_normalization = "none"'),
+        ("Alternating(**self.default_dynamics_options)", "Alternating()"),
+    ),
     *of_file(
         "trainers/model.py",
         f"{OF_OBJECTIVES}/test_mode_regularized.py -k of_its_own",
         ("keras.optimizers.deserialize(keras.optimizers.serialize(given[player.like]))", "given[player.like]"),
         (
             "keras.optimizers.deserialize(keras.optimizers.serialize(given[player.like]))",
-            "self.default_optimizer()",
+            "make_optimizer(self.default_optimizer)",
         ),
     ),
     *of_file(

@@ -55,7 +55,8 @@ MUTANTS = [
         ("OPTIMIZERS, 3, 0.5)", "OPTIMIZERS, 3, 1.0)"),
         ('"sgd": ("momentum", "nesterov")', '"sgd": ("momentum", "nesterov", "beta_1")'),
         ("if option not in _RANGES or (value is None and option in _OPTIONAL):", "if option not in _RANGES:"),
-        ("    if not options:\n        return\n", ""),
+        ("options_of(name) if name else (*_COMMON, ", "options_of(name) or (*_COMMON, "),
+        ("(*_COMMON, *(option for own in OPTIMIZERS.values() for option in own))", "_COMMON"),
     ),
     *of_file(
         "trainers/memory.py",

@@ -5,6 +5,8 @@ from mutants.mutant import of_file
 PENALTIES = "tests/trainers/techniques/test_penalties.py"
 COMPOSE = "tests/trainers/techniques/test_techniques_compose.py"
 CONTRASTIVE = "tests/trainers/objectives/test_noise_contrastive.py"
+CHECKS = "tests/trainers/test_config_checks.py"
+DEFAULTS = "tests/trainers/test_defaults.py"
 EVERY = "tests/trainers/test_every_objective.py"
 FORMER = "tests/trainers/test_former.py"
 MIXTURE = "tests/trainers/test_mixture.py"
@@ -85,6 +87,29 @@ MUTANTS = [
         ('steps["critic"] *= model.batches_per_step', "pass"),
         ('_optimizer", config.train.decay_from < 1', '_optimizer", config.train.decay_from < 0'),
         ('options["normalization"] = "layer"', 'options["normalization"] = "batch"'),
+    ),
+    *of_file(
+        "trainers/build.py",
+        f"{CHECKS} {DEFAULTS} -k paper",
+        (
+            "{**objective.default_dynamics_options, **config.dynamics_options}",
+            "{**config.dynamics_options, **objective.default_dynamics_options}",
+        ),
+        (
+            "{**objective.default_optimizer, **config[key], ",
+            "{**config[key], **objective.default_optimizer, ",
+        ),
+        ('if not config[key].get("name"):', "if not config[key]:"),
+        ('if not config[key].get("name"):', "if True:"),
+        ('            optimizers.check(resolved[key], f"config.{key}")\n', ""),
+        ("config.copy_and_resolve_references()", "config"),
+    ),
+    *of_file(
+        "trainers/workdir.py",
+        f"{RUNS} -k 'names_what_differs or leaves_to_the_paper'",
+        ("if values[1] not in (None, {}) or not _may_be_open(key)", "if True"),
+        ("if values[1] not in (None, {}) or not _may_be_open(key)", "if not _may_be_open(key)"),
+        ("if values[1] not in (None, {}) or not _may_be_open(key)", "if values[1] not in (None, {})"),
     ),
     *of_file(
         "trainers/build.py",

@@ -121,6 +121,16 @@ def test_a_workdir_refuses_another_config_and_names_what_differs(small_config, b
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_what_a_config_leaves_to_the_paper_is_no_difference_and_any_other_key_is(small_config, build, tmp_path):
+    config = small_config(changes={"train.steps": 1})
+    config.dynamics_options = config.critic_optimizer = {}
+    training.train(build(config, workdir=tmp_path))
+    workdirs.check_workdir(tmp_path, config)
+    del config.critic.activation
+    with pytest.raises(RequestError, match=r"it differs in critic.activation \(there 'tanh', asked None\)$"):
+        workdirs.check_workdir(tmp_path, config)
+
+
 @pytest.fixture
 def holding(tmp_path):
     """holding(config, step): a workdir with the config.json of a run, and names of checkpoints at 0 and `step`."""
