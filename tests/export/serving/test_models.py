@@ -72,7 +72,8 @@ def run(scenario, **options):
     async def whole():
         manager = Manager(**options)
         try:
-            return await scenario(manager)
+            # Scenarios wait for what should come to pass: where it never does, they fail.
+            return await asyncio.wait_for(scenario(manager), 60)
         finally:
             await manager.close()
 
