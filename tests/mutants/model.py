@@ -204,9 +204,8 @@ MUTANTS = [
     ),
     *of_file(
         "trainers/model.py",
-        f"{CHECKPOINTS} {TRAINING} -k 'saved_is_restored or rollback_goes'",
+        f"{CHECKPOINTS} -k saved_is_restored",
         ("return {**self.networks, **optimizers, **kept}", "return {**self.networks, **kept}"),
-        ("return {**self.networks, **optimizers, **kept}", "return {**optimizers, **kept}"),
         (
             'kept = {"averaged_generator": self.averaged_generator, "step": self.step, "rollbacks": self.rollbacks}',
             'kept = {"averaged_generator": self.averaged_generator, "step": self.step}',
@@ -215,6 +214,12 @@ MUTANTS = [
             'kept = {"averaged_generator": self.averaged_generator, "step": self.step, "rollbacks": self.rollbacks}',
             'kept = {"step": self.step, "rollbacks": self.rollbacks}',
         ),
+    ),
+    # An optimizer holds the weights that it moves: what only the networks have are moving statistics.
+    *of_file(
+        "trainers/model.py",
+        f"{TRAINING} -k everything",
+        ("return {**self.networks, **optimizers, **kept}", "return {**optimizers, **kept}"),
     ),
     *of_file(
         "trainers/gan.py",

@@ -21,6 +21,7 @@ def move(gan, step):
         if "float" in variable.dtype:
             variable.assign(rng.normal(size=variable.shape))
     gan.step.assign(step)
+    gan.rollbacks.assign(2 * step)
 
 
 @pytest.fixture
