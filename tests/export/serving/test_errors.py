@@ -14,6 +14,7 @@ _CAUSE = "assertion failed: [] [Condition x >= 0 did not hold element-wise:] [x 
         (_CAUSE, _CAUSE),
         (f"Graph execution error:\n\n{_CAUSE}\n\t [[{{{{node Assert}}}}]]", _CAUSE),
         (f"{_CAUSE}\n\t [[{{{{node Assert}}}}]]\n\nOriginal stack trace for 'Assert':\n  File", _CAUSE),
+        (f"{_CAUSE}\n\nOriginal stack trace for 'Assert':\n  File", _CAUSE),
         (
             "Graph execution error:\n\nDetected at node 'Assert' defined at (most recent call last):\n"
             f"  File \"model.py\", line 1, in f\n    check(x)\nNode: 'Assert'\n{_CAUSE}\n\t [[{{{{node Assert}}}}]]",
