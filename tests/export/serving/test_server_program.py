@@ -123,6 +123,7 @@ def test_metrics_tell_an_operator_of_memory_requests_under_way_and_loads(embedde
     }
     # The generator alone carries requests to warm up with.
     assert warmup["generator/1"] > 10 * warmup["numbered/1"]
+    assert warmup["numbered/1"] < 0.1 * float(values[f'{loads}_latency{{model_path="{models}/numbered/1"}}'])
 
 
 def test_requests_under_way_are_counted():
@@ -206,7 +207,8 @@ def test_what_is_no_http_is_logged_in_a_line(embedded, sent):
 def test_a_link_out_of_a_version_is_not_served_and_no_request_waits_for_a_file(tmp_path, monkeypatch):
     readers, inside = [], gallery._inside
     monkeypatch.setattr(gallery, "_inside", lambda *args: readers.append(threading.current_thread()) or inside(*args))
-    version, outside = tmp_path / "base" / "1", tmp_path / "secret"
+    # The version's neighbour, whose path begins with the version's.
+    version, outside = tmp_path / "base" / "1", tmp_path / "base" / "11"
     (version / "assets.extra").mkdir(parents=True)
     outside.write_text("secret")
     (version / "card").write_text("card")
