@@ -4,12 +4,15 @@ import json
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 
+import grpc
 import kubernetes_validate
 import pytest
 import yaml
 from google.protobuf import text_format
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from harness import MODEL_SERVER_FLAGS, REPOSITORY, free_port, program
 
 from export.serving import protos
@@ -121,7 +124,14 @@ def test_the_images_health_check_tells_a_server_that_serves(dockerfile, embedded
     (check,) = (arguments for name, arguments in dockerfile if name == "HEALTHCHECK")
     program, *arguments = json.loads(check.partition("CMD ")[2])
     assert program == "python"
-    for port, healthy in ((embedded.grpc_port, True), (free_port(), False)):
+    # One that answers, and that it does not serve.
+    service, closing = health.HealthServicer(), grpc.server(ThreadPoolExecutor(1))
+    service.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
+    health_pb2_grpc.add_HealthServicer_to_server(service, closing)
+    not_serving = closing.add_insecure_port("127.0.0.1:0")
+    closing.start()
+    for port, healthy in ((embedded.grpc_port, True), (free_port(), False), (not_serving, False)):
         command = [argument.replace(":8500", f":{port}") for argument in arguments]
         done = subprocess.run([sys.executable, *command], capture_output=True)
         assert (done.returncode == 0) == healthy, done.stderr
+    closing.stop(None)
