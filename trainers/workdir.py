@@ -39,10 +39,8 @@ def check_workdir(workdir, config):
     steps = checkpoint_steps(workdir / "checkpoints")
     if (workdir / "config.json").exists():
         changes = _changes(read_config(workdir)["config"], config)
-        # What this config leaves to the objective's paper is compared when the model was built.
-        changes = {
-            key: values for key, values in changes.items() if values[1] not in (None, {}) or not _may_be_open(key)
-        }
+        # What this config leaves to the objective's paper is compared when the model was built: it is filled in then.
+        changes = {key: values for key, values in changes.items() if not _is_open(key, values[1], config)}
         barred = {key: why for key in changes if (why := _why_barred(key, config, steps)) is not None}
         if barred:
             shown = ", ".join(
@@ -61,9 +59,14 @@ def check_workdir(workdir, config):
     check_writable(workdir, "--workdir")
 
 
-def _may_be_open(key):
-    """Whether a config without `key` means the paper's value of it (`trainers.build.resolve`)."""
-    return key.partition(".")[0].endswith(("_optimizer", "dynamics_options"))
+def _is_open(key, asked, config):
+    """Whether `config`, which asks for the value `asked` of `key`, leaves it to `trainers.build.resolve`."""
+    group, _, option = key.partition(".")
+    if asked == {}:  # A group without options; the former one's are keys of their own.
+        return True
+    if group == "dynamics_options":
+        return option == "critic_steps" and asked is None
+    return group.endswith("_optimizer") and asked is None and "name" not in config[group]
 
 
 def _changes(held, config):
@@ -89,8 +92,9 @@ def _tied_to_steps(config):
     """Why the weights after some step depend on `train.steps`; None where they do not."""
     if config.train.decay_from < 1:
         return "the learning rates fall with it, train.decay_from"
-    if config.techniques.get("instance_noise"):
-        return "the noise falls with it, techniques.instance_noise.until"
+    for key, options in config.techniques.items():
+        if options.get("name", key) == "instance_noise" and len(options):
+            return f"the noise falls with it, techniques.{key}.until"
     return None
 
 

@@ -107,9 +107,15 @@ MUTANTS = [
     *of_file(
         "trainers/workdir.py",
         f"{RUNS} -k 'names_what_differs or leaves_to_the_paper'",
-        ("if values[1] not in (None, {}) or not _may_be_open(key)", "if True"),
-        ("if values[1] not in (None, {}) or not _may_be_open(key)", "if not _may_be_open(key)"),
-        ("if values[1] not in (None, {}) or not _may_be_open(key)", "if values[1] not in (None, {})"),
+        (" if not _is_open(key, values[1], config)", ""),
+        ("if asked == {}:", "if False:"),
+    ),
+    *of_file(
+        "trainers/workdir.py",
+        f"{TRAINING} -k without_an_option",
+        ('option == "critic_steps" and asked is None', "asked is None"),
+        ('asked is None and "name" not in config[group]', "asked is None"),
+        ('options.get("name", key) == "instance_noise"', 'key == "instance_noise"'),
     ),
     *of_file(
         "trainers/build.py",

@@ -310,3 +310,24 @@ def test_rollback_counts_anew_once_a_run_got_past(small_config, build, tmp_path)
     run._data.batches = batches
     training.train(run)
     assert (int(run.model.step), int(run.model.rollbacks)) == (6, 5)
+
+
+@pytest.mark.parametrize(
+    "changes, without, message",
+    [
+        ({"critic_optimizer.clipnorm": 0.001}, "critic_optimizer.clipnorm", r"clipnorm \(there 0.001, asked None\)"),
+        ({"dynamics_options.gamma": 0.5}, "dynamics_options.gamma", r"gamma \(there 0.5, asked None\)"),
+        ({"techniques.fog": {"name": "instance_noise", "std": 0.5}}, None, r"the noise falls with it, techniques.fog"),
+    ],
+)
+def test_a_run_is_not_resumed_without_an_option_that_it_had(changes, without, message, small_config, build, tmp_path):
+    config = small_config(changes={"train.steps": 1, "train.decay_from": 1.0})
+    config.dynamics = "consensus"
+    config.update_from_flattened_dict(changes)
+    training.train(build(config, workdir=tmp_path))
+    if without:
+        group, _, option = without.partition(".")
+        del config[group][option]
+    config.train.steps = 2
+    with pytest.raises(RequestError, match=message):
+        training.train(build(config, workdir=tmp_path))
