@@ -76,11 +76,10 @@ class Mixture(GAN):
 
     def _expected(self, loss, fake):
         """Σᵢⱼ wᵢvⱼ loss(Gᵢ, Dⱼ): `loss` of one component's `Batch`, the critic in play being Dⱼ."""
-        batches = [fake._replace(x=examples) for examples in tf.unstack(fake.x)]
         losses = []
         for index in range(self.critic.components):
             with self.critic.playing(index):
-                losses.append([loss(batch) for batch in batches])
+                losses.append([loss(fake._replace(x=examples)) for examples in tf.unstack(fake.x)])
         of_critics = tf.linalg.matvec(tf.stack(losses), tf.exp(self.generator.log_weights()))
         return tf.tensordot(tf.exp(self.critic.log_weights()), of_critics, 1)
 

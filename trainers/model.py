@@ -227,6 +227,10 @@ class GenerativeModel(keras.Model):
         self.train_function = steps if self.run_eagerly else tf.function(steps, autograph=False)
         return self.train_function
 
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Nothing: all is built. Keras would average the first batch over the replicas here, whatever is in it, and the
+        strategy for several workers refuses that for a `Batch`."""
+
     # What comes out.
 
     def state(self):
