@@ -19,6 +19,8 @@ OBJECTIVES = {
     "self_contrastive": _DENSITY,
     # Not an objective but one played by mixed strategies. A step costs the square of the components.
     "mixture": {"objective": "non_saturating", "mixture": {"components": 2}},
+    # Nor this: any objective whose networks are told the classes.
+    "conditional": {"objective": "non_saturating", "conditional": {"critic": "projection"}},
 }
 
 #: Five times the usual rate, the generator's alone, for objectives whose DCGAN critic is soon sure on images. At equal
@@ -78,6 +80,10 @@ def base_config(source):
     # Components of each player with learned weights (1: plain networks), and the lowest layers that they share.
     config.mixture = {"components": 1, "entropy_weight": 0.1, "shared_layers": 0}
 
+    # Classes, where the data has them: how the critic is told the label of each example, projection or concatenation;
+    # the generator then takes an embedding of it, of so many components. none: neither is told.
+    config.conditional = {"critic": "none", "embedding_dim": 64}
+
     config.data = {
         "source": source,  # ring, grid, swiss_roll, uniform, two_segments, digits, tfds:NAME, idx:DIR, folder:DIR
         "image_size": config_dict.placeholder(int),  # crop to a square and resize to this side; none: as stored
@@ -88,6 +94,9 @@ def base_config(source):
 
     config.generator = {"family": "dcgan", "latent_dim": 64, "base_filters": 64}
     config.critic = {"family": "dcgan", "base_filters": 64, "normalization": "auto"}  # auto: what the objective needs
+    # Of objectives with one: the layers of the critic above, with what is given here changed; one with a family takes
+    # their place.
+    config.encoder = {}
     # The optimizer of the objective's paper, with what is given here changed; one with a name takes its place.
     config.generator_optimizer = {}
     config.critic_optimizer = {}

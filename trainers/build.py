@@ -1,4 +1,4 @@
-"""From a config to networks, data and a model; from a workdir to the same with its weights.
+"""From a config to a model and its data; from a workdir to the same with its weights.
 
 This module is free of TensorFlow until it builds.
 """
@@ -11,9 +11,9 @@ import ml_collections
 from etils import epath
 
 from trainers import config as config_checks
-from trainers import dynamics, objectives, optimizers, techniques, workers
+from trainers import dynamics, networks, objectives, optimizers, techniques, workers
 from trainers import workdir as workdirs
-from zoo import datasets, families
+from zoo import datasets
 from zoo.errors import RequestError
 
 
@@ -23,16 +23,21 @@ class Run:
 
     Attributes:
         config: ml_collections.ConfigDict, see configs/base.py, with the paper's values where it leaves them open.
-        data_shape: shape of one example.
+        spec: `zoo.datasets.DataSpec` of the data.
         model: the `trainers.model.GenerativeModel`, compiled.
         workdir: etils.epath.Path, or None for a run that leaves nothing.
     """
 
     config: ml_collections.ConfigDict
-    data_shape: tuple
+    spec: datasets.DataSpec
     model: object
     workdir: epath.Path | None = None
     _data: object = None
+
+    @property
+    def data_shape(self):
+        """Shape of one example."""
+        return self.spec.data_shape
 
     @property
     def data(self):
@@ -42,15 +47,15 @@ class Run:
         return self._data
 
 
-def build(config, data=None, *, strategy=None, workdir=None, data_shape=None):
+def build(config, data=None, *, strategy=None, workdir=None, spec=None):
     """Builds the model that `config` describes, with untrained weights that are a function of its seed.
 
     Args:
         config: checked by `trainers.config.check`.
-        data: the opened data set; only its shape is needed here.
+        data: the opened data set.
         strategy: tf.distribute strategy; the current one if None.
         workdir: where the run leaves its files.
-        data_shape: shape of one example, where `data` is not at hand.
+        spec: `zoo.datasets.DataSpec` of the data, where that is not at hand.
 
     Raises:
         RequestError: an option that the objective, dynamics, network or optimizer does not take; or another worker of
@@ -60,7 +65,7 @@ def build(config, data=None, *, strategy=None, workdir=None, data_shape=None):
 
     from zoo import layers
 
-    data_shape = tuple(data_shape or data.data_shape)
+    spec = spec or data.spec
     config = resolve(config)
     objective = objectives.METHODS.load(config.objective)
     config_checks.check_objective_options(config)
@@ -76,15 +81,23 @@ def build(config, data=None, *, strategy=None, workdir=None, data_shape=None):
         workers.check_same(strategy, facts, "the same config and the same data on all workers")
     keras.utils.set_random_seed(config.seed)
     with strategy.scope() if strategy else contextlib.nullcontext():
-        networks = [network(config, name, data_shape, objective) for name in objective.configured]
-        for made in networks[1:]:
-            if data is not None and layers.needs_reference(made):
-                # Real examples, the same ones whenever the run is built; a resumed run has them in its checkpoint too.
-                layers.set_reference(made, data.arrays("train", layers.REFERENCE_SIZE)[0])
+        generator, *others = networks.make(config, spec, objective)
+        if data is not None:
+            # Functions of the data, the same whenever the run is built; a resumed run has them in its checkpoint too.
+            if "label" in getattr(generator, "conditions", ()):
+                generator.set_label_shares(data.class_shares())
+            for made in others:
+                if layers.needs_reference(made):
+                    layers.set_reference(made, data.arrays("train", layers.REFERENCE_SIZE)[0])
         model = objective(
-            *networks, seed=config.seed, ema_decay=config.train.ema_decay, **parts, **dict(config.objective_options)
+            generator,
+            *others,
+            seed=config.seed,
+            ema_decay=config.train.ema_decay,
+            **parts,
+            **dict(config.objective_options),
         )
-        steps = dict.fromkeys(objective.configured, config.train.steps)
+        steps = dict.fromkeys(objective.optimized, config.train.steps)
         if "critic" in steps:
             steps["critic"] *= model.batches_per_step
         model.compile(
@@ -92,7 +105,7 @@ def build(config, data=None, *, strategy=None, workdir=None, data_shape=None):
             steps_per_execution=config.train.steps_per_execution,
             **{f"{name}_optimizer": _optimizer(config, name, updates) for name, updates in steps.items()},
         )
-    return Run(config, data_shape, model, epath.Path(workdir) if workdir else None, data)
+    return Run(config, spec, model, epath.Path(workdir) if workdir else None, data)
 
 
 def resolve(config):
@@ -103,7 +116,7 @@ def resolve(config):
     """
     objective, resolved = objectives.METHODS.load(config.objective), config.copy_and_resolve_references()
     resolved.dynamics_options = {**objective.default_dynamics_options, **config.dynamics_options}
-    for name in objective.configured:
+    for name in objective.optimized:
         key = f"{name}_optimizer"
         if not config[key].get("name"):
             resolved[key] = {**objective.default_optimizer, **config[key], "name": objective.default_optimizer["name"]}
@@ -115,6 +128,8 @@ def _parts(config, objective):
     """Arguments of the model's constructor that a config makes, beside the networks and the objective's options."""
     play = dynamics.METHODS.build(config.dynamics, dict(config.dynamics_options), "config.dynamics_options")
     used = techniques.read(config.techniques, config.train.steps)
+    if config.conditional.critic != "none":
+        _check_conditional(config, objective)
     if "critic" not in objective.lacks:
         return {"dynamics": play, "techniques": used}
     for trait in play.needs:
@@ -130,6 +145,16 @@ def _parts(config, objective):
     return {}
 
 
+def _check_conditional(config, objective):
+    """Raises RequestError where labels do not go with the objective, or with mixtures."""
+    where = f"config.conditional.critic: {config.conditional.critic!r}"
+    for trait in ("critic", "conditional"):
+        if trait in objective.lacks:
+            raise RequestError(f"{where}; {config.objective!r}: {objective.lacks[trait]}; use none")
+    if config.mixture.components > 1:
+        raise RequestError(f"{where}; the networks of a mixture are not told labels, use config.mixture.components=1")
+
+
 def summary(run):
     """What a run trains on what, how large it is, and where: lines of text."""
     config, data = run.config, run.data
@@ -139,8 +164,9 @@ def summary(run):
     else:
         examples = f"points of {shape} coordinates, drawn as they are needed"
     sizes = (
-        f"{name} {config[name].family} of {getattr(run.model, name).count_params():,} parameters"
-        for name in run.model.configured
+        f"{name} {config[name].get('family', config.critic.family)} of {network.count_params():,} parameters"
+        for name, network in run.model.networks.items()
+        if name in run.model.configured
     )
     strategy = run.model.distribute_strategy
     # Where the weights lie: each replica on this host has its copy.
@@ -152,45 +178,6 @@ def summary(run):
         f"{', '.join(sizes)}; {config.train.steps:,} steps, batches of {config.train.batch_size}",
         f"{replicas} replica{'s' * (replicas > 1)} on {names}; the run's directory is {run.workdir}",
     ]
-
-
-def network(config, player, data_shape, objective):
-    """A fresh network of the config's.
-
-    Args:
-        config: as of `build`.
-        player: "generator" or "critic".
-        data_shape: shape of one example.
-        objective: the objective's class.
-
-    Raises:
-        RequestError: as of `build`.
-    """
-    options = dict(config[player])
-    name = options.pop("family")
-    family = families.FAMILIES[name]
-    made = family.generator_class() if player == "generator" else family.critic_class()
-    if player == "critic" and objective.critic_families and name not in objective.critic_families:
-        use = " or ".join(objective.critic_families)
-        raise RequestError(f"config.critic.family: {name!r}; {config.objective} needs {use}")
-    if player == "critic" and options.get("normalization", "auto") == "auto":
-        # Multilayer perceptrons on points are trained without; for images the objective's paper decides.
-        options["normalization"] = objective.critic_normalization if family.images_only else "none"
-        used = techniques.read(config.techniques, config.train.steps)
-        if options["normalization"] == "batch" and any(part.penalises_gradients for part in used):
-            options["normalization"] = "layer"
-    if config.mixture.components > 1:
-        from zoo import mixture
-
-        made = mixture.MixtureGenerator if player == "generator" else mixture.MixtureDiscriminator
-        options = {"family": name, "network": options}
-        options.update(components=config.mixture.components, shared_layers=config.mixture.shared_layers)
-    try:
-        return made(data_shape, dtype=config.train.precision, **options)
-    except RequestError:
-        raise
-    except (TypeError, ValueError) as error:
-        raise RequestError(f"config.{player}: {made.__name__} does not take {options}: {error}") from error
 
 
 def _optimizer(config, player, updates):
@@ -222,6 +209,6 @@ def open_run(directory):
     from trainers.checkpoints import Checkpoints
 
     held = workdirs.read_config(directory)
-    run = build(ml_collections.ConfigDict(held["config"]), workdir=directory, data_shape=held["data_shape"])
+    run = build(ml_collections.ConfigDict(held["config"]), workdir=directory, spec=held["spec"])
     Checkpoints(run.workdir / "checkpoints").restore_newest(run.model)
     return run

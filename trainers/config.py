@@ -68,8 +68,11 @@ _SCHEMA = {
     "mixture.components": (lambda value: _is_count(value) and value <= 100, "a whole number, 1 to 100"),
     "mixture.entropy_weight": _AMOUNT,
     "mixture.shared_layers": _WHOLE,
+    "conditional.critic": _one_of("none", "projection", "concatenation"),
+    "conditional.embedding_dim": _POSITIVE,
     "generator": _OPTIONS,
     "critic": _OPTIONS,
+    "encoder": _OPTIONS,
     "generator_optimizer": _OPTIONS,
     "critic_optimizer": _OPTIONS,
     "train.batch_size": _POSITIVE,
@@ -150,6 +153,8 @@ def check(config, replicas=1):
     for player in ("generator", "critic"):
         _check_network(config[player], player)
         optimizers.check(config[f"{player}_optimizer"], f"config.{player}_optimizer")
+    if config.encoder:
+        _check_network({"family": config.critic.family, **config.encoder}, "encoder")
     check_batch_size(config.train.batch_size, replicas)
     normalization = config.critic.get("normalization", "auto")
     if normalization != "auto":
@@ -160,6 +165,9 @@ def check(config, replicas=1):
     for player in ("generator", "critic"):
         if families.FAMILIES[config[player].family].images_only:
             families.check_image_shape(data.data_shape, f"config.data, {config.data.source}")
+    if config.conditional.critic != "none" and data.num_classes is None:
+        told = config.conditional.critic
+        raise RequestError(f"config.conditional.critic: {told!r}; {config.data.source!r} has no classes, use none")
     return data
 
 

@@ -3,7 +3,7 @@
 import copy
 
 #: Version of the config in `config.json` and in model cards: raised when a key of it changes its meaning or goes.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 def upgrade(config, version):
@@ -22,7 +22,9 @@ def upgrade(config, version):
     if version > SCHEMA_VERSION:
         raise ValueError(f"schema_version {version}; this release reads up to {SCHEMA_VERSION}")
     config = copy.deepcopy(config)
-    return _from_1(config) if version == 1 else config
+    if version == 1:
+        config = _from_1(config)
+    return _from_2(config) if version <= 2 else config
 
 
 def _from_1(config):
@@ -45,3 +47,8 @@ def _from_1(config):
     config["techniques"] = techniques
     config.setdefault("mixture", {"components": 1, "entropy_weight": 0.1, "shared_layers": 0})
     return config
+
+
+def _from_2(config):
+    # Version 2 had neither networks that are told labels nor encoders of their own.
+    return {**config, "conditional": {"critic": "none", "embedding_dim": 64}, "encoder": {}}

@@ -39,7 +39,7 @@ class GAN(GenerativeModel):
         >>> images = gan.sample(range(16))
     """
 
-    configured = ("generator", "critic")
+    configured = optimized = ("generator", "critic")
     #: Normalisation that the objective's paper uses in a convolutional critic.
     critic_normalization = "batch"
     #: Network families, by the names of `zoo.families`, that its critic must be of; any where there are none.

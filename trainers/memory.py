@@ -7,8 +7,7 @@ import pathlib
 import psutil
 import tensorflow as tf
 
-from trainers import objectives
-from trainers.build import network
+from trainers import networks, objectives
 from zoo.errors import RequestError
 
 _GIB = 2**30
@@ -18,7 +17,7 @@ _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_b
 _KEPT = ("MatMul", "Conv2D", "Conv2DBackpropInput")
 
 
-def check(config, data_shape, replicas=1, available=None):
+def check(config, spec, replicas=1, available=None):
     """Raises RequestError for networks or a batch that this machine's memory cannot hold.
 
     Counted are the weights, the generator's a second time for their average, and the outputs of the linear layers on
@@ -26,7 +25,7 @@ def check(config, data_shape, replicas=1, available=None):
 
     Args:
         config: checked by `trainers.config.check`.
-        data_shape: shape of one example.
+        spec: `zoo.datasets.DataSpec` of the data.
         replicas: number of replicas that share a batch.
         available: bytes; if None what the machine has free, or a container's limit where that is less. Where there is
             a GPU or TPU its memory counts, which TensorFlow manages: nothing is checked then.
@@ -35,7 +34,7 @@ def check(config, data_shape, replicas=1, available=None):
         if any(device.device_type != "CPU" for device in tf.config.list_physical_devices()):
             return
         available = _available()
-    weights, batch = _least(config, data_shape, config.train.batch_size // replicas)
+    weights, batch = _least(config, spec, config.train.batch_size // replicas)
     if weights + batch > available:
         weights, batch, available = (f"{size / _GIB:,.1f} GiB" for size in (weights, batch, available))
         raise RequestError(
@@ -55,12 +54,12 @@ def _available():
     return min(sizes)
 
 
-def _least(config, data_shape, batch_size):
+def _least(config, spec, batch_size):
     """Bytes that `check` counts: (of weights, of a batch). The networks are laid out in a graph that is never run."""
     # The scope, because some layers' names start with an underscore, and a graph takes none such at its root.
     with tf.Graph().as_default() as graph, tf.name_scope("least"):
         objective = objectives.METHODS.load(config.objective)
-        generator, *others = (network(config, name, data_shape, objective) for name in objective.configured)
+        generator, *others = networks.make(config, spec, objective)
         weights = sum(
             math.prod(variable.shape) * tf.as_dtype(variable.dtype).size
             for part in (generator, generator, *others)
@@ -69,9 +68,10 @@ def _least(config, data_shape, batch_size):
         before = len(graph.get_operations())
         dtype = tf.as_dtype(generator.variable_dtype)
         latents = tf.compat.v1.placeholder(dtype, [batch_size, generator.latent_dim])
+        conditions = {"label": tf.zeros([batch_size], tf.int64)}
         made = generator(latents, training=True)
         for part in others:
-            part(made, training=True)
+            part(made, training=True, **{name: conditions[name] for name in getattr(part, "conditions", ())})
         kept = [op for op in graph.get_operations()[before:] if op.type in _KEPT]
         batch = sum(output.shape.num_elements() * output.dtype.size for op in kept for output in op.outputs)
     return weights, batch

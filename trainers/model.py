@@ -39,12 +39,14 @@ class GenerativeModel(keras.Model):
 
     #: Networks that a config describes for this model, by their keys.
     configured = ("generator",)
+    #: Players whose optimizers a config describes, each by its key NAME_optimizer.
+    optimized = ("generator",)
     #: The optimizer of the method's paper, one for each player, as a config has it; DCGAN's unless overridden.
     default_optimizer = types.MappingProxyType({"name": "adam", "learning_rate": 2e-4, "beta_1": 0.5, "beta_2": 0.999})
     #: What a config's options of the dynamics are unless it gives them.
     default_dynamics_options = types.MappingProxyType({"critic_steps": 1})
     #: What a config may ask for that this model cannot have, and why: "two_players" (see `Dynamics.needs`), "mixture",
-    #: "critic" (techniques that act on one).
+    #: "critic" (techniques that act on one), "conditional" (a critic that is told labels).
     lacks = {}
 
     def __init__(self, generator, *, seed=0, ema_decay=0.999, **kwargs):

@@ -62,7 +62,7 @@ def main(argv):
 
     strategy = strategies.make(_STRATEGY.value, _LOGICAL_CPUS.value)
     config_checks.check_batch_size(config.train.batch_size, strategy.num_replicas_in_sync)
-    memory.check(config, data.data_shape, strategy.num_replicas_in_sync)
+    memory.check(config, data.spec, strategy.num_replicas_in_sync)
     with workers.loss_told(strategy):
         run = build.build(config, data, strategy=strategy, workdir=_WORKDIR.value)
         for line in build.summary(run):

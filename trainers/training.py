@@ -62,7 +62,7 @@ def _train(run, writes):
     resumed_from = {"the step resumed from": restored}
     workers.check_same(model.distribute_strategy, resumed_from, "one --workdir that all of them share")
     if writes:
-        workdir.write_config(run.workdir, run.config, run.data_shape, restored or 0)
+        workdir.write_config(run.workdir, run.config, run.spec, restored or 0)
         checkpoints.drop_after(restored or 0)
     if restored is None:
         checkpoints.save(model)

@@ -10,6 +10,7 @@ from etils import epath
 
 from trainers import former
 from trainers.config import flatten
+from zoo.datasets import DataSpec
 from zoo.errors import RequestError
 from zoo.files import check_writable, write_whole
 
@@ -98,8 +99,8 @@ def _tied_to_steps(config):
     return None
 
 
-def write_config(workdir, config, data_shape, step):
-    """Writes `config.json`; into the workdir of a run at `step`, what `config` changes beside the former one.
+def write_config(workdir, config, spec, step):
+    """Writes `config.json`, with the `zoo.datasets.DataSpec` of the run's data; into the workdir of a run at `step`, what `config` changes beside the former one.
 
     A key "changes" lists, oldest first, from which step on which values were others: [{"step": 300, "train.steps":
     [300, 400]}].
@@ -114,7 +115,7 @@ def write_config(workdir, config, data_shape, step):
     text = {
         "schema_version": former.SCHEMA_VERSION,
         "config": json.loads(config.to_json_best_effort()),
-        "data_shape": list(data_shape),
+        **spec._asdict(),
     }
     if changes:
         text["changes"] = changes
@@ -130,7 +131,7 @@ def checkpoint_steps(directory):
 
 
 def read_config(workdir):
-    """What `config.json` says, in the current schema: {"config": dict, "data_shape": tuple, "changes": list}.
+    """What `config.json` says, in the current schema: {"config": dict, "spec": DataSpec, "changes": list}.
 
     Raises:
         RequestError: there is none, or it cannot be read.
@@ -141,7 +142,10 @@ def read_config(workdir):
     try:
         text = json.loads(path.read_text())
         config = former.upgrade(text["config"], text.get("schema_version", 1))
-        return {"config": config, "data_shape": tuple(text["data_shape"]), "changes": text.get("changes", [])}
+        # Runs of former releases do not tell the classes.
+        names = text.get("class_names")
+        spec = DataSpec(tuple(text["data_shape"]), text.get("num_classes"), names and tuple(names))
+        return {"config": config, "spec": spec, "changes": text.get("changes", [])}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RequestError(f"--workdir: {path} is no config of a run ({error})") from error
 
@@ -150,7 +154,7 @@ def check_run(workdir):
     """Raises RequestError unless `workdir` holds a run with a checkpoint; returns the shape of one example. Free of
     TensorFlow."""
     workdir = epath.Path(workdir)
-    data_shape = read_config(workdir)["data_shape"]
+    data_shape = read_config(workdir)["spec"].data_shape
     if not checkpoint_steps(workdir / "checkpoints"):
         raise RequestError(f"--workdir: {workdir} holds no checkpoint yet")
     return data_shape

@@ -13,6 +13,8 @@ _HOMES = {
     "MLPAutoencoder": "zoo.autoencoder",
     "DCGANAutoencoder": "zoo.autoencoder",
     "Encoder": "zoo.encoder",
+    "ConditionalGenerator": "zoo.conditional",
+    "ConditionalDiscriminator": "zoo.conditional",
     "Gaussian": "zoo.densities",
     "GaussianMixture": "zoo.densities",
     "MixtureGenerator": "zoo.mixture",

@@ -10,7 +10,7 @@ import math
 
 import keras
 
-from zoo.families import check_image_shape
+from zoo.families import check_image_shape, check_image_size
 from zoo.layers import linear, normalization_layers, score_head, stack
 
 #: Image size → sizes that the feature maps pass through, the latents' projection first.
@@ -104,12 +104,12 @@ class DCGANDiscriminator(keras.Model):
     """Images to a raw score (a logit, never a probability) by strided convolutions.
 
     Args:
-        data_shape: (H, W, C), square, side in zoo.families.IMAGE_SIZES, 1 or 3 channels.
+        data_shape: (H, W, C), square, side in zoo.families.IMAGE_SIZES.
         base_filters: channels of the first map; each smaller map has twice as many.
         normalization: "batch" (the paper's), "layer" (for gradient penalties), "spectral", "virtual_batch" or "none".
         minibatch_discrimination: number of kernels between the features and the score; 0 for none.
 
-    Input: [N, H, W, C] in [-1, 1]. Output: float32 [N, 1].
+    Input: [N, H, W, C] in [-1, 1]; C may be more than colours, such as a channel for a label. Output: float32 [N, 1].
 
     Raises:
         RequestError: images of this shape cannot be read, or no such normalisation.
@@ -117,7 +117,7 @@ class DCGANDiscriminator(keras.Model):
 
     def __init__(self, data_shape, base_filters=64, normalization="batch", minibatch_discrimination=0, **kwargs):
         super().__init__(**kwargs)
-        check_image_shape(data_shape)
+        check_image_size(data_shape)
         self.data_shape, self.base_filters, self.normalization = tuple(data_shape), base_filters, normalization
         dtype = self.dtype_policy
         maps = []

@@ -42,17 +42,19 @@ class Encoder(keras.Model):
         Raises:
             RequestError: the critic is of no family that scores from the features of its layers.
         """
+        # Of a critic that is told labels, the network that it has inside: codes are of examples alone.
+        inner = getattr(critic, "inner", critic)
         families = {family.critic: name for name, family in FAMILIES.items() if family.critic}
-        if type(critic).__name__ not in families or not hasattr(critic, "trunk"):
-            raise RequestError(f"config.critic.family: an encoder beside a {type(critic).__name__}; use mlp or dcgan")
-        network = critic.get_config()
-        shape, dtype = network.pop("data_shape"), network.pop("dtype", None)
-        network = {key: value for key, value in network.items() if key not in ("name", "trainable")}
+        if type(inner).__name__ not in families or not hasattr(inner, "trunk"):
+            raise RequestError(f"config.critic.family: an encoder beside a {type(inner).__name__}; use mlp or dcgan")
+        network = inner.get_config()
+        network = {key: network[key] for key in network if key not in ("name", "trainable", "data_shape", "dtype")}
         if network.get("normalization") not in ("batch", "layer"):
             # Spectral normalisation bounds a critic's slope, and the reference of a virtual batch is a critic's own.
             network["normalization"] = "none"
         network.pop("minibatch_discrimination", None)
-        return cls(shape, code_dim, families[type(critic).__name__], network, dtype=dtype)
+        family = families[type(inner).__name__]
+        return cls(critic.data_shape, code_dim, family, network, dtype=critic.dtype_policy)
 
     def call(self, x, training=False):
         return self.head(self.trunk(x, training=training), training=training)

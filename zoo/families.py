@@ -23,6 +23,11 @@ class Family:
     critic: str | None
     images_only: bool
 
+    @property
+    def encoder(self):
+        """The critic whose layers an encoder has: any that scores from features."""
+        return self.critic if self.generator else None
+
     def generator_class(self):
         return getattr(importlib.import_module(self.module), self.generator)
 
@@ -41,20 +46,26 @@ FAMILIES = {
 
 
 def names(player):
-    """Names of the families that have a `player`: "generator" or "critic"."""
+    """Names of the families that have a `player`: "generator", "critic" or "encoder"."""
     return [name for name, family in FAMILIES.items() if getattr(family, player)]
 
 
 def check_image_shape(data_shape, where="data_shape"):
     """Raises RequestError unless the convolutional networks can make images of `data_shape` (H, W, C)."""
+    check_image_size(data_shape, where)
+    channels = data_shape[2]
+    if channels not in IMAGE_CHANNELS:
+        raise RequestError(f"{where}: {channels} channels; the dcgan networks make 1 (grey) or 3 (RGB)")
+
+
+def check_image_size(data_shape, where="data_shape"):
+    """Raises RequestError unless the convolutional networks are laid out for images as large as `data_shape`."""
     sizes = ", ".join(map(str, IMAGE_SIZES))
     if len(data_shape) != 3:
         raise RequestError(f"{where}: {tuple(data_shape)} are not images; convolutional networks make (H, W, C)")
-    height, width, channels = data_shape
+    height, width, _ = data_shape
     if height != width or height not in IMAGE_SIZES:
         raise RequestError(f"{where}: {height}x{width} pixels; the dcgan networks make square images of {sizes}")
-    if channels not in IMAGE_CHANNELS:
-        raise RequestError(f"{where}: {channels} channels; the dcgan networks make 1 (grey) or 3 (RGB)")
 
 
 def check_normalization(name, where="normalization"):

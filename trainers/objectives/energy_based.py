@@ -27,7 +27,7 @@ class EnergyBased(GAN):
     """
 
     critic_families = ("mlp_autoencoder", "dcgan_autoencoder")
-    lacks = {"mixture": "its critic is an autoencoder"}
+    lacks = dict.fromkeys(("mixture", "conditional"), "its critic is an autoencoder")
 
     def __init__(self, generator, critic, *, margin=10.0, pull_away_weight=0.1, **kwargs):
         check_number("margin", margin, inclusive=False)

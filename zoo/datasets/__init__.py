@@ -14,10 +14,10 @@ import difflib
 from etils import epath
 
 from zoo.datasets import digits, folder, idx, tfds, toy
-from zoo.datasets.dataset import Dataset, undecodable
+from zoo.datasets.dataset import Dataset, DataSpec, undecodable
 from zoo.errors import RequestError
 
-__all__ = ["Dataset", "load", "undecodable"]
+__all__ = ["DataSpec", "Dataset", "load", "undecodable"]
 
 _FORMS = (*toy.FAMILIES, "digits", "tfds:NAME", "idx:DIR", "folder:DIR")
 

@@ -21,7 +21,12 @@ class InMemoryDataset(ImageDataset):
     def _load(self, split):
         """All of a split, an iterable of pieces: uint8 ``[b, *data_shape]``, int64 ``[b]`` (zeros if unlabelled)."""
 
-    def _reader(self, split):
+    def class_shares(self):
+        _, y = self._tensors("train")
+        return np.bincount(y.numpy(), minlength=self.num_classes) / len(y)
+
+    def _tensors(self, split):
+        """All of a split as tensors, loaded once: uint8 ``[n, *data_shape]``, int64 ``[n]``."""
         import tensorflow as tf
 
         with self._lock, tf.init_scope(), tf.device("CPU:0"):  # an accelerator must never hold the data set
@@ -29,7 +34,12 @@ class InMemoryDataset(ImageDataset):
                 # Joined in TensorFlow: a tensor made of one NumPy array would keep a second copy of it.
                 x, y = zip(*self._load(split))
                 self._loaded[split] = tf.concat(x, 0), tf.concat(y, 0)
-            x, y = self._loaded[split]
+            return self._loaded[split]
+
+    def _reader(self, split):
+        import tensorflow as tf
+
+        x, y = self._tensors(split)
         return lambda indices: (tf.gather(x, indices), tf.gather(y, indices))
 
 

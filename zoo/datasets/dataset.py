@@ -7,6 +7,7 @@ import abc
 import operator
 import re
 import zlib
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,6 +16,14 @@ from zoo.errors import RequestError
 from zoo.pixels import to_float
 
 SPLITS = ("train", "test")
+
+
+class DataSpec(NamedTuple):
+    """What networks are built for: the shape of one example and the classes, as of `Dataset`."""
+
+    data_shape: tuple
+    num_classes: int | None = None
+    class_names: tuple | None = None
 
 
 class Dataset(abc.ABC):
@@ -38,6 +47,16 @@ class Dataset(abc.ABC):
 
     def __repr__(self):
         return f"{type(self).__name__}({self.name!r}, data_shape={self.data_shape}, num_classes={self.num_classes})"
+
+    @property
+    def spec(self):
+        """The `DataSpec` of this data."""
+        return DataSpec(self.data_shape, self.num_classes, self.class_names)
+
+    def class_shares(self):
+        """Each class' share of the training examples, float64 ``[num_classes]``: equal ones unless a subclass knows
+        better."""
+        return np.full(self.num_classes, 1.0 / self.num_classes)
 
     @abc.abstractmethod
     def num_examples(self, split):

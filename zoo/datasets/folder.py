@@ -122,6 +122,9 @@ class FolderDataset(ImageDataset):
         self._check_split(split)
         return len(self.paths[split])
 
+    def class_shares(self):
+        return np.bincount(self._labels["train"], minlength=self.num_classes) / self.num_examples("train")
+
     def _evaluation_order(self, split, num):
         # Files are listed class by class; the first thousand would be of one class.
         return np.random.RandomState(0).permutation(self.num_examples(split))[:num]

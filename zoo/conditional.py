@@ -1,0 +1,200 @@
+"""Class-conditional networks: a generator and a critic of any family, told the label of each example.
+
+The generator takes an embedding of the label beside its latents. The critic takes the label in one of two ways:
+
+- projection: Miyato & Koyama 2018, "cGANs with projection discriminator", section 3;
+- concatenation with its input: Mirza & Osindero 2014, "Conditional generative adversarial nets", section 3.
+
+Embeddings are products of one-hot labels with a matrix: their gradients are dense, so that every dynamics can compute
+with them, and do not depend on the order in which a device adds up rows of equal labels.
+"""
+
+import inspect
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from zoo.errors import RequestError
+from zoo.families import FAMILIES
+from zoo.layers import linear, stack
+from zoo.noise import choose
+
+#: How a critic can be told the label, by the names that a config has for it.
+CRITICS = ("projection", "concatenation")
+
+
+class _Conditional(keras.Model):
+    """What both networks have: the number of classes, and the family of the network inside."""
+
+    #: What `zoo.batch.Batch.conditions` must hold for this network.
+    conditions = ("label",)
+
+    def __init__(self, data_shape, num_classes, family, network, embedding_dim, **kwargs):
+        # Inputs are not rounded to a narrower compute dtype: a latent chooses the label. The network inside rounds its
+        # own.
+        super().__init__(autocast=False, **kwargs)
+        self.data_shape, self.num_classes, self.family = tuple(data_shape), num_classes, family
+        self.network, self.embedding_dim = dict(network or {}), embedding_dim
+
+    def _embedding(self, units, initializer):
+        """A learned vector of `units` numbers for each class, as a linear map of one-hot labels."""
+        layer = keras.layers.Dense(units, use_bias=False, kernel_initializer=initializer, dtype=self.variable_dtype)
+        return stack((self.num_classes,), [layer], self.variable_dtype)
+
+    def _one_hot(self, label):
+        return tf.one_hot(label, self.num_classes, dtype=self.variable_dtype)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "data_shape": self.data_shape,
+            "num_classes": self.num_classes,
+            "family": self.family,
+            "network": dict(self.network),
+            "embedding_dim": self.embedding_dim,
+        }
+
+
+@keras.saving.register_keras_serializable("zoo")
+class ConditionalGenerator(_Conditional):
+    """Latents and labels to examples: the network of a family, whose latents end in an embedding of the label.
+
+    The first latent chooses the label where none is given, by the share of a standard normal below it and the classes'
+    shares of the training data. So a seed decides the label too, and whatever samples a generator from latents alone
+    samples this one.
+
+    Args:
+        data_shape: shape of one example, (d,) or (H, W, C).
+        num_classes: K.
+        family: of the network, "mlp" or "dcgan".
+        network: dict of that family's options; its `latent_dim` z is without the embedding.
+        embedding_dim: number of components of a label's embedding, which starts as N(0, 1), like latents.
+
+    Input: latents [N, 1 + z]; label int64 [N] in [0, K), or None. Output: float32 [N, *data_shape].
+
+    Attributes:
+        label_shares: weight [K], not trained: probability of each label where none is given, equal at first.
+
+    Raises:
+        RequestError: a family whose generator takes no latents to extend.
+
+    Example:
+        >>> generator = zoo.ConditionalGenerator((8, 8, 1), 10, "dcgan", {"latent_dim": 32})
+        >>> generator(tf.zeros([5, 33]), label=tf.constant([0, 1, 2, 3, 4])).shape
+        TensorShape([5, 8, 8, 1])
+    """
+
+    def __init__(self, data_shape, num_classes, family="mlp", network=None, embedding_dim=64, **kwargs):
+        super().__init__(data_shape, num_classes, family, network, embedding_dim, **kwargs)
+        made = FAMILIES[family].generator_class()
+        default = inspect.signature(made).parameters["latent_dim"].default
+        latent_dim = self.network.get("latent_dim", default)
+        options = {**self.network, "latent_dim": latent_dim + embedding_dim}
+        self.inner = made(self.data_shape, dtype=self.dtype_policy, **options)
+        if not hasattr(self.inner, "layout"):
+            raise RequestError(f"config.generator.family: {family!r} is not told labels; use mlp or dcgan")
+        self.latent_dim = 1 + latent_dim
+        self.embedding = self._embedding(embedding_dim, keras.initializers.RandomNormal(0.0, 1.0))
+        self.label_shares = self.add_weight(
+            name="label_shares",
+            shape=(num_classes,),
+            initializer=keras.initializers.Constant(1.0 / num_classes),
+            trainable=False,
+            aggregation="only_first_replica",
+        )
+        self.built = True
+
+    def set_label_shares(self, shares):
+        """Makes `shares`, float [K] that add up to one, the probabilities of the labels where none is given."""
+        self.label_shares.assign(np.asarray(shares))
+
+    def labels(self, latents):
+        """The labels int64 [N] that latents [N, 1 + z] choose."""
+        return tf.cast(choose(latents[:, 0], tf.math.log(tf.convert_to_tensor(self.label_shares))), tf.int64)
+
+    def call(self, latents, training=False, label=None):
+        label = self.labels(latents) if label is None else label
+        embedded = self.embedding(self._one_hot(label), training=training)
+        own = tf.cast(latents[:, 1:], embedded.dtype)
+        return self.inner(tf.concat([own, embedded], axis=1), training=training)
+
+
+@keras.saving.register_keras_serializable("zoo")
+class ConditionalDiscriminator(_Conditional):
+    """Examples and labels to a raw score: the network of a family, told the label.
+
+    By projection, D(x, y) = ψ(φ(x)) + ⟨V_y, φ(x)⟩, φ the features and ψ the head of the family's critic and V_y a
+    learned vector for each class. By concatenation the input has a learned embedding of the label behind it: of points
+    `embedding_dim` more coordinates, of images one more channel.
+
+    Args:
+        data_shape: shape of one example, (d,) or (H, W, C).
+        num_classes: K.
+        family: of the network, "mlp" or "dcgan".
+        network: dict of that family's options.
+        told_by: "projection" or "concatenation".
+        embedding_dim: see above; of no effect by projection and on images.
+
+    Input: [N, *data_shape]; label int64 [N] in [0, K). Output: float32 [N, 1].
+
+    Raises:
+        RequestError: a family that scores otherwise than from features, or virtual batch normalisation beside
+            concatenation: its reference batch has no labels.
+    """
+
+    def __init__(
+        self, data_shape, num_classes, family="mlp", network=None, told_by="projection", embedding_dim=64, **kwargs
+    ):
+        super().__init__(data_shape, num_classes, family, network, embedding_dim, **kwargs)
+        if told_by not in CRITICS:
+            raise RequestError(f"config.conditional.critic: {told_by!r}; expected one of {', '.join(CRITICS)}")
+        self.told_by = told_by
+        made, shape = FAMILIES[family].critic_class(), self.data_shape
+        if told_by == "concatenation":
+            shape = (*shape[:-1], shape[-1] + (1 if len(shape) == 3 else embedding_dim))
+        self.inner = made(shape, dtype=self.dtype_policy, **self.network)
+        if not hasattr(self.inner, "trunk"):
+            raise RequestError(f"config.critic.family: {family!r} is not told labels; use mlp or dcgan")
+        self.normalization = self.inner.normalization
+        self.minibatch_discrimination = self.inner.minibatch_discrimination
+        if told_by == "projection":
+            # A row of scores: the label's is taken. Its columns are the V_y.
+            scores = keras.layers.Dense(
+                num_classes, use_bias=False, kernel_initializer="glorot_uniform", dtype=self.variable_dtype
+            )
+            features = self.inner.trunk.output_shape[1:]
+            self.projection = stack(features, [linear(scores, self.normalization)], self.variable_dtype)
+        else:
+            if self.normalization == "virtual_batch":
+                raise RequestError(
+                    "config.critic.normalization: 'virtual_batch' beside config.conditional.critic 'concatenation': its "
+                    "reference batch has no labels; use projection"
+                )
+            size = embedding_dim if len(self.data_shape) == 1 else int(np.prod(self.data_shape[:-1]))
+            self.embedding = self._embedding(size, keras.initializers.RandomNormal(0.0, 1.0))
+        self.built = True
+
+    def _told(self, x, label, training):
+        """What the network inside sees of examples and their labels."""
+        if self.told_by == "projection":
+            return x
+        embedded = self.embedding(self._one_hot(label), training=training)
+        if len(self.data_shape) == 3:
+            embedded = tf.reshape(embedded, [-1, *self.data_shape[:-1], 1])
+        return tf.concat([tf.cast(x, embedded.dtype), embedded], axis=-1)
+
+    def features(self, x, training=False, *, label):
+        """The layer before the head: [N, features]."""
+        return self.inner.features(self._told(x, label, training), training=training)
+
+    def call(self, x, training=False, *, label):
+        features = self.features(x, training=training, label=label)
+        scores = self.inner.head(features, training=training)
+        if self.told_by == "projection":
+            of_classes = self.projection(features, training=training)
+            scores += tf.reduce_sum(of_classes * self._one_hot(label), axis=1, keepdims=True)
+        return scores
+
+    def get_config(self):
+        return {**super().get_config(), "told_by": self.told_by}
