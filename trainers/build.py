@@ -89,14 +89,8 @@ def build(config, data=None, *, strategy=None, workdir=None, spec=None):
             for made in others:
                 if layers.needs_reference(made):
                     layers.set_reference(made, data.arrays("train", layers.REFERENCE_SIZE)[0])
-        model = objective(
-            generator,
-            *others,
-            seed=config.seed,
-            ema_decay=config.train.ema_decay,
-            **parts,
-            **dict(config.objective_options),
-        )
+        parts.update(config.objective_options)
+        model = objective(generator, *others, seed=config.seed, ema_decay=config.train.ema_decay, **parts)
         steps = dict.fromkeys(objective.optimized, config.train.steps)
         if "critic" in steps:
             steps["critic"] *= model.batches_per_step
@@ -163,6 +157,8 @@ def summary(run):
         examples = f"{data.num_examples('train'):,} images of {shape}"
     else:
         examples = f"points of {shape} coordinates, drawn as they are needed"
+    told = config.conditional.critic
+    labels = f", told the labels of {run.spec.num_classes} classes by {told}" if told != "none" else ""
     sizes = (
         f"{name} {config[name].get('family', config.critic.family)} of {network.count_params():,} parameters"
         for name, network in run.model.networks.items()
@@ -174,7 +170,7 @@ def summary(run):
     names = ", ".join(copy.device.rpartition("device:")[2] for copy in copies)
     replicas = strategy.num_replicas_in_sync
     return [
-        f"{config.objective}, {config.dynamics}, on {data.name}: {examples}",
+        f"{config.objective}, {config.dynamics}, on {data.name}: {examples}{labels}",
         f"{', '.join(sizes)}; {config.train.steps:,} steps, batches of {config.train.batch_size}",
         f"{replicas} replica{'s' * (replicas > 1)} on {names}; the run's directory is {run.workdir}",
     ]

@@ -100,8 +100,9 @@ def _tied_to_steps(config):
 
 
 def write_config(workdir, config, spec, step):
-    """Writes `config.json`, with the `zoo.datasets.DataSpec` of the run's data; into the workdir of a run at `step`, what `config` changes beside the former one.
+    """Writes `config.json`; into the workdir of a run at `step`, what `config` changes beside the former one.
 
+    With it stands the `zoo.datasets.DataSpec` of the run's data, so that the networks can be built without the data.
     A key "changes" lists, oldest first, from which step on which values were others: [{"step": 300, "train.steps":
     [300, 400]}].
     """

@@ -88,12 +88,12 @@ class ConditionalGenerator(_Conditional):
     def __init__(self, data_shape, num_classes, family="mlp", network=None, embedding_dim=64, **kwargs):
         super().__init__(data_shape, num_classes, family, network, embedding_dim, **kwargs)
         made = FAMILIES[family].generator_class()
-        default = inspect.signature(made).parameters["latent_dim"].default
-        latent_dim = self.network.get("latent_dim", default)
+        accepted = inspect.signature(made).parameters
+        if "latent_dim" not in accepted:
+            raise RequestError(f"config.generator.family: {family!r} is not told labels; use mlp or dcgan")
+        latent_dim = self.network.get("latent_dim", accepted["latent_dim"].default)
         options = {**self.network, "latent_dim": latent_dim + embedding_dim}
         self.inner = made(self.data_shape, dtype=self.dtype_policy, **options)
-        if not hasattr(self.inner, "layout"):
-            raise RequestError(f"config.generator.family: {family!r} is not told labels; use mlp or dcgan")
         self.latent_dim = 1 + latent_dim
         self.embedding = self._embedding(embedding_dim, keras.initializers.RandomNormal(0.0, 1.0))
         self.label_shares = self.add_weight(
@@ -168,8 +168,8 @@ class ConditionalDiscriminator(_Conditional):
         else:
             if self.normalization == "virtual_batch":
                 raise RequestError(
-                    "config.critic.normalization: 'virtual_batch' beside config.conditional.critic 'concatenation': its "
-                    "reference batch has no labels; use projection"
+                    "config.conditional.critic: 'concatenation'; the reference batch of virtual batch normalisation "
+                    "has no labels, use projection"
                 )
             size = embedding_dim if len(self.data_shape) == 1 else int(np.prod(self.data_shape[:-1]))
             self.embedding = self._embedding(size, keras.initializers.RandomNormal(0.0, 1.0))

@@ -56,7 +56,7 @@ def of_workdir(workdir):
         data,
         {"origin": "workdir", "path": os.fspath(run.workdir), **{key: facts[key] for key in _FACTS}},
         f"--workdir: {workdir}",
-        untrained=_untrained(run.config, shape),
+        untrained=_untrained(run.config, run.spec),
         run=run,
         log=log,
     )
@@ -99,12 +99,12 @@ def _subject(generator, data, described, where, **known):
     return Subject(generator, data, described, where, **known)
 
 
-def _untrained(config, data_shape):
+def _untrained(config, spec):
     """The generator that a run of this config starts from: its first weights are a function of the config."""
     from trainers import build
 
-    model = build.build(config, data_shape=data_shape).model
-    return Generator.of_sampler(model.sampler, model.latent_dim, data_shape)
+    model = build.build(config, spec=spec).model
+    return Generator.of_sampler(model.sampler, model.latent_dim, spec.data_shape)
 
 
 def _untrained_of(card):
@@ -115,7 +115,8 @@ def _untrained_of(card):
 
     try:
         config = former.upgrade(card["config"], card.get("config_schema_version", 1))
-        return _untrained(ml_collections.ConfigDict(config), tuple(card["data_shape"]))
+        spec = datasets.DataSpec(tuple(card["data_shape"]), card.get("num_classes"), card.get("class_names"))
+        return _untrained(ml_collections.ConfigDict(config), spec)
     except (RequestError, AttributeError, KeyError, TypeError, ValueError) as error:
         logging.warning("No untrained generator to compare with: the model card's config does not build (%s)", error)
         return None

@@ -1,5 +1,5 @@
-"""What every objective in the registry, and a mixture, owes, on one small run of each: replicas, XLA and resumption
-change nothing, and its generator is exported."""
+"""What every objective in the registry, a mixture and a conditional GAN owe, on one small run of each: replicas, XLA
+and resumption change nothing, and its generator is exported."""
 
 import dataclasses
 import functools
@@ -67,7 +67,7 @@ def assert_close_metrics(one, other, rtol):
         np.testing.assert_allclose(list(a.values()), list(b.values()), rtol=rtol)
 
 
-@pytest.mark.parametrize("objective", [*objectives.METHODS.names(), "mixture"])
+@pytest.mark.parametrize("objective", [*objectives.METHODS.names(), "mixture", "conditional"])
 class TestEveryObjective:
     def test_every_network_moves(self, objective, baseline, build):
         gan = build(baseline(objective).config).model

@@ -16,6 +16,7 @@ from export.generators import Generator
 from trainers import build as building
 from trainers import former, training
 from trainers import workdir as workdirs
+from zoo.datasets import DataSpec
 
 RELEASE = pathlib.Path(__file__).parents[1] / "data" / "release_1"
 
@@ -46,7 +47,8 @@ def test_a_config_of_version_1_is_the_same_run():
         "zero_centred": {"weight": None},
         "gradient_norm_2": {"name": "gradient_norm", "weight": None, "at": "fake"},
     }
-    assert found.keys() == {"seed", "techniques", "mixture"}
+    assert found.keys() == {"seed", "techniques", "mixture", "conditional", "encoder"}
+    assert found["conditional"]["critic"] == "none" and not found["encoder"]
     assert "penalties" in held  # Left as it was.
     assert former.upgrade(found, former.SCHEMA_VERSION) == found
 
@@ -59,8 +61,8 @@ def test_what_was_off_in_version_1_is_off():
 
 
 def test_a_later_version_is_refused():
-    with pytest.raises(ValueError, match="schema_version 3; this release reads up to 2"):
-        former.upgrade({}, 3)
+    with pytest.raises(ValueError, match="schema_version 4; this release reads up to 3"):
+        former.upgrade({}, 4)
 
 
 def test_a_run_of_the_former_release_is_opened_sampled_and_trained_on(run):
@@ -77,7 +79,7 @@ def test_a_run_of_the_former_release_is_opened_sampled_and_trained_on(run):
     config = opened.config.copy_and_resolve_references()
     config.train.steps = 5
     workdirs.check_workdir(run, config)
-    training.train(building.build(config, data_shape=(2,), workdir=run))
+    training.train(building.build(config, spec=DataSpec((2,)), workdir=run))
     held = json.loads((run / "config.json").read_text())
     assert held["schema_version"] == former.SCHEMA_VERSION
     assert held["changes"] == [{"step": 3, "train.steps": [3, 5]}]

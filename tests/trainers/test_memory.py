@@ -8,9 +8,9 @@ import tensorflow as tf
 
 import configs.digits
 import configs.ring
-from trainers import build as building
 from trainers import config as config_checks
-from trainers import memory, objectives
+from trainers import memory, networks, objectives
+from zoo.datasets import DataSpec
 from zoo.errors import RequestError
 
 
@@ -20,6 +20,7 @@ from zoo.errors import RequestError
         ("ring", "minimax", {}),
         ("ring", "noise_contrastive", {}),
         ("ring", "mixture", {}),
+        ("ring", "conditional", {}),
         ("digits", "minimax", {"critic.normalization": "virtual_batch", "train.precision": "mixed_bfloat16"}),
         ("digits", "energy_based", {"train.precision": "float64"}),
     ],
@@ -27,10 +28,10 @@ from zoo.errors import RequestError
 def test_the_weights_counted_are_those_of_the_networks(file, variant, changes):
     config = getattr(configs, file).get_config(variant)
     config.update_from_flattened_dict(changes)
-    shape = config_checks.check(config).data_shape
-    weights, batch = memory._least(config, shape, 64)
+    spec = config_checks.check(config).spec
+    weights, batch = memory._least(config, spec, 64)
     objective = objectives.METHODS.load(config.objective)
-    made = [building.network(config, player, shape, objective) for player in objective.configured]
+    made = networks.make(config, spec, objective)
     sizes = [
         sum(math.prod(variable.shape) * tf.as_dtype(variable.dtype).size for variable in network.variables)
         for network in made
@@ -42,7 +43,7 @@ def test_the_weights_counted_are_those_of_the_networks(file, variant, changes):
 def test_the_batch_counted_is_the_outputs_of_the_linear_layers():
     config = configs.ring.get_config()
     # Two hidden layers of 128 and a point; one hidden layer of 128 and a score; four bytes each.
-    assert memory._least(config, (2,), 10)[1] == 10 * (128 + 128 + 2 + 128 + 1) * 4
+    assert memory._least(config, DataSpec((2,)), 10)[1] == 10 * (128 + 128 + 2 + 128 + 1) * 4
 
 
 @pytest.mark.parametrize(
@@ -56,15 +57,15 @@ def test_what_memory_cannot_hold_is_refused_before_it_is_taken(changes, message)
     config = configs.ring.get_config()
     config.update_from_flattened_dict(changes)
     with pytest.raises(RequestError, match=message):
-        memory.check(config, (2,), available=8 * 2**30)
+        memory.check(config, DataSpec((2,)), available=8 * 2**30)
 
 
 def test_replicas_share_a_batch_and_what_fits_passes():
     config = configs.ring.get_config()
     config.train.batch_size = 8_000_000
     with pytest.raises(RequestError, match=r"11\.5 GiB for a batch of 8000000"):
-        memory.check(config, (2,), available=8 * 2**30)
-    memory.check(config, (2,), replicas=2, available=8 * 2**30)
+        memory.check(config, DataSpec((2,)), available=8 * 2**30)
+    memory.check(config, DataSpec((2,)), replicas=2, available=8 * 2**30)
 
 
 @pytest.mark.parametrize("limit, available", [("max\n", 2**33), ("9223372036854771712\n", 2**33), ("1024\n", 1024)])

@@ -136,7 +136,7 @@ def holding(tmp_path):
     """holding(config, step): a workdir with the config.json of a run, and names of checkpoints at 0 and `step`."""
 
     def holding(config, step):
-        text = {"schema_version": 2, "config": json.loads(config.to_json_best_effort()), "data_shape": [2]}
+        text = {"schema_version": 3, "config": json.loads(config.to_json_best_effort()), "data_shape": [2]}
         (tmp_path / "config.json").write_text(json.dumps(text))
         for saved in (0, step):
             (tmp_path / "checkpoints" / f"step_{saved:08d}").mkdir(parents=True)

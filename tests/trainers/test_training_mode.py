@@ -33,7 +33,7 @@ def of(network, modes):
     return {training for layer, training in modes if id(layer) in layers}
 
 
-@pytest.mark.parametrize("objective", [*objectives.METHODS.names(), "mixture"])
+@pytest.mark.parametrize("objective", [*objectives.METHODS.names(), "mixture", "conditional"])
 def test_losses_are_taken_in_training_mode_and_samples_are_not(objective, small_config, build, modes):
     gan = build(small_config(objective, {"mixture.components": 2} if objective == "mixture" else {})).model
     # An explicit density has no layers.
@@ -41,7 +41,8 @@ def test_losses_are_taken_in_training_mode_and_samples_are_not(objective, small_
     if objective == "non_saturating":
         gan.techniques = (ZeroCentred(),)
     del modes[:]
-    batch = np.random.default_rng(0).normal(size=(4, 2)).astype(np.float32)
+    examples = np.random.default_rng(0).normal(size=(4, 2)).astype(np.float32)
+    batch = (examples, np.arange(4)) if objective == "conditional" else examples
     gan.train_step((batch,) * gan.batches_per_step)
     assert {training for _, training in modes} <= {True}
     for network in networks:

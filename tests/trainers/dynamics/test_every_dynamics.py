@@ -12,6 +12,7 @@ from trainers import build as building
 from trainers import dynamics, objectives
 from trainers.checkpoints import Checkpoints
 from zoo.batch import Batch
+from zoo.datasets import DataSpec
 from zoo.errors import RequestError
 
 #: Options that let each differ from plain descent by far more than rounding, in two steps.
@@ -229,7 +230,7 @@ def test_a_game_of_other_players_is_refused_with_the_reason(objective, name, sma
     config = small_config(objective)
     config.dynamics, config.dynamics_options = name, {}
     with pytest.raises(RequestError, match=f"'{name}' does not compose with '{objective}': it is|there is") as refusal:
-        building.build(config, data_shape=(2,))
+        building.build(config, spec=DataSpec((2,)))
     assert "use alternating" in str(refusal.value)
 
 

@@ -8,6 +8,7 @@ from scipy import stats
 
 import zoo
 from trainers import objectives
+from zoo.datasets import DataSpec
 from zoo.errors import RequestError
 
 
@@ -139,7 +140,7 @@ def test_parts_that_need_a_critic_are_refused(changes, message, small_config):
     config = small_config("noise_contrastive")
     config.update_from_flattened_dict(changes)
     with pytest.raises(RequestError, match=message):
-        building.build(config, data_shape=(2,))
+        building.build(config, spec=DataSpec((2,)))
 
 
 def test_wrong_requests_are_refused():

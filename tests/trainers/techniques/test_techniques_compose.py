@@ -19,6 +19,7 @@ from trainers.objectives.non_saturating import NonSaturating
 from trainers.techniques.instance_noise import InstanceNoise
 from trainers.techniques.weight_clipping import WeightClipping
 from zoo.batch import Batch
+from zoo.datasets import DataSpec
 from zoo.errors import RequestError
 from zoo.layers import REFERENCE_SIZE, check_reference, set_reference
 
@@ -283,7 +284,7 @@ def test_a_critics_reference_batch_is_the_datas_and_is_in_the_checkpoint(small_c
     np.testing.assert_array_equal(run.model.averaged_generator.layout.reference, latents)
     Checkpoints(tmp_path).save(run.model)
     # Opened without its data, as a run on disk is: from the checkpoint alone.
-    again = building.build(config, data_shape=(2,))
+    again = building.build(config, spec=DataSpec((2,)))
     assert not np.array_equal(again.model.critic.trunk.reference, examples)
     again.model.generator.layout.reference.assign(0.0 * latents)
     Checkpoints(tmp_path).restore(again.model, 0)
