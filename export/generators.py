@@ -52,6 +52,9 @@ class Generator:
         data_shape: (H, W, C) or (d,).
         parameters: number of weights.
         seeded: False where seeds were turned into latents here, because the model has no ``sample`` signature.
+        labels: of a generator that is told labels: seeds int64 [N] → NumPy int64 [N], those that `sample` draws; None
+            of any other.
+        sample_with_labels: beside it: seeds int64 [N], labels int64 [N] → as `sample`.
     """
 
     sample: Callable
@@ -60,6 +63,8 @@ class Generator:
     data_shape: tuple
     parameters: int
     seeded: bool = True
+    labels: Callable | None = None
+    sample_with_labels: Callable | None = None
 
     @classmethod
     def of_sampler(cls, sampler, latent_dim, data_shape):
@@ -72,6 +77,7 @@ class Generator:
             latent_dim,
             tuple(data_shape),
             int(sampler.count_params()),
+            **_told_labels(functions),
         )
 
     @classmethod
@@ -138,4 +144,20 @@ class Generator:
                 return sample(seeds=tf.constant(seeds, tf.int64))[drawn].numpy()
 
         parameters = sum(int(np.prod(variable.shape)) for variable in generate.variables)
-        return cls(from_seeds, from_latents, latent_dim, probe.shape[1:], parameters, seeded)
+        labelled = _told_labels(model.signatures)
+        return cls(from_seeds, from_latents, latent_dim, probe.shape[1:], parameters, seeded, **labelled)
+
+
+def _told_labels(functions):
+    """What a `Generator` has of signatures for labels; {} where the model has none."""
+    if not {"labels", "sample_with_labels"} <= set(functions):
+        return {}
+
+    def only(name, **inputs):
+        (output,) = functions[name](**{key: np.asarray(value, np.int64) for key, value in inputs.items()}).values()
+        return output.numpy()
+
+    return {
+        "labels": lambda seeds: only("labels", seeds=seeds),
+        "sample_with_labels": lambda seeds, labels: only("sample_with_labels", seeds=seeds, labels=labels),
+    }

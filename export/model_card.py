@@ -29,12 +29,15 @@ def run_facts(run):
         run: a `trainers.build.Run`.
 
     Returns:
-        Dict of JSON values: data, objective, dynamics, step, images_seen, seed, config, config_schema_version.
+        Dict of JSON values: data, num_classes, class_names, objective, dynamics, step, images_seen, seed, config,
+        config_schema_version.
     """
     step = int(run.model.step)
     config = json.loads(run.config.to_json_best_effort())
     return {
         "data": config["data"]["source"],
+        "num_classes": run.spec.num_classes,
+        "class_names": run.spec.class_names,
         "objective": config["objective"],
         "dynamics": config["dynamics"],
         "step": step,

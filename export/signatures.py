@@ -9,9 +9,20 @@ signature           input                        output
 ``latents``         seeds int64 [N]              latents float32 [N, z], those that ``sample`` gives the generator
 =================== ============================ ============================================================
 
-Inputs and outputs are called by the first word of their cell. (``png_bytes`` ends in ``_bytes`` because TensorFlow
-Serving's REST interface then sends it as base64.) Under ``sample`` and ``png`` a seed gives the same image in any
-batch, on the same device and number of threads.
+Where the generator is told labels, a seed and latents decide the label too, and there are beside these:
+
+======================== ===================================== ================================================
+signature                inputs                                output
+======================== ===================================== ================================================
+``labels``               seeds int64 [N]                       labels int64 [N], those that ``sample`` draws
+``generate_with_labels`` latents float32 [N, z], labels [N]    as of ``serving_default``
+``sample_with_labels``   seeds int64 [N], labels int64 [N]     as of ``sample``
+``png_with_labels``      seeds int64 [N], labels int64 [N]     as of ``png``
+======================== ===================================== ================================================
+
+Inputs and outputs are called by their names here. (``png_bytes`` ends in ``_bytes`` because TensorFlow
+Serving's REST interface then sends it as base64.) Under ``sample`` and ``png``, and under these with labels, a seed
+gives the same image in any batch, on the same device and number of threads.
 """
 
 import math
@@ -36,12 +47,13 @@ def signatures(sampler, latent_dim, data_shape):
     """The functions that a SavedModel of a generator answers.
 
     Args:
-        sampler: Keras model, latents float32 [N, latent_dim] → examples [N, *data_shape].
+        sampler: Keras model, latents float32 [N, latent_dim] → examples [N, *data_shape]. One whose `conditions` hold
+            "label" takes that too, and has `labels` and `num_classes` like `zoo.ConditionalGenerator`.
         latent_dim: number of latents z.
         data_shape: (H, W, C) of images in [-1, 1], or (d,) of points.
 
     Returns:
-        Dict of tf.functions with any batch size, as in this module's table; without "png" for points.
+        Dict of tf.functions with any batch size, as in this module's tables; without those of "png" for points.
     """
     import tensorflow as tf
 
@@ -50,36 +62,71 @@ def signatures(sampler, latent_dim, data_shape):
     data_shape = tuple(data_shape)
     images = len(data_shape) == 3
     output = "images" if images else "points"
-    seeds_spec = tf.TensorSpec([None], tf.int64, name="seeds")
+    latents_spec = tf.TensorSpec([None, latent_dim], tf.float32, name="latents")
+    seeds_spec, labels_spec = (tf.TensorSpec([None], tf.int64, name=name) for name in ("seeds", "labels"))
 
-    def generate(latents):
-        return tf.ensure_shape(tf.cast(sampler(latents, training=False), tf.float32), [None, *data_shape])
+    def generate(latents, **conditions):
+        examples = sampler(latents, training=False, **conditions)
+        return tf.ensure_shape(tf.cast(examples, tf.float32), [None, *data_shape])
 
     def latents_of(seeds):
         return Noise.of_seeds(seeds).latents(latent_dim)
 
-    def draw(seeds):
+    def draw(seeds, **conditions):
         count, size = tf.shape(seeds)[0], _piece_size(data_shape)
-        pieces = tf.reshape(tf.pad(latents_of(seeds), [[0, -count % size], [0, 0]]), [-1, size, latent_dim])
-        examples = tf.map_fn(generate, pieces, fn_output_signature=tf.TensorSpec([size, *data_shape], tf.float32))
+        inputs = {"latents": latents_of(seeds), **conditions}
+        pieces = {name: _in_pieces(values, size) for name, values in inputs.items()}
+        spec = tf.TensorSpec([size, *data_shape], tf.float32)
+        examples = tf.map_fn(lambda piece: generate(**piece), pieces, fn_output_signature=spec)
         examples = tf.reshape(examples, [-1, *data_shape])[:count]
         return to_uint8(examples) if images else examples
 
-    @tf.function(input_signature=[tf.TensorSpec([None, latent_dim], tf.float32, name="latents")], autograph=False)
-    def serving_default(latents):
-        return {output: generate(latents)}
+    def encode(examples):
+        return tf.map_fn(tf.io.encode_png, examples, fn_output_signature=tf.string)
 
-    @tf.function(input_signature=[seeds_spec], autograph=False)
-    def sample(seeds):
-        return {output: draw(seeds)}
+    def told(labels, beside):
+        """The condition for `labels`, one for each row `beside` them. A label of no class would have no embedding."""
+        rows, most = [tf.shape(values)[0] for values in (beside, labels)], sampler.num_classes - 1
+        bad = tf.boolean_mask(labels, (labels < 0) | (labels > most))
+        checks = [
+            tf.debugging.Assert(tf.equal(*rows), ["labels: expected", rows[0], "found", rows[1]]),
+            tf.debugging.Assert(tf.equal(tf.size(bad), 0), [f"labels: expected 0 to {most}, found", bad]),
+        ]
+        with tf.control_dependencies(checks):
+            return {"label": tf.identity(labels)}
 
-    @tf.function(input_signature=[seeds_spec], autograph=False)
-    def png(seeds):
-        return {"png_bytes": tf.map_fn(tf.io.encode_png, draw(seeds), fn_output_signature=tf.string)}
+    made = {
+        "serving_default": (lambda latents: {output: generate(latents)}, [latents_spec]),
+        "sample": (lambda seeds: {output: draw(seeds)}, [seeds_spec]),
+        "latents": (lambda seeds: {"latents": latents_of(seeds)}, [seeds_spec]),
+        "png": (lambda seeds: {"png_bytes": encode(draw(seeds))}, [seeds_spec]),
+    }
+    if "label" in getattr(sampler, "conditions", ()):
+        made |= {
+            "labels": (lambda seeds: {"labels": sampler.labels(latents_of(seeds))}, [seeds_spec]),
+            "generate_with_labels": (
+                lambda latents, labels: {output: generate(latents, **told(labels, latents))},
+                [latents_spec, labels_spec],
+            ),
+            "sample_with_labels": (
+                lambda seeds, labels: {output: draw(seeds, **told(labels, seeds))},
+                [seeds_spec, labels_spec],
+            ),
+            "png_with_labels": (
+                lambda seeds, labels: {"png_bytes": encode(draw(seeds, **told(labels, seeds)))},
+                [seeds_spec, labels_spec],
+            ),
+        }
+    return {
+        name: tf.function(function, input_signature=specs, autograph=False)
+        for name, (function, specs) in made.items()
+        if images or not name.startswith("png")
+    }
 
-    @tf.function(input_signature=[seeds_spec], autograph=False)
-    def latents(seeds):
-        return {"latents": latents_of(seeds)}
 
-    functions = {"serving_default": serving_default, "sample": sample, "latents": latents}
-    return {**functions, "png": png} if images else functions
+def _in_pieces(values, size):
+    """[N, ...] → [pieces, size, ...], the last piece padded with zeros."""
+    import tensorflow as tf
+
+    padding = [[0, -tf.shape(values)[0] % size]] + [[0, 0]] * (values.shape.rank - 1)
+    return tf.reshape(tf.pad(values, padding), [-1, size, *values.shape[1:]])

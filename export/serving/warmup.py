@@ -14,11 +14,11 @@ _BATCHES = (1, 64)
 
 
 def requests(name, functions):
-    """Real requests for every signature: the first seeds, and their latents.
+    """Real requests for every signature: the first seeds, and their latents and labels.
 
     Args:
         name: of the model.
-        functions: signature → concrete function with one input, as of `export.signatures.signatures`.
+        functions: signature → concrete function, as of `export.signatures.signatures`.
 
     Returns:
         List of PredictRequest.
@@ -28,14 +28,15 @@ def requests(name, functions):
 
     made = []
     for signature, function in functions.items():
-        ((key, spec),) = ((spec.name, spec) for spec in function.structured_input_signature[0])
         for batch in _BATCHES:
-            values = np.arange(batch)
-            if spec.dtype == tf.float32:
-                values = functions["latents"](tf.constant(values, tf.int64))["latents"]
             request = predict_pb2.PredictRequest()
             request.model_spec.name, request.model_spec.signature_name = name, signature
-            request.inputs[key].CopyFrom(tf.make_tensor_proto(values, spec.dtype))
+            seeds = np.arange(batch)
+            for spec in function.structured_input_signature[0]:
+                values = seeds
+                if spec.name != "seeds":
+                    values = functions[spec.name](tf.constant(seeds, tf.int64))[spec.name]
+                request.inputs[spec.name].CopyFrom(tf.make_tensor_proto(values, spec.dtype))
             made.append(request)
     return made
 
