@@ -15,7 +15,7 @@ import traceback
 import ml_collections
 from absl import flags
 
-from trainers import dynamics, methods, objectives, optimizers, techniques
+from trainers import dynamics, former, methods, objectives, optimizers, techniques
 from trainers.techniques.base import is_amount
 from zoo import datasets, families
 from zoo.errors import RequestError
@@ -137,6 +137,8 @@ def check(config, replicas=1):
     for key in given:
         if not any(key == known or key.startswith(f"{known}.") for known in _SCHEMA):
             near = difflib.get_close_matches(key, _SCHEMA, 3, 0.7)
+            if moved := former.MOVED.get(key.partition(".")[0]):
+                raise RequestError(f"config.{key}: no key of this release any more; use config.{moved}")
             hint = f"did you mean {' or '.join(near)}?" if near else "see configs/base.py"
             raise RequestError(f"config.{key}: no such key; {hint}")
     for key, value in given.items():

@@ -5,6 +5,13 @@ import copy
 #: Version of the config in `config.json` and in model cards: raised when a key of it changes its meaning or goes.
 SCHEMA_VERSION = 3
 
+#: Keys of former releases, as flags and config files may still set them, and where they went.
+MOVED = {
+    "instance_noise": "techniques.instance_noise",
+    "weight_clip": "techniques.weight_clipping.bound",
+    "penalties": "techniques.gradient_norm or techniques.zero_centred",
+}
+
 
 def upgrade(config, version):
     """A config of an earlier schema version in the current one.

@@ -83,7 +83,7 @@ class GAN(GenerativeModel):
     def play(self, batches):
         """The moves of one step: the dynamics'. A paper that adds a player overrides it."""
         logs = self.dynamics.step(self, batches)
-        self._observe(batches[-1])
+        self._observe(batches[-1], self.noise(tf.shape(batches[-1].x)[0], len(batches) - 1))
         return logs
 
     @property
@@ -133,11 +133,11 @@ class GAN(GenerativeModel):
                 value = technique.constrain(value)
         return value
 
-    def _observe(self, real):
+    def _observe(self, real, noise):
         # One more pass of the critic, where a technique asks for it.
         observers = [part for part in self.techniques if type(part).observe is not Technique.observe]
         if observers:
-            scores = score(self.critic, self.view(real, "real", self.noise(tf.shape(real.x)[0])))
+            scores = score(self.critic, self.view(real, "real", noise))
             for technique in observers:
                 technique.observe(scores)
 

@@ -62,18 +62,27 @@ def start_tensorflow():
     if "tensorflow" in sys.modules or os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2") in ("0", "1"):
         return
     command = [sys.executable, "-ISc", _FILTER, "|".join(hidden_lines(_sees_gpu()))]
-    # A session of its own, so that Ctrl-C ends this process and not the filter before it.
-    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as through:
+    try:
+        # A session of its own, so that Ctrl-C ends this process and not the filter before it.
+        through = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+    except OSError:
+        # A process that has changed its user may not be allowed to start its interpreter again. The lines are shown.
+        return _import_tensorflow()
+    with through:
         standard_error = os.dup(2)
         os.dup2(through.stdin.fileno(), 2)
         try:
-            import tensorflow as tf
-
-            tf.config.list_physical_devices()
-            tf.get_logger().setLevel("ERROR")  # The log of its Python code, such as what is deprecated.
+            _import_tensorflow()
         finally:
             os.dup2(standard_error, 2)
             os.close(standard_error)
+
+
+def _import_tensorflow():
+    import tensorflow as tf
+
+    tf.config.list_physical_devices()
+    tf.get_logger().setLevel("ERROR")  # The log of its Python code, such as what is deprecated.
 
 
 def hidden_lines(gpu):

@@ -32,7 +32,6 @@ import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import scipy.stats
 
 #: What a reader of a report is told of each method.
 METHODS = {
@@ -250,6 +249,8 @@ def discrepancy_interval(
 
 def _quantile(level, degrees):
     """Two-sided quantile of Student's t; the normal's for infinite degrees of freedom."""
+    import scipy.stats  # Not above: it takes most of a second, which --help would pay for.
+
     return float(scipy.stats.t.ppf((1.0 + level) / 2.0, degrees))
 
 

@@ -3,7 +3,6 @@
 import io
 
 import numpy as np
-from matplotlib.figure import Figure
 
 _INK = "#7d8590"
 _FIRST, _SECOND = "#3b82f6", "#f59e0b"
@@ -80,6 +79,8 @@ def _column(rows, key):
 
 
 def _figure(width, height):
+    from matplotlib.figure import Figure
+
     return Figure(figsize=(width, height), dpi=200, layout="constrained")
 
 

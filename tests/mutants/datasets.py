@@ -11,6 +11,7 @@ MUTANTS = [
     *of_file(
         "zoo/datasets/images.py",
         f"{FORMATS} -k 'gives_its_pixels or grey_is_wanted'",
+        ("tf.equal(tf.image.extract_jpeg_shape(encoded)[2], 4)", "tf.constant(False)"),
         ("tf.uint8)[0] < 8", "tf.uint8)[0] < 0"),
         (r'r"(?s)\C*tRNS\C*"', r'r"(?s)\C*tRNZ\C*"'),
         ("255 * (1 - alpha)", "0 * (1 - alpha)"),

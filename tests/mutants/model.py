@@ -230,16 +230,17 @@ MUTANTS = [
         "trainers/gan.py",
         PROTOCOL,
         ("**super().state(), **self._of_techniques", "**super().state()"),
-        ("        self._observe(batches[-1])\n", ""),
+        ("        self._observe(batches[-1], self.noise(tf.shape(batches[-1].x)[0], len(batches) - 1))\n", ""),
         ("batch = technique.view(", "technique.view("),
     ),
     *of_file(
         "trainers/gan.py",
         f"{MODEL} -k observes",
-        ("self._observe(batches[-1])", "self._observe(batches[0])"),
+        ("self._observe(batches[-1], ", "self._observe(batches[0], "),
+        ("batches[-1].x)[0], len(batches) - 1))", "batches[-1].x)[0]))"),
         (
-            'self.view(real, "real", self.noise(tf.shape(real.x)[0]))',
-            "real",
+            'score(self.critic, self.view(real, "real", noise))',
+            "score(self.critic, real)",
         ),
     ),
 ]

@@ -57,6 +57,21 @@ def test_a_value_out_of_range_is_refused_with_what_was_expected(key, value, mess
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "key, value, new",
+    [
+        ("weight_clip", 0.01, "techniques.weight_clipping.bound"),
+        ("instance_noise", {"std": 0.5}, "techniques.instance_noise"),
+        ("penalties", ({"name": "gradient_norm"},), "techniques.gradient_norm"),
+    ],
+)
+def test_a_key_of_a_former_release_is_refused_with_the_one_that_took_its_place(key, value, new):
+    config = configs.ring.get_config()
+    config[key] = value
+    with pytest.raises(RequestError, match=rf"config\.{key}.*: no key of this release any more; use config\.{new}"):
+        config_checks.check(config)
+
+
 def test_every_replica_has_as_many_examples_as_the_others():
     config = configs.ring.get_config()
     config_checks.check_batch_size(config.train.batch_size, 4)

@@ -104,6 +104,6 @@ def test_a_technique_observes_the_scores_of_the_last_batch_as_the_critic_sees_it
     labels = {"label": np.arange(4)}
     gan.train_step((Batch(points(0), labels), Batch(points(1), labels)))
     gan.step.assign(0)  # Whose noise it was.
-    seen = points(1) + 0.5 * gan.noise(4).normal("instance noise real", [2]).numpy().astype(np.float64)
+    seen = points(1) + 0.5 * gan.noise(4, 1).normal("instance noise real", [2]).numpy().astype(np.float64)
     scores = gan.critic(tf.constant(seen), training=True, **labels)
     np.testing.assert_allclose(gan.techniques[1].scores, scores, rtol=1e-12)

@@ -252,6 +252,18 @@ def test_what_is_written_while_tensorflow_loads_passes_through_even_if_that_cras
     assert done.returncode == -signal.SIGABRT and done.stderr == "F0000 00:00:1.2 guard.cc:1] the last words\n"
 
 
+def test_tensorflow_is_imported_where_the_interpreter_cannot_be_started_again(tmp_path):
+    code = "import sys; sys.executable = '/proc/version'; from trainers import program; program.start_tensorflow()"
+    (tmp_path / "tensorflow.py").write_text(
+        "import logging, types\n"
+        "config = types.SimpleNamespace(list_physical_devices=lambda: print('imported'))\n"
+        "get_logger = lambda: logging.getLogger('tensorflow')\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}", "TF_CPP_MIN_LOG_LEVEL": "2"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "imported\n", "")
+
+
 def test_warnings_of_tensorflows_python_code_are_hidden(tmp_path):
     (tmp_path / "tensorflow.py").write_text(
         "import logging, types\n"

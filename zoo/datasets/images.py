@@ -72,7 +72,14 @@ def decode(encoded, size, channels, orientation=None):
     # Not `decode_image`: it drops transparency, refuses 4-channel BMPs, and has no way to shrink a JPEG as it decodes.
     def jpeg(ratio):
         # The transform that Pillow takes too. The other one, TensorFlow's default, is no faster and off by up to 17.
-        return lambda: tf.io.decode_jpeg(encoded, channels=channels, ratio=ratio, dct_method="INTEGER_ACCURATE")
+        def as_is(channels=channels):
+            return tf.io.decode_jpeg(encoded, channels=channels, ratio=ratio, dct_method="INTEGER_ACCURATE")
+
+        if channels == 3:
+            return as_is
+        # libjpeg does not make grey of CMYK.
+        cmyk = tf.equal(tf.image.extract_jpeg_shape(encoded)[2], 4)
+        return lambda: tf.cond(cmyk, lambda: tf.image.rgb_to_grayscale(as_is(3)), as_is)
 
     def png():
         # With four channels asked for, opaque images of 1, 2 and 4 bits get an alpha of 1, 3 and 15 instead of 255.

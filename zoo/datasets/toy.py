@@ -77,7 +77,7 @@ class ToyDataset(Dataset):
         return piece
 
 
-class _Mixture(ToyDataset):
+class _GaussianModes(ToyDataset):
     """Equally likely isotropic Gaussians around `modes`; the label is the mode."""
 
     has_log_density = True
@@ -105,7 +105,7 @@ class _Mixture(ToyDataset):
         return tf.gather(tf.constant(self.modes, tf.float32), y) + self.std * noise, y
 
 
-class Ring(_Mixture):
+class Ring(_GaussianModes):
     """Gaussians on a circle (Metz et al. 2016, unrolled GANs): ``ring?modes=8&radius=2&std=0.02``."""
 
     defaults = {"modes": 8, "radius": 2.0, "std": 0.02}
@@ -115,7 +115,7 @@ class Ring(_Mixture):
         return self.parameters["radius"] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
 
-class Grid(_Mixture):
+class Grid(_GaussianModes):
     """side x side Gaussians, coordinates -4, -2, 0, 2, 4 (Dumoulin et al. 2017, ALI).
 
     ``grid?side=5&spacing=2&std=0.05``. Mode i is the i-th row by row.

@@ -218,6 +218,26 @@ def test_grey_is_wanted_of_every_kind(kinds, tmp_path):
         np.testing.assert_allclose((pixels[..., 0] + 1) * 127.5, luma, atol=1, err_msg=name)
 
 
+def test_grey_is_wanted_of_every_jpeg(kinds, tmp_path):
+    files = {name: encoded for name, (encoded, _) in kinds.items() if name.endswith("jpg")}
+    assert any(name.startswith("CMYK") for name in files) and any(name.startswith("ycck") for name in files)
+    write({f"train/{name}": encoded for name, encoded in files.items()}, tmp_path)
+    write({"test/1.png": kinds["rgb8.png"][0]}, tmp_path)
+    data = zoo.datasets.load(f"folder:{tmp_path}", image_size=SIDE, channels=1)
+    found, _ = data.arrays("train")
+    for index, pixels in zip(data._evaluation_order("train", len(found)), found):
+        name = data.paths["train"][index]
+        with Image.open(io.BytesIO(files[name])) as image:
+            # Of CMYK and of files that hold RGB, grey is that of their colours; of others libjpeg gives the luma.
+            luma = image.mode != "CMYK" and not name.startswith("rgb")
+            expected = image.convert("L") if not luma else Image.open(io.BytesIO(files[name]))
+            if luma:
+                expected.draft("L", image.size)
+            expected = np.asarray(expected.convert("L"), np.float64)
+        wrong = np.abs(np.rint((pixels[..., 0].astype(np.float64) + 1) * 127.5) - expected).max()
+        assert wrong <= (8 if name.startswith("ycck") else 1), (name, wrong)
+
+
 def test_prepared_data_sets_hold_images_of_every_kind(kinds):
     """TensorFlow Datasets keeps the bytes of the files that a data set was made of."""
 
