@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import functools
 import re
 import time
 import urllib.parse
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 from absl import logging
@@ -102,7 +104,9 @@ class Rest:
         with contextlib.ExitStack() as leases:
             async with self._body(request) as body:
                 version = leases.enter_context(self._api.manager.lease(_spec(match)))
-                signature, inputs, rows = await self._in_thread(_read, body, version.servable, limits)
+                encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
+                read = functools.partial(_read, body, encoding, self._max_bytes)
+                signature, inputs, rows = await self._in_thread(read, version.servable, limits)
             signature.check_response(inputs, limits.json_response_bytes)
             outputs = await version.run(signature, inputs, deadline)
         check_outputs(outputs, limits.json_response_bytes)
@@ -120,8 +124,7 @@ class Rest:
                 body += chunk
                 self._waiting_bytes += len(chunk)
                 if len(body) > self._max_bytes:
-                    message = f"the request's body is larger than {self._max_bytes} bytes"
-                    raise ServingError(Code.RESOURCE_EXHAUSTED, message, web.HTTPRequestEntityTooLarge.status_code)
+                    raise _too_large(self._max_bytes)
                 if self._waiting_bytes > _BODIES * self._max_bytes:
                     raise ServingError(Code.UNAVAILABLE, "too many large requests at the same time")
             yield body
@@ -139,10 +142,36 @@ class Rest:
         self._threads.submit(give_back)
 
 
-def _read(body, servable, limits):
+def _too_large(most):
+    message = f"the request's body is larger than {most} bytes"
+    return ServingError(Code.RESOURCE_EXHAUSTED, message, web.HTTPRequestEntityTooLarge.status_code)
+
+
+def _decompressed(body, encoding, most):
+    """A body of a Content-Encoding as it was before, of `most` bytes at most, however well it was compressed."""
+    if encoding == "identity":
+        return body
+    if encoding not in ("gzip", "deflate"):
+        message = f"Content-Encoding {encoding!r}; expected gzip, deflate or identity"
+        raise ServingError(Code.INVALID_ARGUMENT, message, web.HTTPUnsupportedMediaType.status_code)
+    # Some clients send deflate without zlib's header, whose first half byte is always 8.
+    bare = encoding == "deflate" and body[:1] and body[0] & 0xF != 8
+    decoder = zlib.decompressobj(-zlib.MAX_WBITS if bare else zlib.MAX_WBITS + (16 if encoding == "gzip" else 0))
+    try:
+        plain = decoder.decompress(body, most + 1)
+    except zlib.error as error:
+        raise invalid(f"the request's body is no {encoding}: {error}") from None
+    if len(plain) > most:
+        raise _too_large(most)
+    if not decoder.eof:
+        raise invalid(f"the request's body is no {encoding}: it ends early")
+    return plain
+
+
+def _read(body, encoding, most, servable, limits):
     """(signature, inputs, whether the answer is to be in rows) of a predict request's body. Runs in a thread."""
     try:
-        return _of_document(body, servable, limits)
+        return _of_document(_decompressed(body, encoding, most), servable, limits)
     except ServingError as error:
         # Without the frames that hold the document: the thread may read the next before the event loop takes the error.
         raise error.with_traceback(None) from None
@@ -195,4 +224,5 @@ async def errors_as_json(request, handler):
         if error.status < 400:
             raise
         status, message = error.status, error.text or error.reason
+        logging.warning("REST %d: %s %s", status, request.method, one_line(request.rel_url.raw_path))
     return web.json_response({"error": message}, status=status)

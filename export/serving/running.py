@@ -156,6 +156,8 @@ async def _start_http(api, prometheus, options):
     runner = web.AppRunner(
         application,
         access_log=None,
+        # aiohttp would decompress a body without an end in sight, on the event loop; `rest` does it within its limits.
+        auto_decompress=False,
         # A client that hangs up takes its request with it.
         handler_cancellation=True,
         # How long a connection may stay without a whole header: nobody holds one by sending slowly.

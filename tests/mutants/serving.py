@@ -8,6 +8,7 @@ CLIENTS = f"{SERVING}/test_server_clients.py"
 DEPLOY = f"{SERVING}/test_deploy.py"
 ERRORS = f"{SERVING}/test_errors.py"
 FAULTS = f"{SERVING}/test_server_faults.py"
+BAD_INPUT = "tests/export/serving/test_server_bad_input.py"
 LIMITS = f"{SERVING}/test_limits.py"
 MODELS = f"{SERVING}/test_models.py"
 PROGRAM = f"{SERVING}/test_server_program.py"
@@ -82,6 +83,22 @@ MUTANTS = [
         ("time.monotonic() + self._seconds", "time.monotonic() + 3600"),
         ("raise error.with_traceback(None) from None", "raise"),
     ),
+    *of_file(
+        "export/serving/rest.py",
+        "tests/export/serving/test_rest_bodies.py",
+        ("decoder.decompress(body, most + 1)", "decoder.decompress(body)"),
+        ("decoder.decompress(body, most + 1)", "decoder.decompress(body, most)"),
+        ("if len(plain) > most:", "if len(plain) >= most:"),
+    ),
+    *of_file(
+        "export/serving/rest.py",
+        BAD_INPUT,
+        ("if not decoder.eof:", "if False:"),
+        ("body[0] & 0xF != 8", "False"),
+        ('if encoding not in ("gzip", "deflate"):', "if False:"),
+        ('        logging.warning("REST %d: %s %s", status, request', "        (status, request"),
+    ),
+    *of_file("export/serving/running.py", BAD_INPUT, ("auto_decompress=False", "auto_decompress=True")),
     *of_file(
         "export/serving/grpc_service.py",
         LIMITS,

@@ -5,6 +5,7 @@ import gzip
 import json
 import socket
 import urllib.parse
+import zlib
 
 import aiohttp
 import grpc
@@ -206,8 +207,17 @@ def rest_cases(random):
     add(413, body=b" " * (4 * _MIB + 1))
     for _ in range(3):
         add(400, body=b'{"instances": [' + b"[]," * ((4 * _MIB - 30) // 3) + b"[]]}")
-    add(413, body=gzip.compress(bytes(64 * _MIB)), headers={"Content-Encoding": "gzip"})
-    add(400, body=b"no gzip", headers={"Content-Encoding": "gzip"})
+    # Compressed bodies: of other kinds, cut, larger than allowed once they are plain.
+    bare = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    sound = {"gzip": [gzip.compress(good)], "deflate": [zlib.compress(good), bare.compress(good) + bare.flush()]}
+    for encoding, bodies in sound.items():
+        for body in bodies:
+            add(200, body=body, headers={"Content-Encoding": encoding})
+            add(400, body=body[:-3], headers={"Content-Encoding": encoding})
+            add(415, body=body, headers={"Content-Encoding": "br"})
+        add(413, body=gzip.compress(bytes(64 * _MIB)), headers={"Content-Encoding": "gzip"})
+        for body in (b"", b"abcd", b"no gzip", good):
+            add(400, body=body, headers={"Content-Encoding": encoding})
     for tokens in ("NaN", "Infinity", "-Infinity", "1e999", "1e-999"):
         add(200, body=f'{{"instances": [{tokens}]}}'.encode())
     return cases
@@ -279,6 +289,9 @@ def test_every_wrong_request_gets_the_right_code(embedded):
     assert not wrong, (len(wrong), wrong[:8])
     check_closed(slow)
     assert embedded.process.poll() is None
+    log = embedded.log.read_text()
+    assert "Traceback" not in log
+    assert "REST 404: GET '/v2/models/numbered'" in log  # Of what no handler takes, too.
     np.testing.assert_array_equal(tf.make_ndarray(predict(embedded, "half_plus_two", X).outputs["y"]), [2.5, 3.0, 4.5])
     # Bodies of 16 MiB came by the dozen, as many at a time as there were clients.
     assert embedded.memory("VmHWM") - before < 768 * _MIB
