@@ -80,13 +80,17 @@ MUTANTS = [
         ("self._passed = int(self.model.step.numpy()) // self.every", "self._passed = 0"),
     ),
     *of_file(
+        "trainers/networks.py",
+        f"{RUNS} {PENALTIES} -k automatic",
+        ('options["normalization"] = "layer"', 'options["normalization"] = "batch"'),
+    ),
+    *of_file(
         "trainers/build.py",
         f"{RUNS} {PENALTIES} -k 'rates or the_seed or automatic'",
         ("keras.utils.set_random_seed(config.seed)", "keras.utils.set_random_seed(0)"),
         ("int(config.train.decay_from * updates)", "0"),
         ('steps["critic"] *= model.batches_per_step', "pass"),
         ('_optimizer", config.train.decay_from < 1', '_optimizer", config.train.decay_from < 0'),
-        ('options["normalization"] = "layer"', 'options["normalization"] = "batch"'),
     ),
     *of_file(
         "trainers/build.py",
@@ -134,7 +138,7 @@ MUTANTS = [
         FORMER,
         ("if version > SCHEMA_VERSION:", "if False:"),
         ("    config = copy.deepcopy(config)\n", ""),
-        ("if version == 1 else config", "if version >= 1 else config"),
+        ("    if version == 1:", "    if version >= 1:"),
         ('if noise.get("std"):', "if noise:"),
         ("    if bound:\n", "    if True:\n"),
         ('{"weight": None, **penalty}', "{**penalty}"),

@@ -125,7 +125,7 @@ MUTANTS = [
     *of_file(
         "trainers/training.py",
         f"{TRAINING} -k is_extended",
-        ("run.data_shape, restored or 0)", "run.data_shape, 0)"),
+        ("run.spec, restored or 0)", "run.spec, 0)"),
     ),
     *of_file(
         "trainers/workdir.py",

@@ -1,0 +1,81 @@
+"""Networks that are told labels, GANs of them, and their SavedModels."""
+
+from mutants.mutant import of_file
+
+NETWORKS = "tests/zoo/test_conditional_networks.py"
+GANS = "tests/trainers/test_conditional.py"
+EXPORT = "tests/export/test_signatures.py"
+
+MUTANTS = [
+    *of_file(
+        "zoo/conditional.py",
+        NETWORKS,
+        ("super().__init__(autocast=False, **kwargs)", "super().__init__(**kwargs)"),
+        ("latent_dim + embedding_dim}", "latent_dim}"),
+        ("self.latent_dim = 1 + latent_dim", "self.latent_dim = latent_dim"),
+        ("keras.initializers.Constant(1.0 / num_classes)", '"ones"'),
+        ("self.label_shares.assign(np.asarray(shares))", "pass"),
+        ("choose(latents[:, 0], ", "choose(latents[:, 1], "),
+        ("tf.math.log(tf.convert_to_tensor(self.label_shares))", "tf.convert_to_tensor(self.label_shares)"),
+        ("self.labels(latents) if label is None else label", "self.labels(latents)"),
+        ("tf.cast(latents[:, 1:], embedded.dtype)", "tf.cast(latents[:, :-1], embedded.dtype)"),
+        ("[linear(scores, self.normalization)]", "[scores]"),
+        ("scores += tf.reduce_sum", "scores -= tf.reduce_sum"),
+        ("of_classes * self._one_hot(label)", "of_classes"),
+        ("(1 if len(shape) == 3 else embedding_dim)", "embedding_dim"),
+        ("if len(self.data_shape) == 1 else int(np.prod(self.data_shape[:-1]))", ""),
+        ("[tf.cast(x, embedded.dtype), embedded]", "[tf.cast(x, embedded.dtype), 0.0 * embedded]"),
+        ('if self.normalization == "virtual_batch":', "if False:"),
+        ("if told_by not in CRITICS:", "if False:"),
+        ('**super().get_config(), "told_by": self.told_by', "**super().get_config()"),
+    ),
+    *of_file("zoo/encoder.py", NETWORKS, ('getattr(critic, "inner", critic)', "critic")),
+    *of_file("zoo/encoder.py", NETWORKS, ("return cls(critic.data_shape,", "return cls(inner.data_shape,")),
+    *of_file(
+        "trainers/build.py",
+        f"{GANS} -k 'labels_are_chosen or refused'",
+        ("generator.set_label_shares(data.class_shares())", "pass"),
+        ('for trait in ("critic", "conditional"):', 'for trait in ("conditional",):'),
+        ('for trait in ("critic", "conditional"):', 'for trait in ("critic",):'),
+        (
+            'raise RequestError(f"{where}; the networks of a mixture',
+            'RequestError(f"{where}; the networks of a mixture',
+        ),
+    ),
+    *of_file(
+        "trainers/networks.py",
+        f"{GANS} -k 'class_that_was_asked or refused'",
+        ('{"told_by": config.conditional.critic}', "{}"),
+        ('elif config.conditional.critic != "none":', "elif False:"),
+    ),
+    *of_file(
+        "trainers/config.py",
+        f"{GANS} -k refused",
+        ('if config.conditional.critic != "none" and data.num_classes is None:', "if False:"),
+        ('_one_of("none", "projection", "concatenation")', "_TEXT"),
+    ),
+    *of_file(
+        "trainers/workdir.py",
+        f"{GANS} -k labels_are_chosen",
+        ("        **spec._asdict(),\n", '        "data_shape": list(spec.data_shape),\n'),
+        ("names and tuple(names)", "None"),
+    ),
+    *of_file(
+        "zoo/datasets/arrays.py",
+        f"{GANS} -k labels_are_chosen",
+        ('self._tensors("train")\n        return', 'self._tensors("test")\n        return'),
+    ),
+    *of_file(
+        "export/signatures.py",
+        EXPORT,
+        ("tf.equal(*rows)", "True"),
+        ("(labels < 0) | (labels > most)", "labels > most"),
+        ("(labels < 0) | (labels > most)", "labels < 0"),
+        ("sampler.num_classes - 1", "sampler.num_classes"),
+        ("tf.control_dependencies(checks)", "tf.control_dependencies([])"),
+        ('"latents": latents_of(seeds), **conditions}', '"latents": latents_of(seeds)}'),
+        ("sampler(latents, training=False, **conditions)", "sampler(latents, training=False)"),
+        ("generate(latents, **told(labels, latents))", "generate(latents)"),
+        ("encode(draw(seeds, **told(labels, seeds)))", "encode(draw(seeds))"),
+    ),
+]
