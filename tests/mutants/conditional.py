@@ -72,7 +72,6 @@ MUTANTS = [
         ("(labels < 0) | (labels > most)", "labels > most"),
         ("(labels < 0) | (labels > most)", "labels < 0"),
         ("sampler.num_classes - 1", "sampler.num_classes"),
-        ("tf.control_dependencies(checks)", "tf.control_dependencies([])"),
         ('"latents": latents_of(seeds), **conditions}', '"latents": latents_of(seeds)}'),
         ("sampler(latents, training=False, **conditions)", "sampler(latents, training=False)"),
         ("generate(latents, **told(labels, latents))", "generate(latents)"),

@@ -89,6 +89,7 @@ def test_samples_are_of_the_class_that_was_asked_for(told_by, fit):
     run = building.build(config, data)
     fit(run, 1_500)
     gan = run.model
+    assert gan.critic.told_by == told_by
     latents = np.random.default_rng(0).normal(size=(800, gan.latent_dim)).astype(np.float32)
     labels = np.arange(800) % 8
     made = gan.sampler(latents, label=labels, training=False).numpy()

@@ -104,6 +104,10 @@ def test_a_generator_gives_its_network_latents_and_the_labels_embedding():
 def test_a_seed_decides_the_label_by_the_classes_shares():
     network, shares = generator(), np.array([0.5, 0.0, 0.5 - 1e-6])
     latents = Noise.of_seeds(range(20_000)).latents(network.latent_dim)
+    np.testing.assert_allclose(network.label_shares.numpy(), 1 / K, rtol=1e-6)
+    # The first latent alone decides.
+    others = tf.concat([latents[:, :1], latents[:, :0:-1]], axis=1)
+    np.testing.assert_array_equal(network.labels(others), network.labels(latents))
     # Five standard deviations of a share.
     tolerance = 5 * np.sqrt(0.25 / 20_000)
     equal = np.bincount(network.labels(latents).numpy(), minlength=K) / 20_000
