@@ -37,9 +37,11 @@ class GenerativeModel(keras.Model):
         last_step: a call of `train_function` takes no step past this one.
     """
 
-    #: Networks that a config describes for this model, by their keys.
+    #: Networks that a config describes for this model, by their keys: arguments of the constructor, in this order. One
+    #: with an "encoder" says by `codes_per_latent` how many outputs that has for each latent.
     configured = ("generator",)
-    #: Players whose optimizers a config describes, each by its key NAME_optimizer.
+    #: Players whose optimizers a config describes, each by its key NAME_optimizer. They are not the networks: a player
+    #: may move several of these with its one optimizer, and `play` decides what it descends.
     optimized = ("generator",)
     #: The optimizer of the method's paper, one for each player, as a config has it; DCGAN's unless overridden.
     default_optimizer = types.MappingProxyType({"name": "adam", "learning_rate": 2e-4, "beta_1": 0.5, "beta_2": 0.999})

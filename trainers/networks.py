@@ -53,6 +53,9 @@ def _encoder(config, spec, code_dim):
     from zoo.encoder import Encoder
 
     name, options = _family(config.encoder if "family" in config.encoder else {**config.critic, **config.encoder})
+    if name not in families.names("encoder"):
+        use = " or ".join(families.names("encoder"))
+        raise RequestError(f"config.critic.family: {name!r}; {config.objective} needs an encoder, use {use}")
     if options.get("normalization", "auto") == "auto":
         options["normalization"] = "batch" if families.FAMILIES[name].images_only else "none"
     return _made(config, "encoder", Encoder, spec, {"code_dim": code_dim, "family": name, "network": options})

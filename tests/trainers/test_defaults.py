@@ -21,6 +21,7 @@ from trainers.techniques.weight_clipping import WeightClipping
 
 #: name: (beta_1, beta_2, learning rate) of Adam, or (learning rate,) of RMSprop.
 DCGAN = ("Adam", 2e-4, 0.5, 0.999)  # Radford, Metz & Chintala 2015, section 4
+ADAM = ("Adam", 1e-3, 0.9, 0.999)  # Kingma & Ba 2015, algorithm 1
 WGAN = ("RMSprop", 5e-5)  # Arjovsky, Chintala & Bottou 2017, algorithm 1
 WGAN_GP = ("Adam", 1e-4, 0.0, 0.9)  # Gulrajani et al. 2017, algorithm 1
 
@@ -76,6 +77,8 @@ OBJECTIVES = {
     "hinge": Paper(critic_normalization="spectral"),
     "noise_contrastive": Paper({"noise_mean": 0.0, "noise_scale": 1.0}),
     "self_contrastive": Paper(),
+    # Rybkin et al. 2021: the variance of maximum likelihood, and Adam as it comes.
+    "vae": Paper({"scale": None}, optimizer=ADAM),
 }
 
 DYNAMICS = {
@@ -108,6 +111,8 @@ FIRST = {name: next(iter(options)) for name, options in TECHNIQUES.items()}
 def networks(name):
     if "contrastive" in name:
         return (zoo.Gaussian((2,)),)
+    if name == "vae":
+        return zoo.MLPGenerator((2,), latent_dim=2, hidden_units=(2,)), zoo.Encoder((2,), 4)
     critic = zoo.MLPAutoencoder if name == "energy_based" else zoo.MLPDiscriminator
     return zoo.MLPGenerator((2,), latent_dim=2, hidden_units=(2,)), critic((2,), hidden_units=(2,))
 
@@ -184,7 +189,7 @@ def test_a_config_leaves_optimizers_and_critic_steps_to_the_paper(name):
     resolved, paper = building.resolve(config), OBJECTIVES[name]
     kind, rate, *betas = paper.optimizer
     expected = {"name": kind.lower(), "learning_rate": rate, **dict(zip(("beta_1", "beta_2"), betas))}
-    for player in objectives.METHODS.load(name).configured:
+    for player in objectives.METHODS.load(name).optimized:
         assert dict(resolved[f"{player}_optimizer"]) == expected
     assert dict(resolved.dynamics_options) == {"critic_steps": paper.critic_steps}
     # What a config says, it keeps.

@@ -44,6 +44,8 @@ def baseline(small_config, build, state, tmp_path_factory):
         if "critic" in found.configured:
             # Batch normalisation everywhere that the objective allows it: its statistics must be the global batch's.
             changes["critic.normalization"] = found.critic_normalization
+        if "encoder" in found.configured:
+            changes["encoder.normalization"] = "batch"
         if objective == "mixture":
             changes.update({"mixture.components": 2, "mixture.shared_layers": 1})
         config = small_config(objective, changes)

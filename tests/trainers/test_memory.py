@@ -20,6 +20,7 @@ from zoo.errors import RequestError
         ("ring", "minimax", {}),
         ("ring", "noise_contrastive", {}),
         ("ring", "mixture", {}),
+        ("ring", "vae", {}),
         ("ring", "conditional", {}),
         ("digits", "minimax", {"critic.normalization": "virtual_batch", "train.precision": "mixed_bfloat16"}),
         ("digits", "energy_based", {"train.precision": "float64"}),

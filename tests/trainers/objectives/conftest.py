@@ -125,8 +125,8 @@ def assert_replicas_agree(two_replicas):
         value, gradients = step(alone, *map(tf.constant, arrays))
         with two_replicas.scope():
             gan = build()
-        for network in ("generator", "critic"):
-            getattr(gan, network).set_weights(getattr(alone, network).get_weights())
+        for name, network in alone.networks.items():
+            getattr(gan, name).set_weights(network.get_weights())
 
         def piece(context):
             half = len(arrays[0]) // 2
