@@ -17,7 +17,7 @@ PROGRAMS = {
 setup(
     name="tf-gan-zoo",
     version="0.1.0",
-    description="A TensorFlow/Keras 3 model zoo of generative adversarial networks with SavedModel export",
+    description="A TensorFlow/Keras 3 model zoo of GANs and other generative models with SavedModel export",
     long_description=pathlib.Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",

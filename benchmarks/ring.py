@@ -225,7 +225,7 @@ def page(results):
 
 def _critic(config):
     """The hidden units of the critic, and what it is where it is no plain one."""
-    if "contrastive" in config["objective"]:
+    if "critic" not in objectives.METHODS.load(config["objective"]).configured:
         return "none"
     kind = " autoencoder" if config["critic"]["family"] == "mlp_autoencoder" else ""
     return "-".join(map(str, config["critic"]["hidden_units"])) + kind

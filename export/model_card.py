@@ -9,7 +9,7 @@ import json
 import jinja2
 from etils import epath
 
-from trainers import former
+from trainers import former, objectives
 
 #: Where a version keeps what is not the model: card, report, warm-up requests.
 EXTRA = "assets.extra"
@@ -29,8 +29,8 @@ def run_facts(run):
         run: a `trainers.build.Run`.
 
     Returns:
-        Dict of JSON values: data, num_classes, class_names, objective, dynamics, step, images_seen, seed, config,
-        config_schema_version.
+        Dict of JSON values: data, num_classes, class_names, objective, method (what the objective is, and its source),
+        dynamics, step, images_seen, seed, config, config_schema_version.
     """
     step = int(run.model.step)
     config = json.loads(run.config.to_json_best_effort())
@@ -39,6 +39,7 @@ def run_facts(run):
         "num_classes": run.spec.num_classes,
         "class_names": run.spec.class_names,
         "objective": config["objective"],
+        "method": objectives.METHODS.summary(config["objective"]),
         "dynamics": config["dynamics"],
         "step": step,
         "images_seen": step * config["train"]["batch_size"] * run.model.batches_per_step,

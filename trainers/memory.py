@@ -37,10 +37,10 @@ def check(config, spec, replicas=1, available=None):
     weights, batch = _least(config, spec, config.train.batch_size // replicas)
     if weights + batch > available:
         weights, batch, available = (f"{size / _GIB:,.1f} GiB" for size in (weights, batch, available))
+        keys = [f"config.{network}" for network in objectives.METHODS.load(config.objective).configured]
         raise RequestError(
-            f"config.generator, config.critic, config.train.batch_size: at least {weights} of weights and {batch} for "
-            f"a batch of {config.train.batch_size // replicas}; expected less than the {available} of memory that are "
-            "free here"
+            f"{', '.join(keys)}, config.train.batch_size: at least {weights} of weights and {batch} for a batch of "
+            f"{config.train.batch_size // replicas}; expected less than the {available} of memory that are free here"
         )
 
 

@@ -1,4 +1,4 @@
-"""Trains a GAN from a config, or resumes the run that the workdir holds.
+"""Trains a generative model from a config, or resumes the run that the workdir holds.
 
 python -m trainers.train --config=configs/fashion_mnist.py:wasserstein_gp --workdir=runs/fashion
 """

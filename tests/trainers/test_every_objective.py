@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from export import model_card
 from export.generators import Generator
 from export.saved_model import export_run
 from trainers import build as building
@@ -150,3 +151,8 @@ class TestEveryObjective:
         assert found.shape == (5, 2) and np.ptp(found) > 0
         # The network computes in float64, what leaves it is float32.
         np.testing.assert_allclose(found, expected, rtol=1e-6)
+        # The card tells the method and its source, in the words of `--list`.
+        name = baseline(objective).config.objective
+        page = (version / model_card.EXTRA / "model_card.md").read_text()
+        told = f"A generator trained with the objective `{name}`, exported by tf-gan-zoo."
+        assert f"# model\n\n{told}\n\n{objectives.METHODS.summary(name)}\n\n| fact | value |" in page

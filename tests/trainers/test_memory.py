@@ -61,6 +61,12 @@ def test_what_memory_cannot_hold_is_refused_before_it_is_taken(changes, message)
         memory.check(config, DataSpec((2,)), available=8 * 2**30)
 
 
+def test_the_refusal_names_the_keys_of_the_networks_that_the_objective_has():
+    for variant, keys in (("minimax", "generator, config.critic"), ("vae", "generator, config.encoder")):
+        with pytest.raises(RequestError, match=rf"^config\.{keys}, config\.train\.batch_size: at least"):
+            memory.check(configs.ring.get_config(variant), DataSpec((2,)), available=1024)
+
+
 def test_replicas_share_a_batch_and_what_fits_passes():
     config = configs.ring.get_config()
     config.train.batch_size = 8_000_000
