@@ -22,6 +22,7 @@ The settings are the ring's (configs/ring.py), found there; for most none were s
 | noise_contrastive | 25 | 0.27 |
 | non_saturating | 19 | 0.71 |
 | self_contrastive | 25 | 0.38 |
+| vae | 25 | 0.33 |
 | wasserstein | 21 | 0.07 |
 | wasserstein_gp | 25 | 0.63 |
 | mixture | 25 | 0.95 |
@@ -49,6 +50,8 @@ VARIANTS = {
         "objective_options": {"noise_scale": 4.0},
         "generator": {"family": "gaussian_mixture", "components": 64},
     },
+    # Twice the ring's, for the same reason as there: without it all samples are at the middle.
+    "vae": {"objective_options": {"scale": 0.2}},
     "self_contrastive": {"generator": {"family": "gaussian_mixture", "components": 64}},
 }
 

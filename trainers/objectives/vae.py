@@ -28,7 +28,9 @@ class VAE(GenerativeModel):
     The decoder is Gaussian. The paper's other choice, a Bernoulli decoder, is for binary pixels; points and images in
     [-1, 1] are real-valued. The standard deviation s weighs reconstruction against the KL divergence. By default it is
     the one of maximum likelihood, s² = mean of (x - G(z))² over the components of all examples of the global batch
-    (Rybkin et al., section 4.2), for which -log N is D/2 · (1 + log 2πs²) on average, for D components.
+    (Rybkin et al.'s optimal σ-VAE), for which -log N is D/2 · (1 + log 2πs²) on average, for D components. It begins at
+    the data's variance. Where that is the same in every direction, as on the ring, the prior is a stationary point for
+    the posterior (posterior collapse; Lucas et al. 2019, "Don't blame the ELBO!"), and a smaller fixed s leads away.
 
     The generator is the decoder, and a sample is its mean G(z), z ~ N(0, I), without the decoder's noise. There is no
     critic. Logs beside the loss: ``kl_divergence``, in nats per example, and ``reconstruction_error``, (x - G(z))²,
@@ -44,7 +46,8 @@ class VAE(GenerativeModel):
 
     configured = ("generator", "encoder")
     codes_per_latent = 2
-    #: Adam's own defaults, which Rybkin et al. use as well.
+    #: Adam's own defaults. On the digits its loss is at -37 nats after 4,000 steps, the paper's Adagrad at -31 with a
+    #: rate of 0.02 and at -6 with 0.1.
     default_optimizer = types.MappingProxyType({"name": "adam", "learning_rate": 1e-3, "beta_1": 0.9, "beta_2": 0.999})
     lacks = {
         "two_players": "there is one player, the decoder with its encoder; use alternating",
