@@ -346,6 +346,11 @@ MUTANTS = [
         ('"critic": "it trains', '"scores": "it trains'),
     ),
     *of_file(
+        "export/model_card.py",
+        "tests/trainers/test_every_objective.py -k 'exported and vae'",
+        ('        "method": objectives.METHODS.summary(config["objective"]),\n', ""),
+    ),
+    *of_file(
         "trainers/networks.py",
         f"{OF_OBJECTIVES}/test_vae.py -k 'is_refused or layers_of_the_critic'",
         ('if name not in families.names("encoder"):', "if False:"),

@@ -61,6 +61,7 @@ MUTANTS = [
     *of_file(
         "trainers/memory.py",
         MEMORY,
+        ("objectives.METHODS.load(config.objective).configured]", '("generator", "critic")]'),
         ("if weights + batch > available:", "if weights > available:"),
         ("if weights + batch > available:", "if batch > available:"),
         (

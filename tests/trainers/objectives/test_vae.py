@@ -225,7 +225,7 @@ def test_the_encoder_has_the_layers_of_the_critic_and_what_its_key_changes(small
     digits = configs.digits.get_config("vae")
     run = building.build(digits, config_checks.check(digits))
     assert (run.model.encoder.family, run.model.encoder.network["normalization"]) == ("dcgan", "batch")
-    assert "encoder dcgan of 165,504 parameters" in building.summary(run)[1]
+    assert "encoder dcgan of 140,880 parameters" in building.summary(run)[1]
 
 
 @pytest.mark.parametrize(
