@@ -25,6 +25,7 @@ The two contrastive ones fit a mixture of 16 Gaussians to the pixels, which they
 | mode_regularized | 2,000 | 7.4 | 4.0 % | 0.68 | 0.75 |
 | noise_contrastive | 3,000 | 234.5 | 126.2 % | 0.00 | 0.00 |
 | self_contrastive | 3,000 | 94.1 | 50.6 % | 0.80 | 0.00 |
+| vae | 3,000 | 59.4 | 31.9 % | 0.83 | 0.30 |
 | wasserstein | 1,200 | 48.7 | 26.2 % | 0.38 | 0.31 |
 """
 
@@ -61,6 +62,9 @@ VARIANTS = {
     },
     "loss_sensitive": {**FAST_GENERATOR, "objective_options": {"margin_scale": 0.003}},
     "energy_based": {"critic": {"family": "dcgan_autoencoder", "code_dim": 64, "base_filters": 64}},
+    # The best of six settings after 3,000 steps. With the variance of maximum likelihood (a standard deviation of 0.16)
+    # and 64 latents it is at 69.8: a divergence of 111 nats, and most latents of the prior give a mixture of garments.
+    "vae": {"generator": {"latent_dim": 16}, "objective_options": {"scale": 0.6}},
 }
 
 
