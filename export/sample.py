@@ -4,8 +4,8 @@
     python -m export.sample --server=localhost:8500 --model=NAME --num=64 --seed=0 --out=FILE.png
 
 PATH is a version's directory, or a model's, whose newest version is taken. The server is TensorFlow Serving, or the
-embedded one, by its gRPC port; --version or --label choose a version. Sample k is that of seed ``--seed`` + k: the same
-one wherever and whenever it is drawn. What --out names decides what is written:
+embedded one, by its gRPC port; --version or --version_label choose a version. Sample k is that of seed ``--seed`` + k:
+the same one wherever and whenever it is drawn. What --out names decides what is written:
 
 - images: ``FILE.png``, a grid; ``FOLDER/`` (or an existing folder), one ``seed_<seed>.png`` each, as they come;
   ``FILE.npy``, uint8 [N, H, W, C];
@@ -144,8 +144,8 @@ def main(argv):
         raise RequestError(
             f"--saved_model, --server: {'both' if given.server else 'neither'} given; expected one of them"
         )
-    if not given.server and any(given[name].value is not None for name in ("model", "version", "label")):
-        raise RequestError("--model, --version, --label: only for --server; a --saved_model is a path")
+    if not given.server and any(given[name].value is not None for name in ("model", "version", "version_label")):
+        raise RequestError("--model, --version, --version_label: only for --server; a --saved_model is a path")
     if given.server and not given.model:
         raise RequestError("--model: missing; --server needs the name of a model")
     check_out(given.out)
@@ -163,9 +163,8 @@ def main(argv):
 
         check_address(given.server)
         program.start_tensorflow()
-        with Client(
-            given.server, given.model, version=given.version, label=given.label, timeout=given.timeout
-        ) as client:
+        version = {"version": given.version, "version_label": given.version_label}
+        with Client(given.server, given.model, **version, timeout=given.timeout) as client:
             write_all(client.sample(seeds), given.num, given.out, given.seed)
     print(given.out)
 
@@ -176,7 +175,7 @@ def run():
     flags.DEFINE_string("server", None, "Or HOST:PORT of a server's gRPC API.")
     flags.DEFINE_string("model", None, "With --server: the model's name.")
     flags.DEFINE_integer("version", None, "With --server: the model's version; the newest if not given.", 0)
-    flags.DEFINE_string("label", None, "With --server: a label of a version.")
+    flags.DEFINE_string("version_label", None, "With --server: a label of a version.")
     flags.DEFINE_float("timeout", 60.0, "With --server: seconds for one batch, its retries included.", 0.001)
     flags.DEFINE_integer("num", 64, "Number of samples; FILE.png takes up to 10,000.", lower_bound=1)
     flags.DEFINE_integer("seed", 0, "Seed of the first sample; the following ones count up.", 0, 2**62)

@@ -38,7 +38,7 @@ class Client:
         server: "HOST:PORT" of the gRPC API.
         model: the model's name.
         version: its version, the newest if None.
-        label: or a label of a version.
+        version_label: or a label of a version.
         timeout: seconds for one request, its retries included.
         attempts: how often a request is sent at most, 1 to 5.
         credentials: grpc.ChannelCredentials for TLS; plain text if None.
@@ -49,18 +49,20 @@ class Client:
         program.RunFailed: from a request: the server cannot be reached, or failed.
     """
 
-    def __init__(self, server, model, *, version=None, label=None, timeout=60.0, attempts=5, credentials=None):
+    def __init__(self, server, model, *, version=None, version_label=None, timeout=60.0, attempts=5, credentials=None):
         check_address(server)
-        if version is not None and label is not None:
-            raise RequestError(f"--version, --label: both given ({version}, {label!r}); expected one of them")
+        if version is not None and version_label is not None:
+            raise RequestError(
+                f"--version, --version_label: both given ({version}, {version_label!r}); expected one of them"
+            )
         from tensorflow_serving.apis import model_pb2, prediction_service_pb2_grpc
 
         self._server, self._timeout = server, timeout
         self._spec = model_pb2.ModelSpec(name=model)
         if version is not None:
             self._spec.version.value = version
-        if label is not None:
-            self._spec.version_label = label
+        if version_label is not None:
+            self._spec.version_label = version_label
         retry = {
             "maxAttempts": attempts,
             "initialBackoff": "0.2s",

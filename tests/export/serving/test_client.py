@@ -55,7 +55,7 @@ def test_a_large_order_comes_in_batches_and_in_order(service):
 
 
 def test_an_order_that_nobody_waits_for_is_not_asked_for(service):
-    with Client(service.address, "faces", label="stable") as client:
+    with Client(service.address, "faces", version_label="stable") as client:
         stream = client.sample(range(64_000))
         next(stream)
         stream.close()
@@ -103,8 +103,8 @@ def test_a_server_that_is_not_there_is_told_by_the_reason(host, timeout, reason)
 def test_what_is_no_address_or_two_versions_is_refused():
     with pytest.raises(RequestError, match="expected HOST:PORT"):
         Client("localhost", "faces")
-    with pytest.raises(RequestError, match="both given"):
-        Client("localhost:1", "faces", version=1, label="stable")
+    with pytest.raises(RequestError, match="--version, --version_label: both given"):
+        Client("localhost:1", "faces", version=1, version_label="stable")
 
 
 def _program(*flags):
