@@ -4,16 +4,21 @@ It lies with the report under a version's ``assets.extra/`` and tells what the m
 what its signatures take and give, its metrics and verdicts, the licences.
 """
 
+import difflib
 import json
+import re
 
 import jinja2
 from etils import epath
 
 from trainers import former, objectives
+from zoo.errors import RequestError
 
 #: Where a version keeps what is not the model: card, report, warm-up requests.
 EXTRA = "assets.extra"
 _CODE_LICENSE = "Apache-2.0"
+#: Most names of classes that a message lists; of more, those like the one that was asked for.
+_MOST_NAMES = 20
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.PackageLoader("export", ""),
     trim_blocks=True,
@@ -60,13 +65,15 @@ def compose(name, sampler, latent_dim, data_shape, signatures, facts=None):
 
     Returns:
         The card, a dict: name, the facts, data_shape, latent_dim, parameters, precision, signatures, tensorflow,
-        license.
+        license; num_classes where the sampler is told labels.
     """
     import tensorflow as tf
 
+    told = "label" in getattr(sampler, "conditions", ())
     return {
         "name": name,
         **(facts or {}),
+        **({"num_classes": int(sampler.num_classes)} if told else {}),
         "data_shape": list(data_shape),
         "latent_dim": int(latent_dim),
         "parameters": int(sampler.count_params()),
@@ -114,6 +121,32 @@ def read(version):
         return json.loads(card.read_text()) if card.exists() else {}
     except ValueError:
         return {}
+
+
+def class_number(card, asked, hint=""):
+    """The class that a person asks for by its number, or by its name in a model card. Free of TensorFlow.
+
+    Args:
+        card: dict, of `read`. One that does not tell the number of classes leaves the check to the model.
+        asked: str. Digits are a number, whatever the classes are called.
+        hint: what a message adds where the card tells nothing.
+
+    Raises:
+        RequestError: there is no such class, or the model is told no labels.
+    """
+    if "signatures" in card and "sample_with_labels" not in card["signatures"]:
+        raise RequestError(f"--label: {asked!r}; the model is told no labels")
+    names, count = card.get("class_names") or [], card.get("num_classes")
+    if re.fullmatch("[0-9]{1,18}", asked):
+        if count is None or int(asked) < count:
+            return int(asked)
+    elif asked in names:
+        return names.index(asked)
+    expected = f"a class number, 0 to {count - 1}" if count else f"a class number, 0 or more{hint}"
+    if names:
+        listed = names if len(names) <= _MOST_NAMES else difflib.get_close_matches(asked, names, 5, 0.5)
+        expected += f", or a name: {', '.join(listed)}" if listed else f", or one of {len(names)} names"
+    raise RequestError(f"--label: {asked!r}; expected {expected}")
 
 
 def _describe(function):

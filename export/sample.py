@@ -2,10 +2,12 @@
 
     python -m export.sample --saved_model=PATH --num=64 --seed=0 --out=FILE.png
     python -m export.sample --server=localhost:8500 --model=NAME --num=64 --seed=0 --out=FILE.png
+    python -m export.sample --saved_model=PATH --label=LABEL --num=64 --seed=0 --out=FILE.png
 
 PATH is a version's directory, or a model's, whose newest version is taken. The server is TensorFlow Serving, or the
 embedded one, by its gRPC port; --version or --version_label choose a version. Sample k is that of seed ``--seed`` + k:
-the same one wherever and whenever it is drawn. What --out names decides what is written:
+the same one wherever and whenever it is drawn. --label asks a generator that is told labels for one class: LABEL is its
+number, 0 or more, or with --saved_model its name in the model card. What --out names decides what is written:
 
 - images: ``FILE.png``, a grid; ``FOLDER/`` (or an existing folder), one ``seed_<seed>.png`` each, as they come;
   ``FILE.npy``, uint8 [N, H, W, C];
@@ -18,7 +20,7 @@ import numpy as np
 from absl import flags
 from etils import epath
 
-from export import generators
+from export import generators, model_card
 from trainers import program
 from zoo import grids
 from zoo.errors import RequestError
@@ -33,18 +35,34 @@ _MOST_DRAWN, _MOST_BYTES = 10_000, 4 * 2**30
 _CSV_BYTES = 16
 
 
-def draw(generator, seeds):
+def draw(generator, seeds, label=None):
     """Examples of seeds, in batches.
 
     Args:
         generator: `export.generators.Generator`.
         seeds: a range.
+        label: int, the class of all; the seeds decide if None.
 
     Yields:
         NumPy uint8 [n, H, W, C], or float32 [n, d].
+
+    Raises:
+        RequestError: the generator is told no labels, or has no such class.
     """
+    if label is not None and generator.sample_with_labels is None:
+        raise RequestError(f"--label: {label}; the model is told no labels")
     for start in range(0, len(seeds), _BATCH):
-        yield generator.sample(np.asarray(seeds[start : start + _BATCH], np.int64))
+        batch = np.asarray(seeds[start : start + _BATCH], np.int64)
+        yield generator.sample(batch) if label is None else _of_class(generator, batch, label)
+
+
+def _of_class(generator, seeds, label):
+    import tensorflow as tf
+
+    try:
+        return generator.sample_with_labels(seeds, np.full_like(seeds, label))
+    except tf.errors.InvalidArgumentError as error:
+        raise RequestError(f"--label: {label}; the model has no such class") from error
 
 
 def write_all(batches, num, out, first_seed=0):
@@ -150,14 +168,17 @@ def main(argv):
         raise RequestError("--model: missing; --server needs the name of a model")
     check_out(given.out)
     check_num(given.num, given.out)
-    if given.saved_model:
-        generators.find_saved_model(given.saved_model)
+    card = model_card.read(generators.find_saved_model(given.saved_model)) if given.saved_model else {}
+    label = given.label
+    if label is not None:
+        label = model_card.class_number(card, label, "; a version's label is --version_label" if given.server else "")
     target = epath.Path(given.out).expanduser()
     check_writable(target if _names_folder(given.out) else target.parent, "--out")
     seeds = range(given.seed, given.seed + given.num)
     if given.saved_model:
         program.start_tensorflow()
-        write_all(draw(generators.Generator.load(given.saved_model), seeds), given.num, given.out, given.seed)
+        generator = generators.Generator.load(given.saved_model)
+        write_all(draw(generator, seeds, label), given.num, given.out, given.seed)
     else:
         from export.serving.client import Client, check_address
 
@@ -165,7 +186,7 @@ def main(argv):
         program.start_tensorflow()
         version = {"version": given.version, "version_label": given.version_label}
         with Client(given.server, given.model, **version, timeout=given.timeout) as client:
-            write_all(client.sample(seeds), given.num, given.out, given.seed)
+            write_all(client.sample(seeds, label), given.num, given.out, given.seed)
     print(given.out)
 
 
@@ -176,6 +197,7 @@ def run():
     flags.DEFINE_string("model", None, "With --server: the model's name.")
     flags.DEFINE_integer("version", None, "With --server: the model's version; the newest if not given.", 0)
     flags.DEFINE_string("version_label", None, "With --server: a label of a version.")
+    flags.DEFINE_string("label", None, "Class of all samples: its number or name, with --server its number.")
     flags.DEFINE_float("timeout", 60.0, "With --server: seconds for one batch, its retries included.", 0.001)
     flags.DEFINE_integer("num", 64, "Number of samples; FILE.png takes up to 10,000.", lower_bound=1)
     flags.DEFINE_integer("seed", 0, "Seed of the first sample; the following ones count up.", 0, 2**62)

@@ -106,36 +106,52 @@ class Client:
         """
         return self._outputs(self._ask(signature, inputs))
 
-    def generate(self, latents):
-        """Latents float32 [N, z] → images float32 [N, H, W, C] in [-1, 1], or points [N, d]."""
-        (examples,) = self.predict("serving_default", latents=latents).values()
+    def generate(self, latents, labels=None):
+        """Latents float32 [N, z], labels as of `sample` → images float32 [N, H, W, C] in [-1, 1], or points [N, d]."""
+        inputs, signature = {"latents": latents}, "serving_default"
+        if labels is not None:
+            inputs["labels"], signature = _one_each(labels, len(latents)), "generate_with_labels"
+        (examples,) = self.predict(signature, **inputs).values()
         return examples
 
-    def sample(self, seeds, batch_size=BATCH):
+    def sample(self, seeds, labels=None, batch_size=BATCH):
         """Draws seeds, as many as wanted: batches come as the server answers, in order, a few asked for ahead.
 
         Args:
             seeds: sequence of integers, a range for instance.
+            labels: for a model that is told labels, the class of each: an integer for all, or one for each seed. The
+                seeds decide if None.
             batch_size: seeds a request.
 
         Yields:
             uint8 images [n, H, W, C] or float32 points [n, d], n = batch_size but at the end.
-        """
-        yield from self._stream("sample", seeds, batch_size)
 
-    def png(self, seeds, batch_size=BATCH):
+        Raises:
+            RequestError: the labels are no integers, or not as many as seeds.
+        """
+        yield from self._stream("sample", seeds, labels, batch_size)
+
+    def png(self, seeds, labels=None, batch_size=BATCH):
         """As `sample`, but yields arrays of encoded PNG files, bytes objects [n]."""
-        yield from self._stream("png", seeds, batch_size)
+        yield from self._stream("png", seeds, labels, batch_size)
+
+    def labels(self, seeds):
+        """Seeds [N] → labels int64 [N], those that they decide where none are given."""
+        return self.predict("labels", seeds=_int64(seeds))["labels"]
 
     def latents(self, seeds):
         """Seeds [N] → latents float32 [N, z], those that `sample` gives the generator."""
         return self.predict("latents", seeds=_int64(seeds))["latents"]
 
-    def _stream(self, signature, seeds, batch_size):
+    def _stream(self, signature, seeds, labels, batch_size):
+        columns = {"seeds": seeds}
+        if labels is not None:
+            columns["labels"], signature = _one_each(labels, len(seeds)), f"{signature}_with_labels"
         waiting = collections.deque()
         try:
             for start in range(0, len(seeds), batch_size):
-                waiting.append(self._ask(signature, {"seeds": _int64(seeds[start : start + batch_size])}))
+                rows = {name: _int64(column[start : start + batch_size]) for name, column in columns.items()}
+                waiting.append(self._ask(signature, rows))
                 if len(waiting) == _AHEAD:
                     yield self._only(waiting.popleft())
             while waiting:
@@ -197,3 +213,14 @@ def _int64(seeds):
     import numpy as np
 
     return np.asarray(seeds, np.int64)
+
+
+def _one_each(labels, count):
+    """Labels int64 [count] of one for all, or of one each."""
+    import numpy as np
+
+    labels = np.asarray(labels)
+    if labels.shape not in ((), (count,)) or (labels.size and labels.dtype.kind not in "iu"):
+        found = f"{labels.dtype} {list(labels.shape)}"
+        raise RequestError(f"labels: found {found}; expected an integer, or one for each of {count} rows")
+    return np.broadcast_to(labels.astype(np.int64), [count])

@@ -8,7 +8,15 @@ from PIL import Image
 
 from export import sample
 from export.generators import Generator
+from export.saved_model import export_saved_model
 from zoo.errors import RequestError
+
+
+@pytest.fixture(scope="module")
+def told_none(point_sampler, tmp_path_factory):
+    """Directory of a version whose data had classes that its generator is not told."""
+    card = {"num_classes": 2, "class_names": ["cat", "dog"]}
+    return export_saved_model(point_sampler, 4, (2,), tmp_path_factory.mktemp("models"), "points", card=card)
 
 
 @pytest.fixture
@@ -21,6 +29,18 @@ def test_seeds_count_up_from_the_first(sampler):
     drawn = np.concatenate(list(sample.draw(generator, range(3, 73))))
     assert drawn.shape == (70, 32, 32, 3)
     np.testing.assert_array_equal(drawn[[0, 69]], generator.sample([3, 72]))
+
+
+def test_one_label_for_all_seeds(labelled_version, told_none):
+    generator, seeds = Generator.load(labelled_version), np.arange(3, 73)
+    drawn = np.concatenate(list(sample.draw(generator, range(3, 73), 2)))
+    np.testing.assert_array_equal(drawn, generator.sample_with_labels(seeds, np.full(70, 2)))
+    assert np.any(drawn != generator.sample(seeds))
+    # Where no model card says so, the model itself knows what it takes.
+    with pytest.raises(RequestError, match="--label: 3; the model has no such class"):
+        next(sample.draw(generator, range(5), 3))
+    with pytest.raises(RequestError, match="--label: 0; the model is told no labels"):
+        next(sample.draw(Generator.load(told_none), range(5), 0))
 
 
 def test_a_png_is_a_grid(images, tmp_path):
@@ -103,10 +123,31 @@ def test_samples_that_come_in_batches_are_written_as_one(images, tmp_path):
         (["--saved_model=/", "--out=x.tiff"], "'x.tiff'; expected FILE.png"),
         (["--saved_model=/", "--num=0", "--out=x.png"], "num"),
         (["--saved_model=/", "--number=1"], "number"),
+        (["--saved_model=model", "--version_label=stable", "--out=x.png"], "--version_label: only for --server"),
+        (["--saved_model=labelled", "--label=3", "--out=x.png"], "'3'; expected a class number, 0 to 2, or a name: "),
+        (["--saved_model=labelled", "--label=bags", "--out=x.png"], "'bags'; expected a class number, 0 to 2, or a"),
+        (["--saved_model=told_none", "--label=cat", "--out=x.png"], "--label: 'cat'; the model is told no labels"),
+        (
+            ["--server=localhost:1", "--model=x", "--label=stable", "--out=x.png"],
+            "'stable'; expected a class number, 0 or more; a version's label is --version_label",
+        ),
     ],
 )
-def test_a_wrong_request_gets_one_line_and_exit_code_2(flags, message, tmp_path):
+def test_a_wrong_request_gets_one_line_and_exit_code_2(flags, message, tmp_path, labelled_version, told_none):
     (tmp_path / "saved_model.pb").write_bytes(b"")
-    flags = [flag.replace("=model", f"={tmp_path}") for flag in flags]
-    done = subprocess.run([sys.executable, "-m", "export.sample", *flags], capture_output=True, text=True, timeout=30)
+    for name, path in (("model", tmp_path), ("labelled", labelled_version), ("told_none", told_none)):
+        flags = [flag.replace(f"saved_model={name}", f"saved_model={path}") for flag in flags]
+    done = _program(*flags)
     assert done.returncode == 2 and message in done.stderr and done.stderr.count("\n") == 1, done.stderr
+
+
+def test_a_label_is_a_number_or_a_name(labelled_version, tmp_path):
+    for label, number in (("1", 1), ("bag", 1), ("boot", 2)):
+        done = _program(f"--saved_model={labelled_version}", f"--label={label}", "--num=3", f"--out={tmp_path}/x.npy")
+        assert done.returncode == 0, done.stderr
+        expected = Generator.load(labelled_version).sample_with_labels(np.arange(3), np.full(3, number))
+        np.testing.assert_array_equal(np.load(tmp_path / "x.npy"), expected)
+
+
+def _program(*flags):
+    return subprocess.run([sys.executable, "-m", "export.sample", *flags], capture_output=True, text=True, timeout=120)
