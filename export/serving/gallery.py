@@ -14,6 +14,7 @@ from export.serving.models import State
 PAGE = pathlib.Path(__file__).with_name("gallery.html")
 _TYPES = {
     "model_card.md": "text/markdown; charset=utf-8",
+    "model_card.json": "application/json",
     "report.html": "text/html; charset=utf-8",
     "report.json": "application/json",
 }

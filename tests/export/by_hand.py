@@ -1,14 +1,34 @@
-"""Generators without networks, and reports without runs."""
+"""Generators without networks or without training, and reports without runs."""
 
+import keras
 import numpy as np
 
+import zoo
 from export.generators import Generator
 from export.report import writer
+from export.saved_model import export_saved_model
 
 
 def generator_of(sample, data_shape, latent_dim=2):
     """A `Generator` whose samples are those of a function of seeds."""
     return Generator(sample, lambda latents: np.zeros([len(latents), *data_shape]), latent_dim, data_shape, 0)
+
+
+def labelled_generator():
+    """An 8×8 generator of three classes, one of them rare, whose outputs fill the range."""
+    keras.utils.set_random_seed(0)
+    generator = zoo.ConditionalGenerator((8, 8, 1), 3, "dcgan", {"latent_dim": 4, "base_filters": 4}, 4)
+    for variable in generator.variables:
+        if "kernel" in variable.path:
+            variable.assign(variable * 8.0)
+    generator.set_label_shares([0.1, 0.3, 0.6])
+    return generator
+
+
+def export_labelled(generator, base):
+    """Writes a version of `labelled_generator` whose model card names the classes; its directory."""
+    card = {"class_names": ["shirt", "bag", "boot"]}
+    return export_saved_model(generator, 5, (8, 8, 1), base, "labelled", card=card)
 
 
 def write_report(measured, data, tmp_path, rows=(), **generator):

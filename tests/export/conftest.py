@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from by_hand import generator_of
+from by_hand import export_labelled, generator_of, labelled_generator
 
 import zoo
 from export.evaluation.evaluator import evaluate
@@ -75,19 +75,10 @@ def good(perfect, digits, extractor):
 
 @pytest.fixture(scope="session")
 def labelled_sampler():
-    """An 8×8 generator of three classes, one of them rare, whose outputs fill the range."""
-    keras.utils.set_random_seed(0)
-    generator = zoo.ConditionalGenerator((8, 8, 1), 3, "dcgan", {"latent_dim": 4, "base_filters": 4}, 4)
-    for variable in generator.variables:
-        if "kernel" in variable.path:
-            variable.assign(variable * 8.0)
-    generator.set_label_shares([0.1, 0.3, 0.6])
-    return generator
+    return labelled_generator()
 
 
 @pytest.fixture(scope="session")
 def labelled_version(labelled_sampler, tmp_path_factory):
     """Directory of an exported version of `labelled_sampler`, for reading only."""
-    base = tmp_path_factory.mktemp("models")
-    card = {"num_classes": 3, "class_names": ["shirt", "bag", "boot"]}
-    return export_saved_model(labelled_sampler, 5, (8, 8, 1), base, "labelled", card=card)
+    return export_labelled(labelled_sampler, tmp_path_factory.mktemp("models"))

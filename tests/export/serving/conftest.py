@@ -13,7 +13,7 @@ def models(tmp_path_factory):
     """A folder with the models of `served` and their models.config."""
     base = tmp_path_factory.mktemp("served")
     served.write(base)
-    served.write_generator(base)
+    served.write_generators(base)
     return base
 
 

@@ -24,6 +24,7 @@ model_config_list {{
   config {{ name: "named" base_path: "{base}/named" model_platform: "tensorflow" }}
   config {{ name: "identity" base_path: "{base}/identity" model_platform: "tensorflow" }}
   config {{ name: "generator" base_path: "{base}/generator" model_platform: "tensorflow" }}
+  config {{ name: "labelled" base_path: "{base}/labelled" model_platform: "tensorflow" }}
 }}
 """
 IDENTITIES = ("float32", "float64", "int8", "uint8", "int16", "int32", "int64", "uint32", "uint64", "bool", "string")
@@ -105,7 +106,7 @@ def identity(path):
 
 
 def write(base):
-    """Writes all of them but the generator, and the config. Returns the config's path."""
+    """Writes all of them but the generators, and the config. Returns the config's path."""
     base = pathlib.Path(base)
     half_plus_two(base / "half_plus_two" / "00000123")
     for version in (1, 2):
@@ -117,17 +118,20 @@ def write(base):
     return config
 
 
-def write_generator(base):
-    """Writes an untrained generator of 8×8 images, exported as all are."""
+def write_generators(base):
+    """Writes two untrained generators of 8×8 images, exported as all are; the second one is told labels."""
     import keras
+    from by_hand import export_labelled, labelled_generator
 
     import zoo
     from export.saved_model import export_saved_model
 
     keras.utils.set_random_seed(0)
     export_saved_model(zoo.DCGANGenerator((8, 8, 1), latent_dim=4, base_filters=4), 4, (8, 8, 1), base, "generator")
+    export_labelled(labelled_generator(), base)
 
 
 if __name__ == "__main__":
+    sys.path.append(str(pathlib.Path(__file__).parents[1]))
     print(write(sys.argv[1]))
-    write_generator(sys.argv[1])
+    write_generators(sys.argv[1])

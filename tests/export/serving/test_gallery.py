@@ -1,12 +1,14 @@
 """The page in headless Chromium, against the embedded server."""
 
 import base64
+import contextlib
 import io
 import json
 import shutil
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from export.generators import Generator
@@ -26,23 +28,41 @@ def browser():
         browser.close()
 
 
-@pytest.fixture
-def page(browser, embedded):
-    """The page with the exported generator's first nine seeds, on a phone: the narrowest that it must fit."""
+@contextlib.contextmanager
+def opened(browser, embedded, model):
+    """The page with the first nine seeds of a generator, on a phone: the narrowest that it must fit."""
     context = browser.new_context(viewport={"width": 360, "height": 740}, has_touch=True)
     context.set_default_timeout(60_000)
     page, errors = context.new_page(), []
     page.on("pageerror", lambda error: errors.append(error))
-    page.goto(embedded.url("/#model=generator&size=3"))
+    page.goto(embedded.url(f"/#model={model}&size=3"))
     page.wait_for_selector("#grid button:nth-child(9) img")
     yield page
     assert not errors
     context.close()
 
 
+@pytest.fixture
+def page(browser, embedded):
+    with opened(browser, embedded, "generator") as page:
+        yield page
+
+
+@pytest.fixture
+def labelled_page(browser, embedded):
+    with opened(browser, embedded, "labelled") as page:
+        yield page
+
+
 @pytest.fixture(scope="module")
 def local(models):
     return Generator.load(models / "generator")
+
+
+@pytest.fixture(scope="module")
+def labelled(models):
+    """(the generator that is told labels, as `Generator`; its signatures)."""
+    return Generator.load(models / "labelled"), tf.saved_model.load(models / "labelled" / "1").signatures
 
 
 def pixels(page, selector):
@@ -164,3 +184,90 @@ def test_what_the_server_itself_refuses_and_what_is_no_generator(page, embedded)
     page.select_option("#model", "half_plus_two")
     page.wait_for_selector("#empty:not([hidden])")
     assert "is no generator" in page.inner_text("#empty")
+
+
+NAMES = ["shirt", "bag", "boot"]
+
+
+def names_of(page):
+    return page.eval_on_selector_all("#grid button", "found => found.map(one => one.getAttribute('aria-label'))")
+
+
+def test_samples_tell_their_classes_and_can_be_of_one(labelled_page, labelled):
+    page, (local, _) = labelled_page, labelled
+    labels = local.labels(range(9))
+    np.testing.assert_array_equal(pixels(page, "#grid img"), local.sample(range(9)))
+    assert names_of(page) == [f"Sample of seed {seed}, class {NAMES[label]}" for seed, label in enumerate(labels)]
+    assert page.inner_text("#grid button >> nth=0") == NAMES[labels[0]]
+    options = page.eval_on_selector_all("#class option", "found => found.map(one => one.textContent)")
+    assert options == ["any (the seed decides)", *NAMES] and "class=" not in page.url
+    page.select_option("#class", "1")
+    page.wait_for_selector("#grid-status:has-text('Seeds 0 to 8, class bag')")
+    np.testing.assert_array_equal(pixels(page, "#grid img"), local.sample_with_labels(range(9), [1] * 9))
+    assert names_of(page) == [f"Sample of seed {seed}, class bag" for seed in range(9)]
+    page.click("#grid button >> nth=4")
+    assert page.inner_text("#dialog-title") == "Seed 4, class bag"
+    assert page.get_attribute("#download", "download") == "labelled_seed_4_class_1.png"
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    # The address brings the class back; what is no class of the model is any.
+    assert "class=1" in page.url
+    page.reload()
+    page.wait_for_selector("#grid-status:has-text('class bag')")
+    assert page.input_value("#class") == "1"
+    for wrong in ("3", "01", "length"):
+        page.goto(page.url.partition("#")[0] + f"#model=labelled&size=3&class={wrong}")
+        page.reload()
+        page.wait_for_selector("#grid img")
+        assert page.input_value("#class") == "" and "class=" not in page.url
+
+
+def test_truncation_leaves_each_seed_its_class(labelled_page, labelled):
+    page, (local, signatures) = labelled_page, labelled
+    page.goto(page.url.replace("truncation=1", "truncation=0.2"))
+    page.reload()
+    page.wait_for_selector("#grid-status:has-text('× 0.20')")
+    labels, latents = local.labels(range(9)), signatures["latents"](seeds=tf.range(9, dtype=tf.int64))["latents"]
+    expected = signatures["generate_with_labels"](latents=0.2 * latents, labels=tf.constant(labels))["images"].numpy()
+    assert np.abs(pixels(page, "#grid img") - to_pixels(expected)).max() <= 1
+    # Scaled latents by themselves would choose otherwise.
+    assert np.abs(to_pixels(local.generate(0.2 * latents)) - to_pixels(expected)).max() > 1
+    assert names_of(page)[0] == f"Sample of seed 0, class {NAMES[labels[0]]}"
+
+
+def test_the_ends_of_a_path_keep_their_classes_or_all_of_it_has_one(labelled_page, labelled):
+    page, (local, _) = labelled_page, labelled
+    seeds = [0, next(seed for seed in range(1, 50) if local.labels([seed]) != local.labels([0]))]
+    names = [NAMES[label] for label in local.labels(seeds)]
+    (third,) = {0, 1, 2} - set(local.labels(seeds).tolist())
+    page.goto(page.url.replace("view=samples", "view=between").replace("to=1", f"to={seeds[1]}"))
+    page.reload()
+    page.wait_for_selector("#film img")
+    assert page.inner_text("#last-name") == f"seed {seeds[1]}, class {names[1]}"
+    for place, end in (("0", 0), ("16", 0), ("17", 1), ("32", 1)):
+        page.evaluate(f"moveTo({place})")
+        assert page.get_attribute("#middle", "alt").endswith(f"to seed {seeds[1]}, class {names[end]}")
+    assert np.abs(pixels(page, "#first, #last") - local.sample(seeds)).max() <= 1
+    page.select_option("#between-class", str(third))
+    page.wait_for_selector(f"#between-status:has-text('class {NAMES[third]}')")
+    assert np.abs(pixels(page, "#first, #last") - local.sample_with_labels(seeds, [third] * 2)).max() <= 1
+    assert page.input_value("#class") == str(third) and f"class={third}" in page.url
+
+
+def test_a_model_without_a_card_shows_the_numbers_of_its_classes(labelled_page, labelled):
+    page, label = labelled_page, labelled[0].labels([0])[0]
+    page.route("**/model_card.json", lambda route: route.fulfill(status=404, body="{}"))
+    page.reload()
+    page.wait_for_selector(f"[aria-label='Sample of seed 0, class {label}']")
+    assert not page.is_visible("#class")
+
+
+def test_a_model_that_is_told_no_labels_has_no_classes(page):
+    assert not page.is_visible("#class") and "class" not in page.url
+    assert names_of(page)[0] == "Sample of seed 0" and page.locator("#grid span").count() == 0
+    page.select_option("#model", "labelled")
+    page.wait_for_selector("#class")
+    page.select_option("#class", "2")
+    page.wait_for_selector("#grid-status:has-text('class boot')")
+    page.select_option("#model", "generator")
+    page.wait_for_selector("[aria-label='Sample of seed 0']")
+    assert not page.is_visible("#class") and "class" not in page.url

@@ -55,7 +55,7 @@ def test_the_page_learns_which_models_there_are(embedded):
         "versions": [{"version": 2, "state": "AVAILABLE"}, {"version": 1, "state": "AVAILABLE"}],
         "labels": {"stable": 1, "canary": 2},
     }
-    assert len(models) == 5
+    assert len(models) == 6
 
 
 def test_a_versions_papers_are_shown_in_a_sandbox_and_no_other_file_is(embedded, models):
@@ -63,8 +63,10 @@ def test_a_versions_papers_are_shown_in_a_sandbox_and_no_other_file_is(embedded,
     answer = requests.get(embedded.url(path + "model_card.md"), timeout=TIMEOUT)
     assert answer.text == (models / "generator" / "1" / "assets.extra" / "model_card.md").read_text()
     assert answer.headers["Content-Security-Policy"].startswith("sandbox;")
+    answer = requests.get(embedded.url(path + "model_card.json"), timeout=TIMEOUT)
+    assert answer.json()["name"] == "generator" and answer.headers["Content-Type"] == "application/json"
+    assert answer.headers["Content-Security-Policy"].startswith("sandbox;")
     for name in (
-        "model_card.json",
         "report.html",
         "..%2f..%2fsaved_model.pb",
         "%2e%2e/saved_model.pb",
@@ -212,7 +214,8 @@ def test_a_link_out_of_a_version_is_not_served_and_no_request_waits_for_a_file(t
     (version / "assets.extra").mkdir(parents=True)
     outside.write_text("secret")
     (version / "card").write_text("card")
-    (version / "assets.extra" / "report.json").symlink_to(outside)
+    for name in ("report.json", "model_card.json"):
+        (version / "assets.extra" / name).symlink_to(outside)
     (version / "assets.extra" / "model_card.md").symlink_to("../card")
     # A version may be a link itself.
     (tmp_path / "base" / "2").symlink_to(version)
@@ -229,11 +232,12 @@ def test_a_link_out_of_a_version_is_not_served_and_no_request_waits_for_a_file(t
             for number in (1, 2):
                 path = f"/gallery/models/m/versions/{number}/files/"
                 assert await (await client.get(f"{path}model_card.md")).text() == "card"
-                answer = await client.get(f"{path}report.json")
-                assert answer.status == 404 and "has no report.json" in await answer.text()
+                for name in ("report.json", "model_card.json"):
+                    answer = await client.get(path + name)
+                    assert answer.status == 404 and f"has no {name}" in await answer.text()
 
     asyncio.run(ask())
-    assert len(readers) == 4 and threading.main_thread() not in readers
+    assert len(readers) == 6 and threading.main_thread() not in readers
 
 
 def options_with(**changes):
