@@ -113,9 +113,9 @@ def start(folder, *flags, command=(sys.executable, "-m", "export.serving.server"
     return Running("127.0.0.1", grpc_port, rest_port, process, log)
 
 
-def program(*flags):
-    """The server's program, which ends by itself. Returns subprocess.CompletedProcess."""
-    command = [sys.executable, "-m", "export.serving.server", *flags]
+def program(*flags, module="export.serving.server"):
+    """A program, the server's by default, that ends by itself. Returns subprocess.CompletedProcess."""
+    command = [sys.executable, "-m", module, *flags]
     return subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY)
 
 

@@ -1,14 +1,12 @@
 """The client against Google's generated servicer, which can be told to fail, and against the embedded server."""
 
-import subprocess
-import sys
 from concurrent import futures
 
 import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
-from harness import free_port
+from harness import free_port, program
 from PIL import Image
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
@@ -107,18 +105,14 @@ def test_what_is_no_address_or_two_versions_is_refused():
         Client("localhost:1", "faces", version=1, version_label="stable")
 
 
-def _program(*flags):
-    command = [sys.executable, "-m", "export.sample", *flags]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300)
-
-
 def test_the_program_writes_what_came_before_the_server_failed(service, tmp_path):
-    done = _program(f"--server={service.address}", "--model=faces", "--num=130", "--seed=3", f"--out={tmp_path}/all/")
+    flags = f"--server={service.address}", "--model=faces", "--num=130", "--seed=3", f"--out={tmp_path}/all/"
+    done = program(*flags, module="export.sample")
     assert done.returncode == 0, done.stderr
     assert len(list((tmp_path / "all").iterdir())) == 130
     assert np.asarray(Image.open(tmp_path / "all" / "seed_00000132.png")) == [[132]]
     away = f"--server=127.0.0.1:{free_port()}"
-    done = _program(away, "--model=faces", "--timeout=3", f"--out={tmp_path}/grid.png")
+    done = program(away, "--model=faces", "--timeout=3", f"--out={tmp_path}/grid.png", module="export.sample")
     assert done.returncode == 1 and not (tmp_path / "grid.png").exists(), done.stderr
     # TensorFlow, which the messages need, may have said something of its own before.
     assert done.stderr.splitlines()[-1].startswith("sample.py: 127.0.0.1:") and "Traceback" not in done.stderr

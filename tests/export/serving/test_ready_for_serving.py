@@ -12,20 +12,28 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
+ALWAYS = {"serving_default", "sample", "latents", "png"}
+WITH_LABELS = {"labels", "generate_with_labels", "sample_with_labels", "png_with_labels"}
 
-@pytest.fixture(scope="module")
-def graph(version):
+
+@pytest.fixture(scope="module", params=["told no labels", "told labels"])
+def exported(request, version, labelled_version):
+    """(directory of a version, its model, names of its signatures)."""
+    path, names = {
+        "told no labels": (version, ALWAYS),
+        "told labels": (labelled_version, ALWAYS | WITH_LABELS),
+    }[request.param]
+    return path, tf.saved_model.load(path), names
+
+
+def graph_of(version):
     saved = saved_model_pb2.SavedModel.FromString((version / "saved_model.pb").read_bytes())
     (meta_graph,) = saved.meta_graphs
     return meta_graph
 
 
-@pytest.fixture(scope="module")
-def model(version):
-    return tf.saved_model.load(version)
-
-
-def test_no_operation_needs_python(graph):
+def test_no_operation_needs_python(exported):
+    graph = graph_of(exported[0])
     nodes = [node for function in graph.graph_def.library.function for node in function.node_def]
     operations = {node.op for node in [*graph.graph_def.node, *nodes]}
     assert {"Conv2DBackpropInput", "EncodePng"} <= operations
@@ -34,20 +42,25 @@ def test_no_operation_needs_python(graph):
     assert not [name for name in operations if name not in tf.raw_ops.__dict__ and name != "PartitionedCall"]
 
 
-def test_every_signature_has_the_batch_in_front(graph, model):
-    served = {name: definition for name, definition in graph.signature_def.items() if not name.startswith("__")}
-    assert sorted(served) == ["latents", "png", "sample", "serving_default"]
+def test_every_signature_has_the_batch_in_front(exported):
+    path, model, names = exported
+    definitions = graph_of(path).signature_def
+    served = {name: definition for name, definition in definitions.items() if not name.startswith("__")}
+    assert set(served) == names
     for name, definition in served.items():
         for info in [*definition.inputs.values(), *definition.outputs.values()]:
             assert info.tensor_shape.dim[0].size == -1
-        ((key, info),) = definition.inputs.items()
         for count in (1, 3):
-            values = np.zeros([count, *(side.size for side in info.tensor_shape.dim[1:])])
-            (output,) = model.signatures[name](**{key: tf.cast(values, info.dtype)}).values()
+            inputs = {
+                key: tf.zeros([count, *(side.size for side in info.tensor_shape.dim[1:])], info.dtype)
+                for key, info in definition.inputs.items()
+            }
+            (output,) = model.signatures[name](**inputs).values()
             assert output.shape[0] == count
 
 
-def test_the_warm_up_asks_every_signature_what_it_can_answer(version, model):
+def test_the_warm_up_asks_every_signature_what_it_can_answer(exported):
+    version, model, names = exported
     records = tf.data.TFRecordDataset(str(version / "assets.extra" / "tf_serving_warmup_requests"))
     logs = [prediction_log_pb2.PredictionLog.FromString(record.numpy()) for record in records]
     asked = {}
@@ -55,15 +68,18 @@ def test_the_warm_up_asks_every_signature_what_it_can_answer(version, model):
         assert log.WhichOneof("log_type") == "predict_log"
         request = log.predict_log.request
         # A version would tie the file to one directory's number.
-        assert request.model_spec.name == "tiny" and not request.model_spec.HasField("version")
+        assert request.model_spec.name == version.parent.name and not request.model_spec.HasField("version")
         inputs = {name: tf.make_ndarray(value) for name, value in request.inputs.items()}
-        (values,) = inputs.values()
-        asked.setdefault(request.model_spec.signature_name, []).append(len(values))
+        (rows,) = {len(values) for values in inputs.values()}
+        asked.setdefault(request.model_spec.signature_name, []).append(rows)
         answer = model.signatures[request.model_spec.signature_name](
             **{name: tf.constant(value) for name, value in inputs.items()}
         )
-        assert all(len(output) == len(values) for output in answer.values())
-    assert asked == {name: [1, 64] for name in ("serving_default", "sample", "latents", "png")}
+        assert all(len(output) == rows for output in answer.values())
+        if {"seeds", "labels"} <= set(inputs):
+            drawn = model.signatures["labels"](seeds=tf.constant(inputs["seeds"]))["labels"]
+            np.testing.assert_array_equal(inputs["labels"], drawn)
+    assert asked == {name: [1, 64] for name in names}
 
 
 # Loads a model by nothing but TensorFlow's C library, as the server does; argv: library, model, jobs as JSON, folder.
@@ -116,11 +132,12 @@ assert "tensorflow" not in sys.modules
 """
 
 
-def test_the_c_api_loads_it_and_answers_the_same(version, graph, model, tmp_path):
+def test_the_c_api_loads_it_and_answers_the_same(version, tmp_path):
     package = pathlib.Path(importlib.util.find_spec("tensorflow").submodule_search_locations[0])
     library = next(package.glob("libtensorflow_cc.*"), None)
     if library is None:
         pytest.skip(f"{package} holds no libtensorflow_cc: this wheel has its C API elsewhere")
+    graph, model = graph_of(version), tf.saved_model.load(version)
     values = {
         "serving_default": np.random.default_rng(0).normal(size=[3, 8]).astype(np.float32),
         "sample": np.array([0, 5, 2**40, -1]),
