@@ -3,6 +3,7 @@
 with Client("localhost:8500", "digits") as client:
     for images in client.sample(range(10_000)):
         print(images.shape)
+    sevens = next(client.sample(range(64), labels=7))  # of a generator that is told labels
 """
 
 import collections

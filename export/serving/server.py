@@ -5,6 +5,8 @@
 Flags that TensorFlow Serving's `tensorflow_model_server` has are named and meant as there. What differs: it binds to
 this machine alone unless --bind_address says otherwise, requests have a largest size, and base paths on the command
 line may be relative.
+
+The models' signatures are told in `export.signatures`, those with labels of classes included; the page at / asks them.
 """
 
 import asyncio

@@ -88,9 +88,9 @@ def test_the_client_takes_a_label_for_all_or_one_each(client, local):
 
 
 def test_a_model_that_is_told_none_takes_no_labels(server):
-    with Client(f"{server.host}:{server.grpc_port}", "generator") as client:
-        with pytest.raises(RequestError, match='"sample_with_labels" not found'):
-            next(client.sample(SEEDS, 0))
+    refused = pytest.raises(RequestError, match='"sample_with_labels" not found')
+    with Client(f"{server.host}:{server.grpc_port}", "generator") as client, refused:
+        next(client.sample(SEEDS, 0))
 
 
 @pytest.mark.parametrize("labels", [[0, 1], 1.5, [[0] * 5], ["0"] * 5, True])
