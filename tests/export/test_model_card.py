@@ -71,6 +71,7 @@ _MANY = {**_TOLD, "num_classes": 40, "class_names": [f"breed of dog {k}" for k i
     "card, asked, message",
     [
         (_TOLD, "3", "'3'; expected a class number, 0 to 2, or a name: a, 2, \u00f6"),
+        ({**_TOLD, "class_names": ["a", "b", "9"]}, "9", "'9'; expected a class number, 0 to 2"),
         (_TOLD, "-1", "'-1'; expected a class number, 0 to 2"),
         (_TOLD, "", "''; expected a class number, 0 to 2"),
         (_TOLD, "9" * 5000, "9'; expected a class number, 0 to 2"),

@@ -8,6 +8,7 @@ PROGRAM = "tests/trainers/test_program.py"
 CALLBACKS = "tests/trainers/test_callbacks.py"
 PROGRESS = "tests/zoo/test_progress.py"
 SAMPLE = "tests/export/test_sample.py"
+MODEL_CARD = "tests/export/test_model_card.py"
 EVALUATE = "tests/export/test_evaluate.py"
 FEATURES = "tests/export/metrics/test_features.py"
 #: A program that loads TensorFlow without `start_tensorflow`.
@@ -163,6 +164,34 @@ MUTANTS = [
         ("    if num > most:", "    if num >= most * 2:"),
         ("held[progress.done : progress.done + len(batch)]", "held[: len(batch)]"),
         ("enumerate(samples, first_seed)", "enumerate(samples)"),
+    ),
+    *of_file(
+        "export/sample.py",
+        f"{SAMPLE} -k one_label",
+        ("np.full_like(seeds, label)", "np.zeros_like(seeds)"),
+        ("    if label is not None and generator.sample_with_labels is None:", "    if False:"),
+        ("    except tf.errors.InvalidArgumentError as error:", "    except KeyError as error:"),
+    ),
+    *of_file(
+        "export/sample.py",
+        f"{SAMPLE} -k wrong_request",
+        ("    if label is not None:\n        label = ", "    if label is not None and card:\n        label = "),
+        ('"; a version\'s label is --version_label" if given.server else ""', '""'),
+        ('("model", "version", "version_label")', '("model", "version")'),
+    ),
+    *of_file(
+        "export/model_card.py",
+        f"{MODEL_CARD} -k class",
+        ('    if "signatures" in card and ', "    if "),
+        ('"sample_with_labels" not in card["signatures"]:', "False:"),
+        ("int(asked) < count", "int(asked) <= count"),
+        ("if count is None or int(asked) < count:", "if int(asked) < (count or 10):"),
+        ('re.fullmatch("[0-9]{1,18}", asked)', 're.fullmatch("[0-9]+", asked)'),
+        ("    elif asked in names:\n", "    if asked in names:\n"),
+        ("if len(names) <= _MOST_NAMES else", "if True else"),
+        ("get_close_matches(asked, names, 5, 0.5)", "get_close_matches(asked, names, 5, 0.0)"),
+        ('if count else f"a class number, 0 or more{hint}"', 'if count else "a class number, 0 or more"'),
+        ('**({"num_classes": int(sampler.num_classes)} if told else {}),', ""),
     ),
     *of_file(
         "export/evaluate.py",

@@ -6,7 +6,11 @@ SERVING = "tests/export/serving"
 BATCHING = f"{SERVING}/test_batching.py"
 CLIENTS = f"{SERVING}/test_server_clients.py"
 DEPLOY = f"{SERVING}/test_deploy.py"
+CLIENT = f"{SERVING}/test_client.py"
 ERRORS = f"{SERVING}/test_errors.py"
+GALLERY = f"{SERVING}/test_gallery.py"
+LABELS = f"{SERVING}/test_server_labels.py"
+READY = f"{SERVING}/test_ready_for_serving.py"
 FAULTS = f"{SERVING}/test_server_faults.py"
 BAD_INPUT = "tests/export/serving/test_server_bad_input.py"
 LIMITS = f"{SERVING}/test_limits.py"
@@ -273,6 +277,51 @@ MUTANTS = [
         ("(service.name, service.full_name)", "(service.full_name,)"),
         ("if len(text) > _LONGEST_MESSAGE:", "if False:"),
         ('text.decode(errors="ignore")', "text.decode()"),
+    ),
+    # Labels of classes.
+    *of_file(
+        "export/serving/client.py",
+        f"{LABELS} -k refuses",
+        ("if labels.shape not in ((), (count,)) or", "if"),
+        (' or (labels.size and labels.dtype.kind not in "iu")', ""),
+    ),
+    *of_file(
+        "export/serving/client.py",
+        f"{LABELS} -k 'for_all_or_one_each or asks_a_server'",
+        ("column[start : start + batch_size]", "column[:batch_size]"),
+        ('yield from self._stream("png", seeds, labels, batch_size)', 'yield from self._stream("png", seeds, None)'),
+        ('_one_each(labels, len(latents)), "generate_with_labels"', '0 * latents[:, 0], "generate_with_labels"'),
+    ),
+    *of_file(
+        "export/serving/client.py",
+        f"{CLIENT} -k nobody_waits",
+        ("self._spec.version_label = version_label", "pass"),
+    ),
+    *of_file(
+        "export/sample.py",
+        f"{LABELS} -k asks_a_server",
+        ("client.sample(seeds, label)", "client.sample(seeds)"),
+    ),
+    *of_file(
+        "export/serving/warmup.py",
+        f"{READY} -k warm_up",
+        ('if spec.name != "seeds":', 'if spec.name == "latents":'),
+        ("_BATCHES = (1, 64)", "_BATCHES = (1,)"),
+    ),
+    *of_file(
+        "export/serving/gallery.py",
+        f"{PROGRAM} -k papers",
+        ('    "model_card.json": "application/json",\n', ""),
+    ),
+    *of_file(
+        "export/serving/gallery.html",
+        f"{GALLERY} -k 'class'",
+        ("if (!classes) return null;", "if (!state.class) return null;"),
+        ("ends[index < count / 2 ? 0 : 1]", "ends[0]"),
+        ('if (!state.class) kept.delete("class");', ""),
+        ("!(state.class in (classes ?? []))", "false"),
+        ("&& error.status !== 404", ""),
+        ("signatures = {}; classes = null;", "signatures = {};"),
     ),
     # What an operator sees.
     *of_file(
