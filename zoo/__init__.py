@@ -1,6 +1,6 @@
-"""What exists: networks, data sets, pretrained generators. Knows nothing of training.
+"""Networks, data sets and noise; imports nothing from `trainers`.
 
-The names below load on first use, so that a program can check a request before it pays for TensorFlow's import.
+The names below load on first use, so that a program can check a request without importing TensorFlow.
 """
 
 import importlib

@@ -1,4 +1,4 @@
-"""Autoencoders as critics: the energy of an example is how badly it is reconstructed. Zhao, Mathieu & LeCun 2016,
+"""Autoencoders as critics: the energy of an example is its reconstruction error. Zhao, Mathieu & LeCun 2016,
 "Energy-based generative adversarial networks", section 2.3."""
 
 import keras
@@ -11,14 +11,14 @@ from zoo.mlp import MLPGenerator
 
 
 class _Autoencoder(keras.Model):
-    """What the families share: D(x) = ‖Dec(Enc(x)) - x‖₂. A subclass makes `encoder` and `decoder`."""
+    """Base class: D(x) = ‖Dec(Enc(x)) - x‖₂. A subclass makes `encoder` and `decoder`."""
 
     def __init__(self, data_shape, code_dim, normalization, **kwargs):
-        # Examples are not rounded to a narrower compute dtype: energies are distances to what came in.
+        # No autocast: energies are distances to the inputs, which a narrower dtype would round.
         super().__init__(autocast=False, **kwargs)
         check_normalization(normalization)
         self.data_shape, self.code_dim, self.normalization = tuple(data_shape), code_dim, normalization
-        # Spectral normalisation bounds a critic's slope, and a virtual batch's reference is of examples, not of codes.
+        # Spectral normalisation is for critics, and the reference of a virtual batch holds examples, not codes.
         self._decoder_normalization = normalization if normalization in ("batch", "layer") else "none"
 
     def features(self, x, training=False):
@@ -37,7 +37,7 @@ class _Autoencoder(keras.Model):
         """‖Dec(codes) - x‖₂ of each example: [N, 1]."""
         difference = tf.cast(self.decode(codes, training=training), x.dtype) - x
         squares = tf.reduce_sum(tf.square(difference), axis=list(range(1, x.shape.rank)))[:, None]
-        # The root has no derivative at zero; a perfect reconstruction must give a zero gradient there, not NaN.
+        # sqrt has no derivative at zero: a perfect reconstruction gets a zero gradient instead of NaN.
         perfect = tf.equal(squares, 0.0)
         return tf.where(perfect, tf.zeros_like(squares), tf.sqrt(tf.where(perfect, tf.ones_like(squares), squares)))
 
@@ -90,7 +90,7 @@ class MLPAutoencoder(_Autoencoder):
 
 @keras.saving.register_keras_serializable("zoo")
 class DCGANAutoencoder(_Autoencoder):
-    """Images to a reconstruction error, by the convolutions of `zoo.dcgan`: its critic's, a code, its generator's.
+    """Images to a reconstruction error: a DCGAN critic's layers encode, a DCGAN generator decodes.
 
     Args:
         data_shape: (H, W, C), square, side in zoo.families.IMAGE_SIZES, 1 or 3 channels.
@@ -101,7 +101,7 @@ class DCGANAutoencoder(_Autoencoder):
     Input: [N, H, W, C] in [-1, 1]. Output: float32 [N, 1], 0 or more.
 
     Raises:
-        RequestError: images of this shape cannot be read, or no such normalisation.
+        RequestError: unsupported image shape, or unknown normalisation.
     """
 
     def __init__(self, data_shape, code_dim=64, base_filters=64, normalization="batch", **kwargs):

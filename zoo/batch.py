@@ -1,16 +1,15 @@
-"""What passes between data, players and penalties."""
+"""`Batch`: what data sets, players and penalties exchange."""
 
 from typing import Any, NamedTuple
 
 
 class Batch(NamedTuple):
-    """Examples with what belongs to them: a pytree, for tf.data, tf.function and tf.distribute alike.
+    """Examples with their conditions and latents; a pytree for tf.data, tf.function and tf.distribute.
 
     Attributes:
         x: examples float [N, ...]: images [N, H, W, C] in [-1, 1], points [N, d].
-        conditions: what the networks are told beside their input, by name: {"label": int64 [N]}. Not to be changed in
-            place.
-        latents: [N, z] that generated examples were made from; () for real ones.
+        conditions: further inputs of the networks, by name: {"label": int64 [N]}. Do not modify in place.
+        latents: [N, z] of generated examples; () for real ones.
     """
 
     x: Any
@@ -19,7 +18,7 @@ class Batch(NamedTuple):
 
     @classmethod
     def of(cls, element):
-        """A data set's element as a batch: itself; examples alone; or a pair of examples and labels."""
+        """A `Batch` from a data set's element: a `Batch`, examples alone, or a pair (examples, labels)."""
         if isinstance(element, cls):
             return element
         if isinstance(element, tuple):
@@ -28,7 +27,7 @@ class Batch(NamedTuple):
         return cls(element)
 
     def constant(self):
-        """The same batch, whose examples pass no gradient on."""
+        """The same batch, its examples behind tf.stop_gradient."""
         import tensorflow as tf
 
         return self._replace(x=tf.stop_gradient(self.x))

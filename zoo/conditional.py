@@ -1,12 +1,12 @@
-"""Class-conditional networks: a generator and a critic of any family, told the label of each example.
+"""Class-conditional networks: a generator and a critic of family mlp or dcgan, conditioned on labels.
 
 The generator takes an embedding of the label beside its latents. The critic takes the label in one of two ways:
 
 - projection: Miyato & Koyama 2018, "cGANs with projection discriminator", section 3;
 - concatenation with its input: Mirza & Osindero 2014, "Conditional generative adversarial nets", section 3.
 
-Embeddings are products of one-hot labels with a matrix: their gradients are dense, so that every dynamics can compute
-with them, and do not depend on the order in which a device adds up rows of equal labels.
+Embeddings multiply one-hot labels by a matrix. So their gradients are dense, as every dynamics needs, and do not depend
+on the order in which a device sums the rows of equal labels.
 """
 
 import inspect
@@ -20,19 +20,19 @@ from zoo.families import FAMILIES
 from zoo.layers import linear, stack
 from zoo.noise import choose
 
-#: How a critic can be told the label, by the names that a config has for it.
+#: Ways to condition a critic on the label, as a config names them.
 CRITICS = ("projection", "concatenation")
 
 
 class _Conditional(keras.Model):
-    """What both networks have: the number of classes, and the family of the network inside."""
+    """Base class: the number of classes, and the family of the inner network."""
 
-    #: What `zoo.batch.Batch.conditions` must hold for this network.
+    #: Keys of `zoo.batch.Batch.conditions` that this network needs.
     conditions = ("label",)
 
     def __init__(self, data_shape, num_classes, family, network, embedding_dim, **kwargs):
-        # Inputs are not rounded to a narrower compute dtype: a latent chooses the label. The network inside rounds its
-        # own.
+        # No autocast: a latent rounded to a narrower dtype could choose another label. The inner network casts its
+        # inputs.
         super().__init__(autocast=False, **kwargs)
         self.data_shape, self.num_classes, self.family = tuple(data_shape), num_classes, family
         self.network, self.embedding_dim = dict(network or {}), embedding_dim
@@ -58,26 +58,25 @@ class _Conditional(keras.Model):
 
 @keras.saving.register_keras_serializable("zoo")
 class ConditionalGenerator(_Conditional):
-    """Latents and labels to examples: the network of a family, whose latents end in an embedding of the label.
+    """Latents and labels to examples: a family's generator, with an embedding of the label appended to its latents.
 
-    The first latent chooses the label where none is given, by the share of a standard normal below it and the classes'
-    shares of the training data. So a seed decides the label too, and whatever samples a generator from latents alone
-    samples this one.
+    Without a label, the first latent chooses one: its normal CDF is looked up in the cumulative `label_shares`. So a
+    seed determines the label too, and code that samples generators from latents alone works with this one.
 
     Args:
         data_shape: shape of one example, (d,) or (H, W, C).
         num_classes: K.
         family: of the network, "mlp" or "dcgan".
-        network: dict of that family's options; its `latent_dim` z is without the embedding.
+        network: dict of that family's options; its `latent_dim` z does not count the embedding.
         embedding_dim: number of components of a label's embedding, which starts as N(0, 1), like latents.
 
     Input: latents [N, 1 + z]; label int64 [N] in [0, K), or None. Output: float32 [N, *data_shape].
 
     Attributes:
-        label_shares: weight [K], not trained: probability of each label where none is given, equal at first.
+        label_shares: non-trainable weight [K]: probability of each label where none is given; initially uniform.
 
     Raises:
-        RequestError: a family whose generator takes no latents to extend.
+        RequestError: a family whose generator has no `latent_dim` option.
 
     Example:
         >>> generator = zoo.ConditionalGenerator((8, 8, 1), 10, "dcgan", {"latent_dim": 32})
@@ -106,7 +105,7 @@ class ConditionalGenerator(_Conditional):
         self.built = True
 
     def set_label_shares(self, shares):
-        """Makes `shares`, float [K] that add up to one, the probabilities of the labels where none is given."""
+        """Sets the probabilities of the labels where none is given: `shares`, float [K] with sum 1."""
         self.label_shares.assign(np.asarray(shares))
 
     def labels(self, latents):
@@ -122,11 +121,11 @@ class ConditionalGenerator(_Conditional):
 
 @keras.saving.register_keras_serializable("zoo")
 class ConditionalDiscriminator(_Conditional):
-    """Examples and labels to a raw score: the network of a family, told the label.
+    """Examples and labels to a raw score (a logit): a family's critic, conditioned on the label.
 
     By projection, D(x, y) = ψ(φ(x)) + ⟨V_y, φ(x)⟩, φ the features and ψ the head of the family's critic and V_y a
-    learned vector for each class. By concatenation the input has a learned embedding of the label behind it: of points
-    `embedding_dim` more coordinates, of images one more channel.
+    learned vector for each class. By concatenation, a learned embedding of the label is appended to the input:
+    `embedding_dim` coordinates to points, one channel to images.
 
     Args:
         data_shape: shape of one example, (d,) or (H, W, C).
@@ -134,12 +133,12 @@ class ConditionalDiscriminator(_Conditional):
         family: of the network, "mlp" or "dcgan".
         network: dict of that family's options.
         told_by: "projection" or "concatenation".
-        embedding_dim: see above; of no effect by projection and on images.
+        embedding_dim: see above; ignored by projection and for images.
 
     Input: [N, *data_shape]; label int64 [N] in [0, K). Output: float32 [N, 1].
 
     Raises:
-        RequestError: a family that scores otherwise than from features, or virtual batch normalisation beside
+        RequestError: an unknown `told_by`, a family whose critic has no features, or virtual batch normalisation with
             concatenation: its reference batch has no labels.
     """
 
@@ -159,7 +158,7 @@ class ConditionalDiscriminator(_Conditional):
         self.normalization = self.inner.normalization
         self.minibatch_discrimination = self.inner.minibatch_discrimination
         if told_by == "projection":
-            # A row of scores: the label's is taken. Its columns are the V_y.
+            # One score per class, of which `call` takes the label's. The kernel's columns are the V_y.
             scores = keras.layers.Dense(
                 num_classes, use_bias=False, kernel_initializer="glorot_uniform", dtype=self.variable_dtype
             )
@@ -176,7 +175,7 @@ class ConditionalDiscriminator(_Conditional):
         self.built = True
 
     def _told(self, x, label, training):
-        """What the network inside sees of examples and their labels."""
+        """The inner network's input for examples and their labels."""
         if self.told_by == "projection":
             return x
         embedded = self.embedding(self._one_hot(label), training=training)

@@ -52,7 +52,7 @@ class DCGANGenerator(keras.Model):
     Input: latents [N, latent_dim]. Output: float32 [N, H, W, C] in [-1, 1].
 
     Raises:
-        RequestError: images of this shape cannot be made.
+        RequestError: unsupported image shape, or unknown normalisation.
 
     Example:
         >>> zoo.DCGANGenerator((28, 28, 1))(tf.zeros([5, 64])).shape
@@ -109,10 +109,10 @@ class DCGANDiscriminator(keras.Model):
         normalization: "batch" (the paper's), "layer" (for gradient penalties), "spectral", "virtual_batch" or "none".
         minibatch_discrimination: number of kernels between the features and the score; 0 for none.
 
-    Input: [N, H, W, C] in [-1, 1]; C may be more than colours, such as a channel for a label. Output: float32 [N, 1].
+    Input: [N, H, W, C] in [-1, 1]; C may include more than colours, such as a label's channel. Output: float32 [N, 1].
 
     Raises:
-        RequestError: images of this shape cannot be read, or no such normalisation.
+        RequestError: unsupported image size, or unknown normalisation.
     """
 
     def __init__(self, data_shape, base_filters=64, normalization="batch", minibatch_discrimination=0, **kwargs):
@@ -123,7 +123,7 @@ class DCGANDiscriminator(keras.Model):
         maps = []
         for level in range(_critic_depth(data_shape[0])):
             filters = base_filters * 2**level
-            # The critic's input is left as it is (paper, section 3): no normalisation behind the first convolution.
+            # No normalisation after the first convolution (paper, section 3).
             behind = normalization_layers(normalization, dtype) if level else []
             convolution = keras.layers.Conv2D(
                 filters, 4, 2, "same", use_bias=not behind, kernel_initializer=_initializer(), dtype=dtype

@@ -1,5 +1,5 @@
-"""Generators that know their own density: what the estimators of Goodfellow 2014b train. Made for points in low
-dimension; images are read as points whose coordinates are the pixels.
+"""Generators with an explicit density, as the estimators of Goodfellow 2014b need. Meant for points in low dimension;
+an image is a point whose coordinates are its pixels.
 
 Each maps latents to examples, like any generator, and has `log_density`.
 """
@@ -15,7 +15,7 @@ _LOG_2_PI = math.log(2.0 * math.pi)
 
 
 class _Density(keras.Model):
-    """What the families share. Densities compute in their variables' dtype: bfloat16 would be visibly rounded."""
+    """Base class. Densities compute in their variables' dtype: bfloat16 would round visibly."""
 
     def __init__(self, data_shape, initial_scale, dtype=None, **kwargs):
         super().__init__(dtype=keras.dtype_policies.get(dtype).variable_dtype, autocast=False, **kwargs)
@@ -81,8 +81,8 @@ class Gaussian(_Density):
 class GaussianMixture(_Density):
     """Σₖ wₖ N(μₖ, diag σₖ²), weights, means and scales learned.
 
-    The first latent chooses the component, by the share of a standard normal below it; the others are scaled. A point
-    is differentiable by means and scales, not by the weights: only losses of `log_density` train those.
+    The first latent chooses the component: its normal CDF is looked up in the cumulative weights. The others are scaled
+    and shifted. Points have gradients for means and scales, not for w: only losses of `log_density` train w.
 
     Args:
         data_shape: (d,), or (H, W, C) with d = HWC.

@@ -14,7 +14,7 @@ class Encoder(keras.Model):
 
     Args:
         data_shape: shape of one example, (d,) or (H, W, C).
-        code_dim: number of components of a code; a generator's `latent_dim` if its input is to be inferred.
+        code_dim: number of components of a code; the generator's `latent_dim` to infer its input.
         family: whose critic: "mlp" or "dcgan".
         network: dict of that critic's options.
 
@@ -40,9 +40,9 @@ class Encoder(keras.Model):
         """A fresh encoder of the family and size of `critic`.
 
         Raises:
-            RequestError: the critic is of no family that scores from the features of its layers.
+            RequestError: the critic's family is neither mlp nor dcgan.
         """
-        # Of a critic that is told labels, the network that it has inside: codes are of examples alone.
+        # For a conditional critic its inner network: codes depend on examples alone.
         inner = getattr(critic, "inner", critic)
         families = {family.critic: name for name, family in FAMILIES.items() if family.critic}
         if type(inner).__name__ not in families or not hasattr(inner, "trunk"):
@@ -50,7 +50,7 @@ class Encoder(keras.Model):
         network = inner.get_config()
         network = {key: network[key] for key in network if key not in ("name", "trainable", "data_shape", "dtype")}
         if network.get("normalization") not in ("batch", "layer"):
-            # Spectral normalisation bounds a critic's slope, and the reference of a virtual batch is a critic's own.
+            # Spectral normalisation bounds a critic's slope; a virtual batch needs the critic's own reference.
             network["normalization"] = "none"
         network.pop("minibatch_discrimination", None)
         family = families[type(inner).__name__]

@@ -16,7 +16,7 @@ NORMALIZATIONS = ("batch", "layer", "none", "spectral", "virtual_batch")
 
 @dataclasses.dataclass(frozen=True)
 class Family:
-    """A generator and a critic that belong together; None where there is only the other."""
+    """Class names of a generator and a critic that belong together; None for one that the family lacks."""
 
     module: str
     generator: str | None
@@ -25,7 +25,7 @@ class Family:
 
     @property
     def encoder(self):
-        """The critic whose layers an encoder has: any that scores from features."""
+        """Name of the critic class whose layers an encoder takes; None unless the family has a generator too."""
         return self.critic if self.generator else None
 
     def generator_class(self):

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and checks that they can be written. Free of TensorFlow."""
+"""Atomic file writes, and checks that files can be written. Free of TensorFlow."""
 
 import contextlib
 import errno
@@ -10,12 +10,12 @@ from etils import epath
 
 from zoo.errors import RequestError
 
-#: Numbers of the errors of a full disk, or of a full share of it.
+#: errno of a full disk, and of an exceeded quota.
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def write_whole(path, content):
-    """Writes bytes under another name in the same folder, then renames: nobody ever sees half a file.
+    """Writes bytes under a temporary name in the same folder, then renames: readers never see half a file.
 
     Args:
         path: where to, local or remote (`etils.epath`); a file there is replaced. Its folder must exist.
@@ -35,16 +35,16 @@ def write_whole(path, content):
 
 
 def check_regular(path):
-    """Raises OSError unless `path`, where it is local, is a file or leads to one: to open a named pipe is to wait for
-    whoever writes into it."""
+    """Raises OSError unless a local `path` is a regular file or a link to one: opening a named pipe would block. Remote
+    paths pass."""
     if "://" not in os.fspath(path) and not stat.S_ISREG(os.stat(path).st_mode):
         raise OSError("not a regular file")
 
 
 def check_writable(folder, where):
-    """Raises RequestError unless files can be made in `folder`, or in the first of its parents that is there.
+    """Raises RequestError unless files can be created in `folder`, or in its nearest existing parent.
 
-    Programs ask before they begin, so that nobody waits for a result that has no place. Leaves nothing behind.
+    Programs call it before long work. Leaves nothing behind.
     """
     standing = folder = epath.Path(folder).expanduser()
     while not standing.exists() and standing.parent != standing:
@@ -59,9 +59,9 @@ def check_writable(folder, where):
 
 @contextlib.contextmanager
 def writing(where, path):
-    """Turns an OSError into a RequestError: `where` names a `path` that cannot be written.
+    """Turns an OSError into a RequestError: `path`, given by the flag `where`, cannot be written.
 
-    The error of a full disk passes, with the path, for the request is right and may be made again.
+    The OSError of a full disk passes, with `path` as its filename: the request is valid and may be repeated.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""Layers of our own, and the normalisation that a critic is built with."""
+"""Custom layers, and the normalisations of generators and critics."""
 
 import keras
 import numpy as np
@@ -17,8 +17,8 @@ class BatchNormalization(keras.layers.Layer):
     """Batch normalisation over the *global* batch, in one fused pass where there is one replica.
 
     Ioffe & Szegedy 2015. Differs from keras.layers.BatchNormalization in two ways. The statistics are those of all
-    replicas' examples, so that the number of replicas does not change the result; and on a single replica it is one
-    fused kernel with float32 statistics rather than several passes, which a CPU step feels.
+    replicas' examples, so that the number of replicas does not change the result; and a single replica runs one fused
+    kernel with float32 statistics instead of several passes, which saves time on CPUs.
 
     Args:
         momentum: share of the moving statistics that a step keeps.
@@ -34,7 +34,7 @@ class BatchNormalization(keras.layers.Layer):
     def build(self, input_shape):
         shape = (input_shape[-1],)
         dtype = "float64" if self.compute_dtype == "float64" else "float32"
-        # Not cast to the layer's bfloat16 where it is read: scales and statistics are float32 throughout.
+        # No autocast: scales and statistics stay float32 in a bfloat16 layer.
         weight = {"shape": shape, "dtype": dtype, "autocast": False}
         # DCGAN's initialisation: scales drawn around one rather than set to it (Radford et al. 2015, released code).
         self.gamma = self.add_weight(initializer=keras.initializers.RandomNormal(1.0, 0.02), name="gamma", **weight)
@@ -54,14 +54,14 @@ class BatchNormalization(keras.layers.Layer):
             outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
                 images, gamma, beta, epsilon=self.epsilon, is_training=True
             )
-            # The kernel reports the unbiased variance, the other branch the population's: make them one.
+            # The kernel returns the unbiased variance; convert it to the population's, as in the other branch.
             count = tf.cast(tf.size(images) // images.shape[-1], variance.dtype)
             variance = variance * (count - 1.0) / count
             outputs = tf.reshape(outputs, tf.shape(inputs))
         else:
             wide = tf.cast(inputs, gamma.dtype)
             axes = list(range(wide.shape.rank - 1))
-            # Centred before it is squared: E x² - (E x)² of float32 numbers can be far off, and below zero.
+            # Centred before squaring: E x² - (E x)² in float32 can be far off, even negative.
             mean = mean_over_replicas(tf.reduce_mean(wide, axes))
             variance = mean_over_replicas(tf.reduce_mean(tf.square(wide - mean), axes))
             outputs = (wide - mean) * (gamma * tf.math.rsqrt(variance + self.epsilon)) + beta
@@ -77,7 +77,7 @@ class BatchNormalization(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("zoo")
 class VirtualBatchNormalization(keras.layers.Layer):
-    """Each example normalised by a reference batch that is fixed for the whole run, and by itself.
+    """Normalises each example by the statistics of a reference batch, fixed for the whole run, and of itself.
 
     Salimans et al. 2016, section 3.5. Batch normalisation makes an output depend on the other inputs of its batch; here
     it depends on the example and the reference only, in training and at inference alike. A channel's mean and variance
@@ -87,9 +87,8 @@ class VirtualBatchNormalization(keras.layers.Layer):
 
     μ_x and σ_x² over the example's positions. The reference examples are normalised by μ_R and σ_R².
 
-    The reference's values at this layer follow the weights, so it must pass through the network in every call. It does
-    so in front of the examples: the layer takes the first R rows for the reference. `stack` puts it there and takes it
-    off again.
+    The reference's activations change with the weights, so it passes through the network in every call. Its examples
+    are the first R rows of the layer's input; `stack` prepends them and removes them from the output.
 
     Args:
         reference_size: R.
@@ -133,10 +132,10 @@ class VirtualBatchNormalization(keras.layers.Layer):
 
 
 class _WithReference(keras.Sequential):
-    """A stack whose calls run its reference batch in front of the inputs, for its virtual batch normalisations.
+    """A Sequential that prepends its reference batch to the inputs of every call, for virtual batch normalisation.
 
-    `reference` [R, *input_shape] is drawn from N(0, 1), what a generator's latents are, and is part of the weights, not
-    trained. A critic's must be real examples, see `set_reference`: training refuses others.
+    `reference` [R, *input_shape] is a non-trainable weight, initially N(0, 1) like a generator's latents. For a critic,
+    training requires real examples in its place, see `set_reference`.
     """
 
     def __init__(self, input_shape, layers, policy):
@@ -158,8 +157,8 @@ class _WithReference(keras.Sequential):
         return super().call(rows, training=training, mask=mask)[REFERENCE_SIZE:]
 
     def has_initial_reference(self):
-        """Whether the reference is still the one drawn from N(0, 1): neither set, nor restored from a run's."""
-        # An initializer draws the same numbers each time.
+        """Whether the reference is still the one drawn from N(0, 1): neither set nor restored from a checkpoint."""
+        # An initializer object draws the same numbers each time.
         initial = self._initializer(self.reference.shape, dtype=self.reference.dtype)
         return np.array_equal(keras.ops.convert_to_numpy(self.reference), keras.ops.convert_to_numpy(initial))
 
@@ -174,7 +173,7 @@ def needs_reference(network):
 
 
 def check_reference(critic):
-    """Raises RequestError for a critic with virtual batch normalisation whose reference batch nobody set."""
+    """Raises RequestError for a critic with virtual batch normalisation whose reference batch was never set."""
     if any(layer.has_initial_reference() for layer in _with_reference(critic)):
         raise RequestError(
             f"{critic.name}: its virtual batch normalisation has no reference batch; expected real examples, set by "
@@ -183,11 +182,11 @@ def check_reference(critic):
 
 
 def set_reference(network, examples):
-    """Makes real examples the reference batch of a critic with virtual batch normalisation.
+    """Sets the reference batch of a critic with virtual batch normalisation to real examples.
 
     Args:
         network: a critic.
-        examples: [M, *data_shape] in [-1, 1], M ≥ 1; the first REFERENCE_SIZE are taken, in turn where there are fewer.
+        examples: [M, *data_shape] in [-1, 1], M ≥ 1; the first REFERENCE_SIZE are used, repeated if there are fewer.
     """
     for layer in _with_reference(network):
         if tuple(layer.reference.shape[1:]) == tuple(examples.shape[1:]):
@@ -195,23 +194,23 @@ def set_reference(network, examples):
 
 
 def copy_reference(source, target):
-    """Gives `target`, a critic of the same config as `source`, the same reference batch, where one was set."""
+    """Copies the reference batch of `source`, where one was set, to `target`, a critic of the same config."""
     for one, other in zip(_with_reference(source), _with_reference(target)):
         if one.has_initial_reference():
-            continue  # A copy would pass for one that was set.
+            continue  # A copied initial reference would count as set.
         other.reference.assign(keras.ops.convert_to_numpy(one.reference))
 
 
 @keras.saving.register_keras_serializable("zoo")
 class MinibatchDiscrimination(keras.layers.Layer):
-    """Tells a critic how close each example is to the others of its batch, so that a collapsed generator is seen.
+    """Gives a critic the closeness of each example to the others of its batch, which exposes mode collapse.
 
     Salimans et al. 2016, section 3.2, in the survey's form: for features f(x_i) ∈ R^A and T ∈ R^{A×B×C},
 
         M_i = f(x_i) T ∈ R^{B×C},  c_b(x_i, x_j) = exp(-‖M_{i,b} - M_{j,b}‖₁),  o(x_i)_b = Σ_{j=1..n} c_b(x_i, x_j),
 
-    and f(x_i) goes on with o(x_i) behind it. The sum is over the *global* batch, so that the number of replicas does
-    not change the result, and has the example itself in it, which adds one. Memory grows as N · n · B · C.
+    and the output is f(x_i) with o(x_i) appended. The sum is over the *global* batch, so that the number of replicas
+    does not change the result, and includes the example itself, which adds one. Memory grows as N · n · B · C.
 
     Args:
         kernels: B.
@@ -220,7 +219,7 @@ class MinibatchDiscrimination(keras.layers.Layer):
     Input: [N, A]. Output: [N, A + B].
 
     Raises:
-        RequestError: the global batch is known to be of one example, which has no others.
+        RequestError: a global batch of one example, where its size is known.
     """
 
     def __init__(self, kernels, kernel_size=5, **kwargs):
@@ -245,7 +244,7 @@ class MinibatchDiscrimination(keras.layers.Layer):
 
 
 def normalization_layers(kind, dtype=None):
-    """What normalisation `kind` puts behind a linear layer: a list of one layer, or of none.
+    """The layers of normalisation `kind` that follow a linear layer: a list of one or none.
 
     "spectral" wraps the linear layer's weights instead, see `linear`.
     """
@@ -264,12 +263,13 @@ def normalization_layers(kind, dtype=None):
 class SpectralNormalization(keras.layers.Wrapper):
     """A linear layer whose kernel W acts as W/σ(W), σ the largest singular value. Miyato et al. 2018, section 2.1.
 
-    σ is of the kernel as a matrix of inputs by outputs, followed by one power iteration in each training call (the
-    paper's algorithm 1). The gradient goes through it, which takes away what would only scale the kernel (section 2.2).
+    σ is that of the kernel as a matrix [inputs, outputs], tracked by one power iteration in each training call (the
+    paper's algorithm 1). The gradient passes through σ, which removes the part that would only rescale the kernel
+    (section 2.2).
 
-    Differs from keras.layers.SpectralNormalization in that last point: Keras divides the stored kernel in place, out of
-    the gradient's sight. What a critic then descends is mostly scale, undone at once; under Adam, which brings every
-    gradient to one size, little is left for the rest.
+    Differs from keras.layers.SpectralNormalization in that last point: Keras divides the stored kernel in place,
+    without a gradient. A critic's gradient then mostly rescales the kernel, which the next division undoes; as Adam
+    normalises gradient sizes, little of a step is left for the rest.
 
     Args:
         layer: a linear layer with a `kernel` and no activation, perhaps a `bias`, which is left alone.
@@ -298,7 +298,7 @@ class SpectralNormalization(keras.layers.Wrapper):
             right = tf.math.l2_normalize(tf.matmul(left, fixed))
             self.vector.assign(right)
         norm = tf.reduce_sum(tf.matmul(left, matrix) * right)
-        # Of a linear layer's output everything but the bias is proportional to the kernel.
+        # A linear layer's output minus its bias is proportional to the kernel.
         outputs = self.layer(inputs)
         bias = 0.0 if getattr(self.layer, "bias", None) is None else tf.convert_to_tensor(self.layer.bias)
         return (outputs - bias) / tf.cast(norm, outputs.dtype) + bias
@@ -313,10 +313,10 @@ def linear(layer, normalization):
 
 
 def stack(input_shape, layers, dtype):
-    """keras.Sequential of `layers` on inputs [N, *input_shape] that are read in `dtype` (a policy, or a name).
+    """keras.Sequential of `layers` on inputs [N, *input_shape] cast to `dtype` (a policy, or a name).
 
-    By itself Sequential rounds its inputs to float32, those of a float64 network too. With virtual batch normalisation
-    among the layers, it runs a reference batch of its own in front of its inputs.
+    A plain Sequential casts its inputs to float32, even in a float64 network. With virtual batch normalisation among
+    the layers, the stack prepends a reference batch of its own to its inputs.
     """
     policy = keras.dtype_policies.get(dtype)
     if any(isinstance(layer, VirtualBatchNormalization) for layer in layers):
@@ -329,7 +329,7 @@ def stack(input_shape, layers, dtype):
 def score_head(feature_shape, normalization, dtype, initializer="glorot_uniform", minibatch_discrimination=0):
     """The last layer of a critic: features to one raw score, computed in the variables' dtype.
 
-    `minibatch_discrimination` kernels, where there are any, come between the features and the score.
+    `MinibatchDiscrimination` of that many kernels, if any, comes between the features and the score.
     """
     score = linear(keras.layers.Dense(1, kernel_initializer=initializer, dtype=dtype), normalization)
     closeness = [MinibatchDiscrimination(minibatch_discrimination, dtype=dtype)] if minibatch_discrimination else []

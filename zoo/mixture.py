@@ -1,7 +1,7 @@
 """Mixed strategies: several networks of one family as one player. Arora et al. 2017, "Generalization and equilibrium in
 generative adversarial nets (GANs)", section 5 (MIX+GAN).
 
-The components are made of the layers that a family lays out, so that they can have the lowest of them in common.
+Components are built from a family's list of layers, so that they can share the first ones.
 """
 
 import contextlib
@@ -19,10 +19,10 @@ _LINEAR = (keras.layers.Dense, keras.layers.Conv2D, keras.layers.Conv2DTranspose
 
 
 class _Mixture(keras.Model):
-    """What both players have: the logits of the components' weights, and layers shared or not."""
+    """Base class: the logits of the components' weights, the shared layers and each component's own."""
 
     def __init__(self, data_shape, components, family, network, shared_layers, **kwargs):
-        # Inputs are not rounded to a narrower compute dtype: a latent chooses the component. Stacks round their own.
+        # No autocast: a latent rounded to a narrower dtype could choose another component. Stacks cast their inputs.
         super().__init__(autocast=False, **kwargs)
         self.data_shape, self.components, self.family = tuple(data_shape), components, family
         self.network, self.shared_layers = dict(network or {}), shared_layers
@@ -30,7 +30,7 @@ class _Mixture(keras.Model):
         self.logits = self.add_weight(name="logits", shape=(components,), initializer="zeros")
 
     def _networks(self, network_class, part):
-        """Fresh networks of the family, one a component, whose layers are in the stack `part`."""
+        """New networks of the family, one per component, whose layers are in their attribute `part`."""
         options = {"dtype": self.dtype_policy, **self.network}
         networks = [network_class(self.data_shape, **options) for _ in range(self.components)]
         if not hasattr(networks[0], part):
@@ -38,10 +38,10 @@ class _Mixture(keras.Model):
         return networks
 
     def _split(self, input_shape, layers, spare):
-        """Makes the stack `shared` by all components, and what each has above it.
+        """Builds the stack `shared` by all components, and each component's own stack above it.
 
         Args:
-            input_shape: of one input.
+            input_shape: shape of one input.
             layers: list of layers for each component.
             spare: number of linear layers, from the top, that cannot be shared.
         """
@@ -57,7 +57,7 @@ class _Mixture(keras.Model):
         self._keep("top", [self._stack(self.shared.output_shape[1:], own[cut:]) for own in layers])
 
     def _keep(self, part, stacks):
-        # An attribute each: a checkpoint does not see what a Keras model keeps in a list.
+        # One attribute each: checkpoints do not see a Keras model's lists.
         for index, kept in enumerate(stacks):
             setattr(self, f"{part}_{index}", kept)
 
@@ -66,7 +66,7 @@ class _Mixture(keras.Model):
 
     @property
     def tops(self):
-        """What each component has of its own above `shared`, a list of stacks; of a critic, below its head."""
+        """Each component's own layers above `shared`, a list of stacks; without the heads of a critic."""
         return self._kept("top")
 
     def _stack(self, input_shape, layers):
@@ -91,23 +91,24 @@ class _Mixture(keras.Model):
 class MixtureGenerator(_Mixture):
     """T generators and a distribution over them: Σᵢ wᵢ q(Gᵢ), w a softmax of learned logits.
 
-    The first latent chooses the component, by the share of a standard normal below it, and the components see the
-    others. An output is differentiable by the networks, not by the weights: a loss that is to train those takes the
-    outputs of `each`. All components compute every example and one is taken, so that an example does not depend on its
-    batch: sampling costs T networks.
+    The first latent chooses the component: its normal CDF is looked up in the cumulative weights. Components take the
+    other latents. Outputs have gradients for the networks, not for w: losses that train w use the outputs of `each`.
+    All components compute every example and one result is kept, so that an example does not depend on its batch:
+    sampling costs T networks.
 
     Args:
         data_shape: shape of one example, (d,) or (H, W, C).
         components: T, 1 or more.
         family: of the components, "mlp" or "dcgan".
-        network: dict of that family's options; its `latent_dim` is what a component sees.
-        shared_layers: number of linear layers (dense or convolutions, with what follows each) at the latents' end that
-            all components share; the one that makes the examples cannot be.
+        network: dict of that family's options; its `latent_dim` is one component's.
+        shared_layers: number of linear layers (dense or convolution, each with the layers that follow it), from the
+            latents on, that all components share; the output layer cannot be shared.
 
     Input: latents [N, 1 + latent_dim of a component]. Output: float32 [N, *data_shape].
 
     Raises:
-        RequestError: no such layers to share, or a family that lays out none.
+        RequestError: too many shared layers, shared layers with virtual batch normalisation, or a family other than
+            mlp and dcgan.
     """
 
     def __init__(self, data_shape, components=5, family="mlp", network=None, shared_layers=0, **kwargs):
@@ -118,7 +119,7 @@ class MixtureGenerator(_Mixture):
         self.built = True
 
     def each(self, latents, training=False):
-        """What every component makes of latents [N, latent_dim]: [T, N, *data_shape]."""
+        """Examples of every component from latents [N, latent_dim]: [T, N, *data_shape]."""
         below = self.shared(latents[:, 1:], training=training)
         outputs = [top(below, training=training) for top in self.tops]
         return tf.reshape(tf.stack(outputs), [self.components, -1, *self.data_shape])
@@ -133,21 +134,22 @@ class MixtureGenerator(_Mixture):
 class MixtureDiscriminator(_Mixture):
     """T critics and a distribution over them, a softmax of learned logits.
 
-    It scores an example by the expectation Σⱼ vⱼ Dⱼ(x). Within `playing(j)` it is Dⱼ alone: scores and features are
-    that component's, so that whatever is written for one critic holds for each of them.
+    The score of an example is the expectation Σⱼ vⱼ Dⱼ(x). Within `playing(j)`, scores and features are those of Dⱼ
+    alone, so that code for one critic works for each component.
 
     Args:
         data_shape: shape of one example, (d,) or (H, W, C).
         components: T, 1 or more.
         family: of the components, "mlp" or "dcgan".
         network: dict of that family's options.
-        shared_layers: number of linear layers (dense or convolutions, with what follows each) at the examples' end that
-            all components share; the last, which scores, cannot be.
+        shared_layers: number of linear layers (dense or convolution, each with the layers that follow it), from the
+            examples on, that all components share; the head cannot be shared.
 
     Input: [N, *data_shape]. Output: float32 [N, 1].
 
     Raises:
-        RequestError: no such layers to share, or a family that lays out none.
+        RequestError: too many shared layers, shared layers with virtual batch normalisation, or a family other than
+            mlp and dcgan.
     """
 
     def __init__(self, data_shape, components=5, family="mlp", network=None, shared_layers=0, **kwargs):
@@ -157,7 +159,7 @@ class MixtureDiscriminator(_Mixture):
         self.minibatch_discrimination = networks[0].minibatch_discrimination
         self._split(self.data_shape, [network.trunk.layers for network in networks], spare=0)
         self._keep("head", [network.head for network in networks])
-        # Replicas trace in threads of their own, which take turns.
+        # Each replica traces in a thread of its own; the threads take turns.
         self._turn = threading.local()
         self.built = True
 
@@ -185,7 +187,8 @@ class MixtureDiscriminator(_Mixture):
         return [self.tops[index](below, training=training) for index in self._players()]
 
     def features(self, x, training=False):
-        """The layer before the head, of the component that plays; of all, side by side, outside of `playing`."""
+        """The layer before the head, [N, features], of the component in play; outside of `playing`, of all,
+        concatenated."""
         return tf.concat(self._features(x, training), axis=1)
 
     def call(self, x, training=False):

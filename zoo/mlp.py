@@ -9,7 +9,7 @@ from zoo.layers import linear, normalization_layers, score_head, stack
 
 
 def _initializer(orthogonal_gain):
-    """Of the weights: orthogonal matrices times `orthogonal_gain`, or Glorot & Bengio's uniform ones where it is 0."""
+    """Weight initialiser: orthogonal matrices times `orthogonal_gain`, or Glorot & Bengio's uniform one if it is 0."""
     return keras.initializers.Orthogonal(orthogonal_gain) if orthogonal_gain else "glorot_uniform"
 
 
@@ -61,7 +61,7 @@ class MLPGenerator(keras.Model):
         self.output_activation = output_activation or ("tanh" if len(self.data_shape) == 3 else None)
         self.orthogonal_gain = orthogonal_gain
         hidden = _hidden(hidden_units, activation, normalization, orthogonal_gain, self.dtype_policy)
-        # The head computes in the variables' dtype: bfloat16 points or pixels would be visibly rounded.
+        # The head computes in the variables' dtype: bfloat16 would visibly round points and pixels.
         head = keras.layers.Dense(
             math.prod(data_shape),
             self.output_activation,
@@ -97,7 +97,7 @@ class MLPDiscriminator(keras.Model):
         activation: of the hidden layers.
         normalization: of the hidden layers: "none", "batch", "layer", "spectral" or "virtual_batch".
         minibatch_discrimination: number of kernels between the features and the score; 0 for none.
-        input_scale: what the inputs are multiplied by before the first layer.
+        input_scale: factor on the inputs before the first layer.
         orthogonal_gain: as of `MLPGenerator`.
 
     Input: [N, *data_shape]. Output: float32 [N, 1].

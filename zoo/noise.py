@@ -54,7 +54,7 @@ def key_from(seed):
     return high, tf.cast(seed, tf.uint32)
 
 
-#: The same in one operation for one key: a step derives many, and a hundred operations each are slow to trace.
+#: `threefry2x32` as one operation, for scalar keys: a step derives many, and a hundred operations each trace slowly.
 _threefry2x32_of_one = tf.function(threefry2x32, autograph=False)
 
 
@@ -70,10 +70,9 @@ def _unit_interval(bits):
 
 
 def choose(normals, logits):
-    """A choice that is a function of a standard normal: i with probability softmax(logits)ᵢ.
+    """Indices as a function of standard normals: i with probability softmax(logits)ᵢ.
 
-    It is the share of the normal distribution below the number that chooses. In float64, for the reason that
-    `Noise.normal` gives.
+    The normal's CDF is looked up in the cumulative probabilities, in float64 for the reason that `Noise.normal` gives.
 
     Args:
         normals: float [N].
@@ -89,10 +88,10 @@ def choose(normals, logits):
 
 
 class Noise:
-    """The noise of one step, one row an example.
+    """The noise of one step, one row per example.
 
     Args:
-        key: pair of uint32 tensors, scalars (one key, rows told apart by their number) or [N] (a key a row).
+        key: pair of uint32 tensors, scalars (one key; rows differ by their number) or [N] (one key per row).
         rows: int tensor [N], each example's number within the global batch.
     """
 
@@ -102,7 +101,7 @@ class Noise:
 
     @classmethod
     def of_seeds(cls, seeds):
-        """Noise of seeds int64 [N]: row i depends on seeds[i] alone, whatever batch it travels in."""
+        """Noise of seeds int64 [N]: row i depends on seeds[i] alone, not on its batch."""
         seeds = tf.convert_to_tensor(seeds, tf.int64)
         return cls(key_from(seeds), tf.zeros_like(seeds))
 
@@ -131,7 +130,7 @@ class Noise:
         return threefry2x32(key, (rows + tf.zeros_like(columns), columns + tf.zeros_like(rows)))
 
     def latents(self, count):
-        """The latents float32 [N, count], N(0, 1): what a generator is fed, in training and for seeds."""
+        """The latents float32 [N, count], N(0, 1): a generator's input, in training and for seeds."""
         return self.normal("latents", [count])
 
     def uniform(self, purpose, shape):

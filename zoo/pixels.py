@@ -6,8 +6,8 @@ to the last bit. TensorFlow is imported for tensors only.
 
 import numpy as np
 
-# The product is written out, in NumPy and in the graph, because TensorFlow's optimiser would otherwise turn a division
-# into it, and the two differ in the last bit. The ends are exactly -1 and 1.
+# A product, in NumPy and in the graph, because TensorFlow's optimiser would turn a division into a product, and the two
+# differ in the last bit. The ends are exactly -1 and 1.
 _PER_BYTE = np.float32(1 / 127.5)
 
 

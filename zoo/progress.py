@@ -1,4 +1,4 @@
-"""How far a long piece of work is: a bar on a terminal, lines in a log."""
+"""Progress of long work: a bar on a terminal, lines in a log."""
 
 import os
 import sys
@@ -7,22 +7,22 @@ import time
 from absl import logging
 from tqdm import tqdm
 
-#: Columns of a terminal that does not tell its own: serial lines and some containers report 0.
+#: Columns assumed for a terminal that reports 0, as serial lines and some containers do.
 _COLUMNS = 80
-#: Seconds: between drawings of a bar, and of work that the end of is told in a log.
+#: Seconds between redraws of a bar, and of the shortest work whose end is logged.
 _BETWEEN_DRAWINGS, _WORTH_A_LINE = 0.2, 1.0
 
 
 class Progress:
     """Shows a count with its speed and the time left, on standard error.
 
-    On a terminal it is a bar that is drawn again as the count grows; elsewhere a line of the log every ten seconds and
-    at the end, but none for work of less than a second.
+    On a terminal it is a bar; elsewhere a log line every `seconds_between_lines` and at the end, but none at the end of
+    work of less than a second.
 
     Args:
         total: count at which the work is done.
-        what: what is done, as "sampling".
-        unit: what is counted, in the singular.
+        what: name of the work, such as "sampling".
+        unit: name of one counted item, in the singular.
         done: count at the start.
         seconds_between_lines: of the log.
     """
@@ -44,7 +44,7 @@ class Progress:
         self.close()
 
     def update(self, done, note=lambda: ""):
-        """Tells that the count is `done` now; where that is shown, `note()` gives words to show beside it."""
+        """Sets the count to `done`; where it is shown, the text that `note()` returns is shown beside it."""
         self.done = done
         now, ends = time.monotonic(), done >= self.total
         if self._bar is not None:

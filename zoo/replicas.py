@@ -1,4 +1,4 @@
-"""What replicas that take a step together share: statistics of the global batch, and assignments.
+"""Statistics of the global batch, and assignments, across the replicas of a step.
 
 Each replica's loss is a mean over its own examples and gradients are averaged over replicas. A statistic that enters a
 loss in any other way, such as a mean that is squared, must be that of all replicas' examples, or the number of replicas
@@ -24,8 +24,8 @@ def mean_over_replicas(values):
 def batch_mean(x):
     """The mean over the examples of all replicas: [N, ...] on each → [...], the same on each. Differentiable.
 
-    The gradient that a replica computes through it is that of the global statistic by this replica's examples, times
-    the number of replicas; the mean of gradients over replicas that `mean_gradients` takes then makes it exact.
+    A replica's gradient through it is that of the global statistic with respect to this replica's examples, times the
+    number of replicas; the mean over replicas in `mean_gradients` makes it exact.
     """
     return mean_over_replicas(tf.reduce_mean(x, axis=0))
 
@@ -38,15 +38,15 @@ def global_batch(x):
 
 
 def mean_gradients(tape, loss, variables):
-    """Gradient of the mean loss over all replicas by Keras variables: a list of tensors, zero where unconnected."""
+    """List of gradients of the mean loss over all replicas with respect to Keras variables, zero where unconnected."""
     gradients = tape.gradient(loss, [variable.value for variable in variables], unconnected_gradients="zero")
     return mean_over_replicas(gradients)
 
 
 def assign_all(variables, values):
-    """Assigns to Keras variables, on every replica the value that this replica computed, without communication.
+    """Assigns to Keras variables on each replica the values that it computed, without communication.
 
-    All replicas must have computed the same. (It is how Keras' optimizers update their variables.)
+    All replicas must have computed the same values. (Keras' optimizers update their variables this way.)
     """
 
     def assign(variable, value):
