@@ -6,7 +6,7 @@
         batch.x                                                        # float32 [64, 32, 32, 1] in [-1, 1]
     x, y = data.arrays("test", 10_000)
 
-Importing this and calling `load` leaves TensorFlow alone; the first batch imports it.
+Importing this module and calling `load` do not import TensorFlow; the first batch does.
 """
 
 import difflib
@@ -37,8 +37,8 @@ def load(source, *, image_size=None, channels=None, on_corrupt="error", data_dir
         image_size: Side of the square that images are cropped (centrally) and resized (bilinearly, antialiased) to;
             None leaves their size, which ``folder:`` does not allow.
         channels: 1 (grey) or 3 (colour), converted where needed; None leaves the data's own, 3 for ``folder:``.
-        on_corrupt: For ``folder:``. 'error' stops at a damaged image and names it; 'skip' does without it.
-        data_dir: For ``tfds:``. Where the prepared data lies; None for TFDS' default.
+        on_corrupt: For ``folder:``. 'error' raises for a damaged image and names it; 'skip' leaves it out.
+        data_dir: For ``tfds:``. Directory of the prepared data; None for TFDS' default.
 
     Returns:
         A `Dataset`. It is a `zoo.datasets.toy.ToyDataset`, with modes and log-density, for the toy densities.

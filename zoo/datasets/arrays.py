@@ -10,7 +10,7 @@ from zoo.datasets.dataset import ImageDataset
 
 
 class InMemoryDataset(ImageDataset):
-    """A set of images that a subclass loads as a whole, a split at a time, when the first image of it is wanted."""
+    """Images that a subclass loads one whole split at a time, when the split is first used."""
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -19,7 +19,7 @@ class InMemoryDataset(ImageDataset):
 
     @abc.abstractmethod
     def _load(self, split):
-        """All of a split, an iterable of pieces: uint8 ``[b, *data_shape]``, int64 ``[b]`` (zeros if unlabelled)."""
+        """All of a split, an iterable of chunks: uint8 ``[b, *data_shape]``, int64 ``[b]`` (zeros if unlabelled)."""
 
     def class_shares(self):
         _, y = self._tensors("train")

@@ -1,6 +1,6 @@
-"""What every data set answers: its shape, its classes, its splits, and batches whose order is computed.
+"""Base classes of data sets: shape, classes, splits, and batches whose order is computed, not stored.
 
-TensorFlow is imported when batches are asked for and not before, so that a wrong request is reported at once.
+TensorFlow is imported by the first batch only, so that a wrong request is reported at once.
 """
 
 import abc
@@ -19,7 +19,7 @@ SPLITS = ("train", "test")
 
 
 class DataSpec(NamedTuple):
-    """What networks are built for: the shape of one example and the classes, as of `Dataset`."""
+    """The properties of data that networks are built from, as of `Dataset`."""
 
     data_shape: tuple
     num_classes: int | None = None
@@ -54,13 +54,12 @@ class Dataset(abc.ABC):
         return DataSpec(self.data_shape, self.num_classes, self.class_names)
 
     def class_shares(self):
-        """Each class' share of the training examples, float64 ``[num_classes]``: equal ones unless a subclass knows
-        better."""
+        """Each class' share of the training examples, float64 ``[num_classes]``: uniform unless overridden."""
         return np.full(self.num_classes, 1.0 / self.num_classes)
 
     @abc.abstractmethod
     def num_examples(self, split):
-        """Number of examples in `split`, or None where they never end (a density).
+        """Number of examples in `split`, or None for a density, which never ends.
 
         Raises:
             RequestError: `split` is neither 'train' nor 'test'.
@@ -94,12 +93,12 @@ class Dataset(abc.ABC):
     ):
         """Batches number `start_batch`, `start_batch` + 1, … for ever; batch s is a function of (seed, s) alone.
 
-        Nothing is remembered from batch to batch: to start at k costs what to start at 0 costs, and gives exactly what
-        a run from 0 gives from k on. An epoch is a permutation of the whole split; a batch may straddle two of them.
+        Batches are stateless: starting at k costs as much as starting at 0, and gives exactly the batches from k on of
+        a run from 0. An epoch is a permutation of the whole split; a batch may straddle two of them.
 
         With several replicas the global batch is cut into `replicas` equal consecutive pieces, and each element is one
-        piece. A process that feeds some of them asks for those, and gets for every batch the pieces of replicas
-        `first_replica` … `first_replica + local_replicas - 1` one after the other. That is what
+        piece. A process that feeds only some replicas gets, for every batch, the pieces of replicas `first_replica` …
+        `first_replica + local_replicas - 1` one after the other. That is what
         `tf.distribute.Strategy.distribute_datasets_from_function` expects of its dataset function.
 
         Args:
@@ -108,8 +107,8 @@ class Dataset(abc.ABC):
             seed: Any Python integer; equal seeds give equal batches on every machine.
             start_batch: Number of the first batch.
             replicas: Pieces that the global batch is cut into.
-            first_replica: First of the pieces wanted here.
-            local_replicas: How many consecutive pieces are wanted here; None for all from `first_replica` on.
+            first_replica: Number of the first piece to give.
+            local_replicas: How many consecutive pieces to give; None for all from `first_replica` on.
             labels: Whether to give the labels too, as the condition "label".
 
         Returns:
@@ -148,7 +147,7 @@ class Dataset(abc.ABC):
 
             options = tf.data.Options()
             options.deterministic = True
-            # A process is handed exactly its own rows above; nothing is left for a strategy to shard.
+            # Each process already gets exactly its own rows: the strategy must not shard them.
             options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
             return (
                 tf.data.Dataset.counter(start_batch * local_replicas)
@@ -163,7 +162,7 @@ class Dataset(abc.ABC):
 
 
 class ImageDataset(Dataset):
-    """A finite set of images that can be read by index; a subclass says how to read them."""
+    """A finite set of images that are read by index; a subclass defines `_reader`."""
 
     @abc.abstractmethod
     def _reader(self, split):
@@ -217,14 +216,14 @@ def undecodable(error):
     found = re.search(r"\[(data\.source .*?)\]$", error.message, re.MULTILINE)
     if not found:
         return None
-    # TensorFlow writes strings with C's escapes, so names that are not plain ASCII are undone byte by byte.
+    # TensorFlow writes strings with C's escapes, so the bytes of non-ASCII names are unescaped.
     return RequestError(found[1].encode("latin-1").decode("unicode_escape").encode("latin-1").decode(errors="replace"))
 
 
 def stream_key(seed, split):
-    """One int64 for (seed, split), unlike what any other part of a program makes of the same seed.
+    """One int64 for (seed, split), salted to differ from all other uses of the same seed.
 
-    Without the salt, points drawn at (seed, batch) would be the very numbers of latents drawn at (seed, step).
+    Without the salt, points drawn at (seed, batch) would equal the latents drawn at (seed, step).
     """
     entropy = operator.index(seed) % 2**64
     salt = (zlib.crc32(b"zoo.datasets"), zlib.crc32(split.encode()))
@@ -236,11 +235,10 @@ def _shuffled(first, rows, size, key):
 
     Position p belongs to epoch ``p // size``, a permutation computed by a small block cipher.
 
-    `tf.random.experimental.index_shuffle` is not used as it is. It runs the cipher with four rounds, where neighbouring
-    seeds give nearly the same permutation (correlation 0.91 at 60,000 examples) and small sets come out almost sorted;
-    and below 65,536 examples the cipher reads the low byte of each seed word only. So the words of an epoch are drawn
-    by a full generator, and the cipher gets sixteen rounds, after which its permutations are as uncorrelated as random
-    ones.
+    `tf.random.experimental.index_shuffle` is not used: it runs the cipher with four rounds, where neighbouring seeds
+    give nearly the same permutation (correlation 0.91 at 60,000 examples) and small sets come out almost sorted; and
+    below 65,536 examples the cipher reads the low byte of each seed word only. So Philox draws the seed words of an
+    epoch, and the cipher gets sixteen rounds, after which its permutations are as uncorrelated as random ones.
     """
     import tensorflow as tf
 

@@ -1,7 +1,7 @@
-"""Images in a folder of any size, decoded as they are needed: memory holds their names and no more.
+"""Images in a folder of any size, decoded on demand: memory holds only their names and labels.
 
-TensorFlow's decoders do the work, for a pipeline must not call Python (`zoo.datasets.images`). What they cannot read
-exactly, Pillow writes as PNG files into a temporary directory when the folder is opened.
+TensorFlow decodes them, because a pipeline must not call Python (`zoo.datasets.images`). When the folder is opened,
+Pillow converts the files that TensorFlow cannot read exactly to PNG, in a temporary directory.
 """
 
 import atexit
@@ -31,17 +31,19 @@ _PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 def load(source, directory, *, image_size, channels=None, on_corrupt="error"):
     """Lists and scans a folder.
 
-    With subfolders ``train`` and ``test`` (or ``val``, ``validation``, ``valid``) these are the splits. Otherwise every
-    tenth image or so is held out, chosen by a hash of its path, so that it stays held out when others come or go. If
-    all images lie in two or more subfolders of a split, the subfolders are the classes, in alphabetical order.
+    With subfolders ``train`` and ``test`` (or ``val``, ``validation``, ``valid``) these are the splits. Otherwise about
+    one image in ten is held out, chosen by a hash of its path, so that it stays held out when other images are added or
+    removed. If all images lie in two or more subfolders of a split, the subfolders are the classes, in alphabetical
+    order.
 
-    Every file is decoded once here, which takes about as long as one pass over the images in training. A damaged one
-    stops with its name, or is left out with a warning. Damage is what the decoders notice: in a PNG file everything,
-    by its checksums; in a JPEG whatever leaves its code words or their number wrong, which is most of it. What is
-    damaged later stops the run when it is used, with its name.
+    Every file is decoded once here, which takes about as long as one epoch of reading in training. A damaged image
+    raises an error that names it, or is left out with a warning. The decoders detect all damage to a PNG file, by its
+    checksums, and most damage to a JPEG: wrong code words, or a wrong number of them. An image that is damaged later
+    stops the run when it is read, with an error that names it.
 
     GIF files, WebP files with transparency or several frames, and BMP files with a palette, 16 bits or compression are
-    converted to PNG, in a temporary directory that goes with the process. Of several frames the first is taken.
+    converted to PNG, in a temporary directory that is removed when the process exits. Of several frames the first is
+    used.
 
     Args:
         source: The source string, for messages.
@@ -66,7 +68,7 @@ def load(source, directory, *, image_size, channels=None, on_corrupt="error"):
     else:
         roots = {"all": directory}
     place = tempfile.mkdtemp(prefix="tf-gan-zoo-")
-    # Not sooner: a pipeline reads from it for as long as it lives, without this data set.
+    # Not sooner: a pipeline may outlive this data set and still read from the directory.
     atexit.register(shutil.rmtree, place, ignore_errors=True)
     names, damaged, orientations, converted = {}, [], {}, {}
     listed = 0
@@ -136,13 +138,13 @@ class FolderDataset(ImageDataset):
         converted = self._converted[split]
         paths = tf.constant([converted.get(name, name) for name in self.paths[split]])
         labels = tf.constant(self._labels[split] if self._labels else np.zeros(size, np.int64))
-        # Hardly any folder has turned photographs; the others do not pay for them.
+        # Few folders have rotated photographs; the others skip the rotation.
         turned = self._orientations[split] if any(o != 1 for o in self._orientations[split]) else None
         orientations = None if turned is None else tf.constant(turned, tf.int32)
 
         def path_of(index):
             path = tf.strings.join([self._roots[split], paths[index]], separator="/")
-            if converted:  # whose paths are absolute
+            if converted:  # converted files have absolute paths
                 path = tf.where(tf.strings.substr(paths[index], 0, 1) == "/", paths[index], path)
             return path
 
@@ -163,10 +165,10 @@ class FolderDataset(ImageDataset):
             return one.map(decode).ignore_errors().concatenate(one.map(fail)).take(1).get_single_element()
 
         def read(indices):
-            # Operations cannot catch errors, data sets can: a batch that fails is read again, one image at a time.
+            # Operations cannot catch errors, data sets can: a failed batch is read again, one image at a time.
             rows = tf.shape(indices, tf.int64)[0]
             each = tf.data.Dataset.from_tensor_slices(indices)
-            # Of a batch that failed in the middle the rest is too short, and dropped.
+            # After an error the rest of the batch is too short, and dropped.
             whole = each.map(decode).batch(rows, drop_remainder=True).ignore_errors()
             return (
                 whole.concatenate(each.map(decode_or_fail).batch(rows, drop_remainder=True))
@@ -211,7 +213,7 @@ def _list(source, root):
 def _leads_to_folder(entry):
     try:
         return entry.is_dir()
-    except OSError:  # a link to itself; to read it tells what is wrong
+    except OSError:  # a link to itself; reading it later reports the error
         return False
 
 
@@ -270,10 +272,10 @@ def _check(source, root, names, place):
 
     chunks = [names[i : i + 256] for i in range(0, len(names), 256)]
     damaged, orientations, converted = {}, {}, {}
-    # The decoders let other threads run, and so does the disk.
+    # Decoders and file reads release the GIL.
     with concurrent.futures.ThreadPoolExecutor(min(16, 2 * (os.cpu_count() or 1))) as pool:
         looked = pool.map(look, chunks)
-        # On a terminal, and where it takes long.
+        # Shown on a terminal only, and after two seconds.
         for found in tqdm(looked, "checking images", len(chunks), leave=False, delay=2, disable=None):
             damaged.update((name, why) for name, why, _, _ in found if why)
             orientations.update((name, orientation) for name, _, orientation, _ in found if orientation != 1)
@@ -293,8 +295,8 @@ def _look(encoded):
     if not encoded:
         raise ValueError("empty")
     if encoded.startswith(b"\xff\xd8\xff"):
-        # Pillow and TensorFlow guess what lies behind a damaged place, and say nothing; this takes libjpeg's warnings
-        # for errors. It decodes the whole file, but computes few of the pixels.
+        # Pillow and TensorFlow silently fill in what follows damage; simplejpeg raises on libjpeg's warnings. This
+        # decodes the whole file, but computes few of the pixels.
         colours = simplejpeg.decode_jpeg_header(encoded)[2]
         simplejpeg.decode_jpeg(encoded, "CMYK" if colours in ("CMYK", "YCCK") else "GRAY", min_factor=8)
         return _orientation(encoded), None
@@ -303,7 +305,7 @@ def _look(encoded):
     if _PNG_END not in encoded:
         raise ValueError("ends early")
     with Image.open(io.BytesIO(encoded), formats=("PNG",)) as image:
-        image.verify()  # the checksums; the pixels need another reader
+        image.verify()  # checks the checksums; the pixels need another reader
     with Image.open(io.BytesIO(encoded), formats=("PNG",)) as image:
         image.load()
     return _orientation(encoded), None
@@ -315,6 +317,6 @@ def _orientation(encoded):
     try:
         with Image.open(io.BytesIO(encoded)) as image:
             value = image.getexif().get(0x0112, 1)
-    except Exception:  # a damaged note about the image does not make the image unreadable
+    except Exception:  # damaged EXIF data do not make the image unreadable
         return 1
     return value if value in range(1, 9) else 1

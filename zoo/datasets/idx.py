@@ -1,4 +1,4 @@
-"""IDX files, the format of MNIST and of everything made to replace it (http://yann.lecun.com/exdb/mnist)."""
+"""IDX files, the format of MNIST and of its drop-in replacements (http://yann.lecun.com/exdb/mnist)."""
 
 import gzip
 import math
@@ -17,7 +17,7 @@ def load(source, directory, *, image_size=None, channels=None):
     """Reads ``train-images-idx3-ubyte``, ``t10k-images-idx3-ubyte`` and, where present, the two ``labels-idx1`` files.
 
     Each may end in ``.gz``, and may be spelt ``train-images.idx3-ubyte``. Images are grey, or have a last dimension of
-    1 or 3 (``idx4``). Labels count from 0. Everything is checked here, to the last byte.
+    1 or 3 (``idx4``). Labels count from 0. Headers, shapes and file lengths are checked here.
 
     Args:
         source: The source string, for messages.

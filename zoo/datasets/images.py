@@ -1,8 +1,8 @@
-"""From an image of any kind to uint8 of the size and number of channels that were asked for, in TensorFlow operations.
+"""Decodes image files to uint8 of the requested size and number of channels, in TensorFlow operations.
 
-What these cannot read exactly, `as_png` turns into a PNG file beforehand. While data flows, no Python is called: a
-`tf.data` pipeline that calls it (`tf.numpy_function`, `from_generator`) hangs now and then when its iterator is
-deleted, for the deletion holds Python's lock and waits for a call that waits for it.
+`as_png` converts files that these cannot read exactly to PNG beforehand. No Python runs in the pipeline: one that calls
+it (`tf.numpy_function`, `from_generator`) occasionally deadlocks when its iterator is deleted, because the deletion
+holds the GIL and waits for a call that waits for the GIL.
 """
 
 import io
@@ -13,13 +13,13 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
 
 
 def as_png(encoded):
-    """A PNG file of the first image of a GIF, WebP or BMP file, by Pillow.
+    """Converts the first image of a GIF, WebP or BMP file to PNG, by Pillow.
 
     Args:
         encoded: The file's bytes.
 
     Returns:
-        The PNG file's bytes; or None where `decode` reads the pixels as they are.
+        The PNG file's bytes; or None where `decode` reads the same pixels from the file itself.
 
     Raises:
         Exception: Of any type; the file is damaged, or of no such kind.
@@ -34,10 +34,10 @@ def as_png(encoded):
 
 
 def _exact(image, encoded):
-    """Whether TensorFlow reads Pillow's pixels from a file.
+    """Whether TensorFlow decodes a file to the same pixels as Pillow.
 
-    It knows no palettes in BMP files, and only 24 and 32 bits; no transparency in GIF files; and no WebP files with
-    transparency or several frames.
+    It reads BMP files only of 24 and 32 bits, without palette or compression; no transparency in GIF files; and no WebP
+    files with transparency or several frames.
     """
     if image.format == "BMP":
         header, bits, compression = (
@@ -50,8 +50,8 @@ def _exact(image, encoded):
 def decode(encoded, size, channels, orientation=None):
     """Decodes one file's bytes.
 
-    Grey, RGB, palette, CMYK and 16-bit images come out alike; transparent PNGs lie on white. A JPEG more than twice as
-    large as needed is decoded at a half, a quarter or an eighth, at no less than twice the size needed.
+    Reads grey, RGB, palette, CMYK and 16-bit images; composites transparent PNGs on white. A JPEG whose shorter side is
+    at least 4 · `size` is decoded at 1/2, 1/4 or 1/8 of its scale, to no less than 2 · `size`.
 
     Args:
         encoded: String scalar, the bytes of a JPEG or PNG file; of a BMP file of 24 or 32 bits without compression; or
@@ -64,20 +64,20 @@ def decode(encoded, size, channels, orientation=None):
         uint8 ``[height, width, channels]``.
 
     Raises:
-        tf.errors.InvalidArgumentError: When run, if the bytes are no such file or end early. Of damage further inside
-            only some is noticed: libjpeg goes on with what it guesses.
+        tf.errors.InvalidArgumentError: When run, if the bytes are no such file or are truncated. Other damage may go
+            unnoticed: libjpeg fills in what it cannot decode.
     """
     import tensorflow as tf
 
     # Not `decode_image`: it drops transparency, refuses 4-channel BMPs, and has no way to shrink a JPEG as it decodes.
     def jpeg(ratio):
-        # The transform that Pillow takes too. The other one, TensorFlow's default, is no faster and off by up to 17.
+        # Pillow's DCT method. TensorFlow's default is no faster, and off by up to 17 levels.
         def as_is(channels=channels):
             return tf.io.decode_jpeg(encoded, channels=channels, ratio=ratio, dct_method="INTEGER_ACCURATE")
 
         if channels == 3:
             return as_is
-        # libjpeg does not make grey of CMYK.
+        # libjpeg does not convert CMYK to grey.
         cmyk = tf.equal(tf.image.extract_jpeg_shape(encoded)[2], 4)
         return lambda: tf.cond(cmyk, lambda: tf.image.rgb_to_grayscale(as_is(3)), as_is)
 
@@ -95,7 +95,7 @@ def decode(encoded, size, channels, orientation=None):
         return tf.cast(tf.round(rgba[..., :3] * alpha + 255 * (1 - alpha)), tf.uint8)
 
     def bmp():
-        return colours(tf.io.decode_bmp(encoded)[..., :3])  # of a fourth channel, programs disagree what it means
+        return colours(tf.io.decode_bmp(encoded)[..., :3])  # programs disagree about a fourth channel
 
     def other():
         return colours(tf.io.decode_image(encoded, channels=3, expand_animations=False))

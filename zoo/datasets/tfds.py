@@ -9,17 +9,17 @@ from zoo.datasets import images
 from zoo.datasets.arrays import InMemoryDataset
 from zoo.errors import RequestError
 
-# How JPEG and PNG files start, which need no conversion.
+# First bytes of JPEG and PNG files, which need no conversion.
 _AS_THEY_ARE = (b"\xff\xd8\xff", b"\x89PNG")
 MEMORY_LIMIT = 2 * 2**30  # bytes of decoded pixels, both splits together
 
 
 def load(source, name, *, image_size=None, channels=None, data_dir=None):
-    """Opens a data set that lies prepared on disk. Nothing is ever downloaded here.
+    """Opens a data set that is already prepared on disk. Downloads nothing.
 
-    The images are decoded into memory, as bytes of the size asked for, when the first is wanted; there may be as many
-    as `MEMORY_LIMIT` allows. The test split is ``test``, or ``validation`` where there is none, or else the last tenth
-    of ``train``.
+    On first use the images are decoded into memory, as uint8 of the requested size: at most `MEMORY_LIMIT` bytes, both
+    splits together. The test split is ``test``, or ``validation`` where there is none, or else the last tenth of
+    ``train``.
 
     Args:
         source: The source string, for messages.
@@ -92,7 +92,7 @@ class TfdsDataset(InMemoryDataset):
         import tensorflow as tf
         import tensorflow_datasets as tfds
 
-        # The image as it was stored, for all sources are decoded alike; the label; nothing else is even read.
+        # Read only the label and the encoded image, which is decoded like those of other sources.
         wanted = {key: True for key in (self._image, self._label) if key is not None}
         decoders = tfds.decode.PartialDecoding(wanted, decoders={self._image: tfds.decode.SkipDecoding()})
         examples = self._builder.as_dataset(split=self._instructions[split], decoders=decoders, shuffle_files=False)

@@ -1,7 +1,7 @@
-"""Toy densities in the plane, on which what a GAN does can be seen and measured exactly.
+"""Toy densities, most of them in the plane, on which a GAN can be plotted and measured exactly.
 
-Points keep the coordinates of the literature; they are not squashed into [-1, 1]. They never end: batch s is drawn from
-(seed, split, s), so train and test are two streams of the same density.
+Points keep the coordinates of the literature; they are not squashed into [-1, 1]. Examples never end: batch s is drawn
+from (seed, split, s), so train and test are two streams of one density.
 """
 
 import urllib.parse
@@ -16,7 +16,7 @@ _EVALUATION_EXAMPLES = 10_000
 
 
 class ToyDataset(Dataset):
-    """A density in `dim` dimensions; a subclass has parameters with defaults, and says how to draw and to weigh.
+    """A density; a subclass defines parameters with defaults, `_draw` and, if known, `log_density`.
 
     Attributes:
         parameters: The parameters' values, e.g. ``{"modes": 8, "radius": 2.0, "std": 0.02}``.
@@ -53,7 +53,8 @@ class ToyDataset(Dataset):
         raise RequestError(f"data.source '{self.name}': its log-density is not known exactly")
 
     def arrays(self, split, num=None):
-        """`num` points of a fixed stream (None: 10,000), float32 ``[num, d]``, and the labels or None."""
+        """`num` points of a fixed stream (None: 10,000), float32 ``[num, d]``, and the labels int64 ``[num]`` or
+        None."""
         self._check_split(split)
         import tensorflow as tf
 
@@ -70,7 +71,7 @@ class ToyDataset(Dataset):
         import tensorflow as tf
 
         def piece(batch, first_row):
-            # The whole global batch, whatever the replicas, so that they do not change the data; it is small.
+            # Draw the whole global batch, which is small, so that replicas do not change the data.
             x, y = self._draw(batch_size, tf.stack([tf.constant(key, tf.int64), batch]))
             return x[first_row : first_row + rows], y[first_row : first_row + rows]
 
@@ -118,7 +119,7 @@ class Ring(_GaussianModes):
 class Grid(_GaussianModes):
     """side x side Gaussians, coordinates -4, -2, 0, 2, 4 (Dumoulin et al. 2017, ALI).
 
-    ``grid?side=5&spacing=2&std=0.05``. Mode i is the i-th row by row.
+    ``grid?side=5&spacing=2&std=0.05``. Modes are numbered row by row.
     """
 
     defaults = {"side": 5, "spacing": 2.0, "std": 0.05}
