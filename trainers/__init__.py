@@ -1,1 +1,1 @@
-"""How a zoo model learns: the training-step template, objectives, dynamics, and runs on disk. Imports zoo."""
+"""Training: the training-step template, objectives, dynamics, techniques, and runs on disk. Imports zoo."""

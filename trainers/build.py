@@ -1,4 +1,4 @@
-"""From a config to a model and its data; from a workdir to the same with its weights.
+"""Builds a model and its data from a config; restores them with their weights from a workdir.
 
 This module is free of TensorFlow until it builds.
 """
@@ -19,13 +19,13 @@ from zoo.errors import RequestError
 
 @dataclasses.dataclass
 class Run:
-    """A config brought to life.
+    """A config with its model, data and directory.
 
     Attributes:
-        config: ml_collections.ConfigDict, see configs/base.py, with the paper's values where it leaves them open.
+        config: ml_collections.ConfigDict, see configs/base.py, completed by `resolve`.
         spec: `zoo.datasets.DataSpec` of the data.
         model: the `trainers.model.GenerativeModel`, compiled.
-        workdir: etils.epath.Path, or None for a run that leaves nothing.
+        workdir: etils.epath.Path, or None for a run without files.
     """
 
     config: ml_collections.ConfigDict
@@ -41,21 +41,21 @@ class Run:
 
     @property
     def data(self):
-        """The `zoo.datasets.Dataset` that the config names, opened on first use: sampling does without."""
+        """The `zoo.datasets.Dataset` that the config names, opened on first use: sampling does not need it."""
         if self._data is None:
             self._data = datasets.load(**self.config.data)
         return self._data
 
 
 def build(config, data=None, *, strategy=None, workdir=None, spec=None):
-    """Builds the model that `config` describes, with untrained weights that are a function of its seed.
+    """Builds the `Run` that `config` describes; its initial weights are a function of the config's seed.
 
     Args:
         config: checked by `trainers.config.check`.
         data: the opened data set.
         strategy: tf.distribute strategy; the current one if None.
-        workdir: where the run leaves its files.
-        spec: `zoo.datasets.DataSpec` of the data, where that is not at hand.
+        workdir: the run's directory, or None.
+        spec: `zoo.datasets.DataSpec` of the data, in place of `data`.
 
     Raises:
         RequestError: an option that the objective, dynamics, network or optimizer does not take; or another worker of
@@ -83,7 +83,7 @@ def build(config, data=None, *, strategy=None, workdir=None, spec=None):
     with strategy.scope() if strategy else contextlib.nullcontext():
         generator, *others = networks.make(config, spec, objective)
         if data is not None:
-            # Functions of the data, the same whenever the run is built; a resumed run has them in its checkpoint too.
+            # Deterministic functions of the data; a resumed run has them in its checkpoint too.
             if "label" in getattr(generator, "conditions", ()):
                 generator.set_label_shares(data.class_shares())
             for made in others:
@@ -103,7 +103,7 @@ def build(config, data=None, *, strategy=None, workdir=None, spec=None):
 
 
 def resolve(config):
-    """A copy of `config` with the values that it leaves to the objective's paper: critic steps and optimizers.
+    """A copy of `config` completed with values of the objective's paper: critic steps and optimizers.
 
     Raises:
         RequestError: an option that the paper's optimizer does not take.
@@ -119,7 +119,7 @@ def resolve(config):
 
 
 def _parts(config, objective):
-    """Arguments of the model's constructor that a config makes, beside the networks and the objective's options."""
+    """Arguments of the model's constructor from a config, other than networks and the objective's options."""
     play = dynamics.METHODS.build(config.dynamics, dict(config.dynamics_options), "config.dynamics_options")
     used = techniques.read(config.techniques, config.train.steps)
     if config.conditional.critic != "none":
@@ -140,7 +140,7 @@ def _parts(config, objective):
 
 
 def _check_conditional(config, objective):
-    """Raises RequestError where labels do not go with the objective, or with mixtures."""
+    """Raises RequestError where the objective, or a mixture, does not support labels."""
     where = f"config.conditional.critic: {config.conditional.critic!r}"
     for trait in ("critic", "conditional"):
         if trait in objective.lacks:
@@ -150,7 +150,7 @@ def _check_conditional(config, objective):
 
 
 def summary(run):
-    """What a run trains on what, how large it is, and where: lines of text."""
+    """The objective, data, sizes, devices and directory of a run: a list of lines."""
     config, data = run.config, run.data
     shape = "×".join(map(str, run.data_shape))
     if len(run.data_shape) == 3:
@@ -165,7 +165,7 @@ def summary(run):
         if name in run.model.configured
     )
     strategy = run.model.distribute_strategy
-    # Where the weights lie: each replica on this host has its copy.
+    # The devices of the weights: each replica on this host has its copy.
     copies = strategy.experimental_local_results(run.model.step.value)
     names = ", ".join(copy.device.rpartition("device:")[2] for copy in copies)
     replicas = strategy.num_replicas_in_sync

@@ -1,4 +1,4 @@
-"""What happens between steps: Keras callbacks for `fit` and for the train program alike."""
+"""Keras callbacks between steps, for `fit` and for the train program alike."""
 
 import json
 import math
@@ -17,7 +17,7 @@ from zoo import grids, pixels
 from zoo.files import write_whole
 from zoo.progress import Progress
 
-#: Steps, after the first look, from which the time that a run takes is told.
+#: Steps after the first callback over which the time of a step is measured.
 _STEPS_TO_JUDGE = 10
 
 
@@ -33,8 +33,8 @@ class StopOnNonFinite(keras.callbacks.Callback):
     """Raises `NonFinite` after the first step with a log that is NaN or infinite."""
 
     def on_train_batch_end(self, batch, logs=None):
-        # Players in the order in which they move: one that went wrong spoils those after it, and is the one to name.
-        # The loss before the gradient, which is not finite either where the loss is not.
+        # Players in the order in which they move: name the first that is not finite, since it spoils those after it.
+        # The loss comes before the gradient, which is not finite either where the loss is not.
         told = {
             f"{player}_{what}": f"the {player}'s {what}".replace("_", " ")
             for player in self.model.players
@@ -84,7 +84,7 @@ class SaveCheckpoints(_Every):
 
 
 class StopOnSignal(keras.callbacks.Callback):
-    """On SIGINT or SIGTERM: finishes the step, saves a checkpoint and raises `Interrupted`. A second one kills.
+    """On SIGINT or SIGTERM: finishes the step, saves a checkpoint and raises `Interrupted`. A second signal kills.
 
     Several workers stop together, after the same step, whichever of them got the signal.
     """
@@ -110,14 +110,14 @@ class StopOnSignal(keras.callbacks.Callback):
         if arrived.any():
             signum = self._SIGNALS[int(arrived.argmax())]
             self.checkpoints.save(self.model)
-            # Nobody says that it is saved before the worker that saves has done so.
+            # Nobody reports the checkpoint before the worker that saves has written it.
             self._total([0.0, 0.0])
             step = int(self.model.step.numpy())
             name = signum.name if self._signal else f"{signum.name} at another worker"
             raise Interrupted(signum, f"{name}: saved at step {step}; the same command goes on from there")
 
     def restore(self):
-        """Gives the signals back to whoever had them."""
+        """Restores the previous signal handlers."""
         for signum, handler in self._previous.items():
             signal.signal(signum, handler)
 
@@ -125,7 +125,7 @@ class StopOnSignal(keras.callbacks.Callback):
 class WriteMetrics(_Every):
     """Appends the logs to `metrics.jsonl` and to TensorBoard.
 
-    Lines past the step that a resumed run starts from are dropped, so that the file is the uninterrupted run's.
+    A resumed run drops lines past the step that it starts from, so that the file matches an uninterrupted run's.
 
     Args:
         workdir: the run's directory.
@@ -190,7 +190,7 @@ class DrawSamples(_Every):
 class ShowProgress(keras.callbacks.Callback):
     """Step, losses, images/s and time left: a bar on a terminal, a line every ten seconds in a log.
 
-    Where more than an hour is left after the first ten steps, a line says so: the moment to choose a smaller run.
+    If more than an hour is left after the first ten steps, a line says so, in time to choose a smaller run.
 
     Args:
         total_steps: step at which the run ends.
@@ -207,7 +207,7 @@ class ShowProgress(keras.callbacks.Callback):
         step = int(self.model.step.numpy())
         self._progress = Progress(self.total_steps, "training", "step", step, self.seconds_between_lines)
         self._start, self._began = step, time.monotonic()
-        # Step and time of the first look: the steps before it took the time to trace and compile as well.
+        # Step and time of the first callback: the steps before it include tracing and compiling.
         self._first = None
 
     def on_train_batch_end(self, batch, logs=None):
@@ -227,7 +227,7 @@ class ShowProgress(keras.callbacks.Callback):
 
     def _note(self, step, now, logs):
         speed = (step - self._start) * self.images_per_step / (now - self._began)
-        # The losses first: a narrow terminal cuts what comes last.
+        # The losses first: a narrow terminal cuts the end.
         losses = (f"{name.replace('_', ' ')} {float(logs[f'{name}_loss']):.3f}" for name in self.model.players)
         return f"{', '.join(losses)}; {speed:,.0f} images/s"
 

@@ -1,4 +1,4 @@
-"""Checkpoints that appear whole or not at all: `checkpoints/step_00001000/` in a workdir."""
+"""Checkpoints, written atomically: `checkpoints/step_00001000/` in a workdir."""
 
 import tempfile
 
@@ -17,15 +17,15 @@ class Checkpoints:
     accident.
 
     Args:
-        directory: where they lie.
-        keep: how many of the newest stay.
+        directory: that holds them.
+        keep: number of the newest to keep.
     """
 
     def __init__(self, directory, keep=3):
         self.directory, self.keep = epath.Path(directory), keep
 
     def steps(self):
-        """Steps of the checkpoints there are, oldest first."""
+        """Steps of the existing checkpoints, oldest first."""
         return checkpoint_steps(self.directory)
 
     def path(self, step):
@@ -33,7 +33,7 @@ class Checkpoints:
         return self.directory / f"step_{step:08d}"
 
     def save(self, model):
-        """Writes `model` under its step and drops the oldest beyond `keep`."""
+        """Writes `model` under its step, unless that exists, and removes the oldest beyond `keep`."""
         target = self.path(int(model.step.numpy()))
         if target.exists():
             return
@@ -62,7 +62,7 @@ class Checkpoints:
         status.assert_existing_objects_matched()
 
     def restore_newest(self, model):
-        """Loads the newest checkpoint that can be read; returns its step, or None where there is none at all.
+        """Loads the newest checkpoint that can be read; returns its step, or None if there is none at all.
 
         A damaged one is skipped with a warning in favour of the one before.
 
@@ -89,5 +89,5 @@ class Checkpoints:
 
 
 def _checkpoint(model):
-    # The name of the root is that of the first release's checkpoints, whose parts have the same names too.
+    # The root and its parts keep the names of the first release's checkpoints.
     return tf.train.Checkpoint(gan=tf.train.Checkpoint(**model.state()))

@@ -1,6 +1,6 @@
-"""Reads a config against what training needs, before any long work. Free of TensorFlow.
+"""Checks a config before any long work. Free of TensorFlow.
 
-The keys and their meaning are laid out in `configs/base.py`.
+`configs/base.py` documents the keys.
 """
 
 import difflib
@@ -20,7 +20,7 @@ from trainers.techniques.base import is_amount
 from zoo import datasets, families
 from zoo.errors import RequestError
 
-#: The largest count: what a 32-bit integer of TensorFlow or of a file format holds.
+#: The largest count that a 32-bit integer of TensorFlow or of a file format holds.
 _MOST = 2**31 - 1
 #: The most moves of a dynamics' step; its graph holds a copy of the networks for each.
 _MOST_MOVES = 100
@@ -64,7 +64,7 @@ _SCHEMA = {
     "data.on_corrupt": _one_of("error", "skip"),
     "data.data_dir": (lambda value: value is None or isinstance(value, str), "a directory, or none"),
     "techniques": _OPTIONS,
-    # A step takes each generator against each critic.
+    # A step computes every pair of generator and critic.
     "mixture.components": (lambda value: _is_count(value) and value <= 100, "a whole number, 1 to 100"),
     "mixture.entropy_weight": _AMOUNT,
     "mixture.shared_layers": _WHOLE,
@@ -90,7 +90,7 @@ _SCHEMA = {
 }
 
 
-#: Ranges of the networks' options, whatever the family; what is not here the network itself checks.
+#: Ranges of the networks' options, for every family; the networks check the others themselves.
 _NETWORK_OPTIONS = {
     "latent_dim": _POSITIVE,
     "base_filters": _POSITIVE,
@@ -106,7 +106,7 @@ _NETWORK_OPTIONS = {
 
 
 def flatten(tree, prefix=""):
-    """Nested dict → {"a.b": value}; an empty dict keeps its place."""
+    """Nested dict → {"a.b": value}; an empty dict stays as a value."""
     flat = {}
     for key, value in tree.items():
         if hasattr(value, "items") and len(value):
@@ -180,7 +180,7 @@ def check_objective_options(config):
 
 
 def _of_the_template():
-    """Arguments of an objective that are no options of it: a config has keys of their own for them."""
+    """Constructor arguments of an objective that are not its options: a config has separate keys for them."""
     return {"generator", "critic", "dynamics", "techniques", *methods.keywords("trainers.model", "GenerativeModel")}
 
 
@@ -202,7 +202,7 @@ def _check_network(network, player):
 
 
 def _check_minibatch_discrimination(critic, batch_size):
-    """Raises RequestError for a `minibatch_discrimination` that is no number of kernels, or has no batch."""
+    """Raises RequestError for a `minibatch_discrimination` that is no number of kernels, or on batches of 1."""
     kernels = critic.get("minibatch_discrimination", 0)
     if not is_amount(kernels) or kernels != int(kernels):
         where = "config.critic.minibatch_discrimination"
@@ -215,7 +215,7 @@ def _check_minibatch_discrimination(critic, batch_size):
 
 
 def _network_options(player, name):
-    """Names of the options of the `player` ("generator", "critic") of a family; none for what is no family."""
+    """Names of the options of the `player` ("generator", "critic") of a family; () for an unknown family."""
     if name not in families.names(player):
         return ()
     family = families.FAMILIES[name]
@@ -223,7 +223,7 @@ def _network_options(player, name):
 
 
 def _method_options(table, name):
-    """The same of a method of `table`, a `trainers.methods.Methods`."""
+    """Names of the options of a method of `table`, a `trainers.methods.Methods`; () for an unknown method."""
     if name not in table.names():
         return ()
     return [option for option in methods.keywords(f"{table.package}.{name}") if option not in _of_the_template()]
@@ -241,10 +241,10 @@ _CHOICES = {
 
 
 def drop_former_options(config, flags_given):
-    """Drops the options that a config set for its own choice, where a flag chose another that does not take them.
+    """Drops a config file's options of a choice that a flag replaced by one that does not take them.
 
-    A config with Adam sets `beta_1`. With --config.critic_optimizer.name=sgd nobody asked for that, and SGD has none.
-    What flags set stays, to be checked with all else, and so does what the new choice takes too.
+    For example, --config.critic_optimizer.name=sgd drops the `beta_1` that the file sets for Adam. Options that flags
+    set stay, to be checked like all others, and so do those that the new choice takes.
 
     Args:
         config: ml_collections.ConfigDict, changed in place.

@@ -1,11 +1,11 @@
-"""Configs of former releases, in the files of workdirs and model cards, as of the current one."""
+"""Upgrades configs of former releases, from the files of workdirs and model cards, to the current schema."""
 
 import copy
 
-#: Version of the config in `config.json` and in model cards: raised when a key of it changes its meaning or goes.
+#: Version of the config in `config.json` and in model cards: incremented when a key changes its meaning or is removed.
 SCHEMA_VERSION = 3
 
-#: Keys of former releases, as flags and config files may still set them, and where they went.
+#: Keys of former releases, which flags and config files may still set → the keys that replace them.
 MOVED = {
     "instance_noise": "techniques.instance_noise",
     "weight_clip": "techniques.weight_clipping.bound",
@@ -14,17 +14,17 @@ MOVED = {
 
 
 def upgrade(config, version):
-    """A config of an earlier schema version in the current one.
+    """Converts a config of an earlier schema version to the current one.
 
     Args:
-        config: nested dict, as read from JSON; it is not changed.
-        version: its schema version, 1 where its file does not say.
+        config: nested dict, as read from JSON; not modified.
+        version: its schema version, 1 if its file has none.
 
     Returns:
-        The same run as a nested dict of version `SCHEMA_VERSION`.
+        The config of the same run, a nested dict of version `SCHEMA_VERSION`.
 
     Raises:
-        ValueError: it is of a later version than this release knows.
+        ValueError: its version is later than this release's.
     """
     if version > SCHEMA_VERSION:
         raise ValueError(f"schema_version {version}; this release reads up to {SCHEMA_VERSION}")
@@ -35,7 +35,7 @@ def upgrade(config, version):
 
 
 def _from_1(config):
-    # Version 1 had a key for each kind of technique; its first configs lacked some, which then were off.
+    # Version 1 had a key for each kind of technique; its first configs lack some, which means off.
     techniques = {"instance_noise": {}, "weight_clipping": {}, "gradient_norm": {}, "zero_centred": {}}
     noise = config.pop("instance_noise", {})
     if noise.get("std"):
@@ -44,7 +44,7 @@ def _from_1(config):
     if bound:
         techniques["weight_clipping"] = {"bound": bound}
     for index, penalty in enumerate(config.pop("penalties", ())):
-        # Without options it was on, with those of its paper; now it would be off.
+        # Without options it was on, with its paper's values; in the current schema it would be off.
         options = {"weight": None, **penalty}
         name = options.pop("name")
         if techniques[name]:
@@ -57,5 +57,5 @@ def _from_1(config):
 
 
 def _from_2(config):
-    # Version 2 had neither networks that are told labels nor encoders of their own.
+    # Version 2 had neither conditional networks nor options of encoders.
     return {**config, "conditional": {"critic": "none", "embedding_dim": 64}, "encoder": {}}

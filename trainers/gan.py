@@ -1,8 +1,8 @@
-"""Two players and their losses: what the objectives fill in.
+"""The two-player template that objectives fill in.
 
-A method changes one of four things, and each has one room: what is compared (`trainers.objectives`, a subclass of
-`GAN`), how the critic is regularised and what the networks see (`trainers.techniques`), how the players move
-(`trainers.dynamics`), and what the networks are (`zoo`).
+A method changes one of four things, each with its own package: the losses (`trainers.objectives`, subclasses of `GAN`),
+the critic's regularisation and inputs (`trainers.techniques`), how the players move (`trainers.dynamics`), and the
+networks (`zoo`).
 """
 
 import tensorflow as tf
@@ -29,7 +29,7 @@ class GAN(GenerativeModel):
         techniques: `trainers.techniques` objects, applied in this order.
 
     Raises:
-        RequestError: the parts do not go together; the message says which and what to use.
+        RequestError: the parts are incompatible; the message names them and an alternative.
 
     Example:
         >>> data = zoo.datasets.load("digits")
@@ -42,9 +42,9 @@ class GAN(GenerativeModel):
     configured = optimized = ("generator", "critic")
     #: Normalisation that the objective's paper uses in a convolutional critic.
     critic_normalization = "batch"
-    #: Network families, by the names of `zoo.families`, that its critic must be of; any where there are none.
+    #: Network families, by the names of `zoo.families`, allowed for its critic; () allows any.
     critic_families = ()
-    #: Whether the critic's loss has the gradient by each example in it, so that the critic must not mix examples.
+    #: Whether the critic's loss contains gradients at single examples, so that the critic must not mix examples.
     penalises_gradients = False
 
     def __init__(self, generator, critic, *, dynamics=None, techniques=(), **kwargs):
@@ -59,29 +59,29 @@ class GAN(GenerativeModel):
             for name, variable in technique.build(self).items()
         }
 
-    # What an objective overrides.
+    # Overridden by objectives.
 
     def critic_loss(self, real_scores, fake_scores):
-        """What the critic minimises: scores [N, 1] of real and of generated examples → scalar mean."""
+        """The critic's loss: scores [N, 1] of real and of generated examples → scalar mean."""
         raise NotImplementedError(f"{type(self).__name__} defines no critic_loss")
 
     def generator_loss(self, fake_scores):
-        """What the generator minimises: scores [N, 1] of generated examples → scalar mean."""
+        """The generator's loss: scores [N, 1] of generated examples → scalar mean."""
         raise NotImplementedError(f"{type(self).__name__} defines no generator_loss")
 
     def compute_critic_loss(self, real, fake, noise):
-        """The critic's loss on `Batch`es rather than scores; `noise` is this draw's `zoo.noise.Noise`."""
+        """The critic's loss, a scalar, on `Batch`es rather than scores; `noise` is this draw's `zoo.noise.Noise`."""
         return self.critic_loss(score(self.critic, real), score(self.critic, fake))
 
     def compute_generator_loss(self, real, fake, noise):
-        """The generator's loss on `Batch`es."""
+        """The generator's loss, a scalar, on `Batch`es."""
         return self.generator_loss(score(self.critic, fake))
 
     def make_players(self):
         return [Player("critic", self.critic, constrain=self.constrain), Player("generator", self.generator)]
 
     def play(self, batches):
-        """The moves of one step: the dynamics'. A paper that adds a player overrides it."""
+        """Takes one step of the dynamics. Objectives with further players override it."""
         logs = self.dynamics.step(self, batches)
         self._observe(batches[-1], self.noise(tf.shape(batches[-1].x)[0], len(batches) - 1))
         return logs
@@ -99,27 +99,27 @@ class GAN(GenerativeModel):
         """Whether techniques that constrain a critic's weights act on this variable."""
         return True
 
-    # What dynamics use.
+    # Used by dynamics.
 
     def critic_total_loss(self, real, fake, noise):
-        """What a dynamics lets the critic descend: the objective's loss on what it sees, and the penalties."""
+        """The critic's loss for dynamics: the objective's, on batches as the critic sees them, plus penalties."""
         real, fake = self.view(real, "real", noise), self.view(fake, "fake", noise)
         loss = self.compute_critic_loss(real, fake, noise)
         return self.with_penalties(loss, self.critic, real, fake, noise)
 
     def generator_total_loss(self, real, fake, noise):
-        """What a dynamics lets the generator descend: the objective's loss on what the critic sees."""
+        """The generator's loss for dynamics: the objective's, on batches as the critic sees them."""
         real, fake = self.view(real, "real", noise), self.view(fake, "fake", noise)
         return self.compute_generator_loss(real, fake, noise)
 
     def view(self, batch, kind, noise):
-        """A batch as a critic sees it: through all techniques. Each `kind` ("real", "fake", …) draws its own noise."""
+        """A batch as a critic sees it, after all techniques. Each `kind` ("real", "fake", …) draws its own noise."""
         for technique in self.techniques:
             batch = technique.view(batch, kind, noise, self.step.value)
         return batch
 
     def with_penalties(self, loss, critic, real, fake, noise):
-        """`loss` of a critic on batches as it sees them, with what the techniques add to it."""
+        """`loss` plus the techniques' penalties; `real` and `fake` are as the critic sees them."""
         for technique in self.techniques:
             penalty = technique.critic_penalty(critic, real, fake, noise, self.step.value)
             if penalty is not None:
@@ -127,14 +127,14 @@ class GAN(GenerativeModel):
         return loss
 
     def constrain(self, variable, value):
-        """The projection of a critic's weight after an update: all techniques', one after the other."""
+        """Projects a critic's weight after an update, by all techniques in order."""
         if self.is_constrained(variable):
             for technique in self.techniques:
                 value = technique.constrain(value)
         return value
 
     def _observe(self, real, noise):
-        # One more pass of the critic, where a technique asks for it.
+        # One more pass of the critic, only for techniques that observe.
         observers = [part for part in self.techniques if type(part).observe is not Technique.observe]
         if observers:
             scores = score(self.critic, self.view(real, "real", noise))
@@ -158,7 +158,7 @@ class GAN(GenerativeModel):
 
 
 def check_composition(gan):
-    """Raises RequestError, with what to use, where the parts of a GAN do not go together."""
+    """Raises RequestError, with an alternative, where the parts of a GAN are incompatible."""
     objective, play = (type(part).__module__.rpartition(".")[2] for part in (gan, gan.dynamics))
     for trait in gan.dynamics.needs:
         if trait in gan.lacks:

@@ -1,8 +1,8 @@
-"""One process at a time trains in a workdir. Free of TensorFlow.
+"""A lock, so that one process at a time trains in a workdir. Free of TensorFlow.
 
-The lock is the kernel's (`flock`) on the file `lock` in the workdir, and ends with the process that holds it, however
-that ends: what a kill leaves behind is a file that nobody holds. The file says who holds it. On object stores and on
-file systems that know no locks nothing is locked; there whoever starts runs must keep them apart.
+The lock is the kernel's (`flock`) on the file `lock` in the workdir. It ends with its process, even a killed one, which
+leaves an unlocked file behind. The file names the holder. Object stores and file systems without locks are not locked:
+there the user must keep runs apart.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from etils import epath
 from zoo.errors import RequestError
 
 _NAME = "lock"
-#: For how long somebody may look at the lock (`check_free`) before that counts as holding it.
+#: Seconds to retry the lock, which another process' `check_free` holds for a moment.
 _SECONDS = 1.0
 
 
@@ -42,7 +42,8 @@ def held(workdir):
         try:
             yield
         finally:
-            # Removed while it is held: whoever opened it before this and gets the lock after it looks again.
+            # Removed while held: a process that opened the file before and locks it after sees that it is gone, and
+            # retries.
             path.unlink(missing_ok=True)
 
 
@@ -82,7 +83,7 @@ def _open(path, mode):
 
 
 def _take(file, kind):
-    """Whether the lock was taken; also where the file system has none."""
+    """Whether the lock was taken; True also where the file system has no locks."""
     try:
         fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError:

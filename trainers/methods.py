@@ -1,4 +1,4 @@
-"""A folder of methods as a table: a file is a row, its name is what a config calls it. Free of TensorFlow."""
+"""A folder of methods as a table: a row per file, under the file's name, which configs use. Free of TensorFlow."""
 
 import ast
 import difflib
@@ -12,7 +12,7 @@ from zoo.errors import RequestError
 
 
 def listing(title, summaries):
-    """Methods as text: the title, and a line for each of {name: what it is and its source}."""
+    """Methods as text: the title, and a line for each of {name: description and source}."""
     width = max(map(len, summaries))
     return "\n".join([title, *(f"  {name:{width}}  {summary}" for name, summary in summaries.items())])
 
@@ -22,14 +22,14 @@ class Methods:
 
     Args:
         package: dotted name of the package.
-        kind: what its methods are, as a config calls them: "objective", "dynamics".
+        kind: what messages call its methods: "objective", "dynamics".
     """
 
     def __init__(self, package, kind):
         self.package, self.kind = package, kind
 
     def names(self):
-        """All names, sorted. A module with a leading underscore or named base is a part of others, no method."""
+        """All names, sorted. Modules named base or with a leading underscore are not methods."""
         folder = pathlib.Path(importlib.util.find_spec(self.package).origin).parent
         found = (module.name for module in pkgutil.iter_modules([str(folder)]))
         return sorted(name for name in found if name != "base" and not name.startswith("_"))
@@ -54,7 +54,7 @@ class Methods:
         return found
 
     def summary(self, name):
-        """First paragraph of the file's docstring, read without importing it: what the method is, and its source."""
+        """First paragraph of the file's docstring, read without importing it: the method and its source."""
         file = pathlib.Path(importlib.util.find_spec(f"{self.package}.{name}").origin)
         return " ".join(ast.get_docstring(ast.parse(file.read_text())).split("\n\n")[0].split())
 

@@ -1,5 +1,5 @@
-"""MIX+GAN: both players mix. Arora et al. 2017, "Generalization and equilibrium in generative adversarial nets (GANs)",
-section 5."""
+"""MIX+GAN: both players use mixed strategies. Arora et al. 2017, "Generalization and equilibrium in generative
+adversarial nets (GANs)", section 5."""
 
 import types
 
@@ -14,24 +14,24 @@ from zoo.errors import RequestError
 class Mixture(GAN):
     """An objective played by mixed strategies: T generators with weights w against T critics with weights v.
 
-    Each player minimises Σᵢⱼ wᵢvⱼ L(Gᵢ, Dⱼ) + λ R, L being its loss in the objective (with all that belongs to it,
-    penalties too) and R = -1/T Σ log wᵢ, of v for the critic: the cross-entropy of the uniform distribution, which
-    keeps components from dying out early. In mixed strategies a zero-sum game has an equilibrium, and moderately many
-    components approximate it (theorem 4.2); a single generator and critic need not have one.
+    Each player minimises Σᵢⱼ wᵢvⱼ L(Gᵢ, Dⱼ) + λ R, L being its loss in the objective (including penalties) and
+    R = -1/T Σ log wᵢ (vⱼ for the critic), the cross-entropy of the uniform distribution, which keeps components from
+    dying out early. In mixed strategies a zero-sum game has an equilibrium, and moderately many components approximate
+    it (theorem 4.2); a single generator and critic need not have one.
 
-    The sum is exact: every component plays with the whole batch, so the gradients by the weights have no sampling noise
-    of their own. As in the authors' code the generators see the same latents, weights begin equal, and T is the same
-    for both. A step costs T² pairs; what pairs have in common, such as the scores of real examples, is computed once
-    where XLA compiles the step.
+    The sum is exact: every component uses the whole batch, so the gradients of w and v have no sampling noise of their
+    own. As in the authors' code the generators see the same latents, weights begin equal, and T is the same for both. A
+    step costs T² pairs; parts that pairs share, such as the scores of real examples, are computed once where XLA
+    compiles the step.
 
-    It goes in front of an objective among a class's bases. The networks are `zoo.MixtureGenerator` and
+    It precedes an objective among a class's bases. The networks are `zoo.MixtureGenerator` and
     `zoo.MixtureDiscriminator`.
 
     Args:
         entropy_weight: λ, 0 or more; the authors' code has 0.1.
 
     Raises:
-        RequestError: an objective that is no game of scores, or a negative weight.
+        RequestError: an objective that `lacks` "mixture", or a negative weight.
 
     Example:
         >>> class MixtureWGAN(Mixture, WassersteinGP):
@@ -75,7 +75,7 @@ class Mixture(GAN):
         return self._expected(lambda batch: loss(real, batch, noise), fake) + self._entropy_term(self.generator)
 
     def _expected(self, loss, fake):
-        """Σᵢⱼ wᵢvⱼ loss(Gᵢ, Dⱼ): `loss` of one component's `Batch`, the critic in play being Dⱼ."""
+        """Σᵢⱼ wᵢvⱼ loss(Gᵢ, Dⱼ): `loss` maps one component's `Batch` to a scalar, with Dⱼ as the critic in play."""
         losses = []
         for index in range(self.critic.components):
             with self.critic.playing(index):

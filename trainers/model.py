@@ -1,4 +1,4 @@
-"""What every generative model here is: players, and one training step that a subclass defines.
+"""Base class of all generative models: players, and one training step that a subclass defines.
 
 `GenerativeModel` has what does not depend on the method: the step counter and the noise, the loop, the moving average
 of the generator, sampling, and what a checkpoint holds. `trainers.gan.GAN` adds a critic and two players' losses.
@@ -18,7 +18,7 @@ from zoo.replicas import assign_all
 
 
 class GenerativeModel(keras.Model):
-    """A generator and whatever trains it.
+    """A generator and the players that train it.
 
     The weights after n steps are a function of the initial weights, the data and `seed` alone. They do not depend on
     the number of replicas (up to the order of floating-point additions) nor on interruptions: noise is stateless and
@@ -33,8 +33,8 @@ class GenerativeModel(keras.Model):
         networks: all networks by name, the generator first; each is an attribute of the model under its name.
         players: `trainers.players.Player` by name, in the order in which they move.
         step: number of steps taken.
-        rollbacks: number of times that the run was rolled back from a non-finite step: each draws other noise and data.
-        last_step: a call of `train_function` takes no step past this one.
+        rollbacks: number of times that the run was rolled back from a non-finite step: each selects new noise and data.
+        last_step: step at which a call of `train_function` ends.
     """
 
     #: Networks that a config describes for this model, by their keys: arguments of the constructor, in this order. One
@@ -45,10 +45,10 @@ class GenerativeModel(keras.Model):
     optimized = ("generator",)
     #: The optimizer of the method's paper, one for each player, as a config has it; DCGAN's unless overridden.
     default_optimizer = types.MappingProxyType({"name": "adam", "learning_rate": 2e-4, "beta_1": 0.5, "beta_2": 0.999})
-    #: What a config's options of the dynamics are unless it gives them.
+    #: Options of the dynamics that a config does not give.
     default_dynamics_options = types.MappingProxyType({"critic_steps": 1})
-    #: What a config may ask for that this model cannot have, and why: "two_players" (see `Dynamics.needs`), "mixture",
-    #: "critic" (techniques that act on one), "conditional" (a critic that is told labels).
+    #: Features that this model does not support → why: "two_players" (see `Dynamics.needs`), "mixture", "critic"
+    #: (techniques that act on one), "conditional" (a critic conditioned on labels).
     lacks = {}
 
     def __init__(self, generator, *, seed=0, ema_decay=0.999, **kwargs):
@@ -61,7 +61,7 @@ class GenerativeModel(keras.Model):
         counter = {"shape": (), "dtype": "int64", "trainable": False, "aggregation": "only_first_replica"}
         self.step = self.add_weight(name="step", initializer="zeros", **counter)
         self.rollbacks = self.add_weight(name="rollbacks", initializer="zeros", **counter)
-        # Set past Keras' tracking: it belongs to a call of `fit`, not to the weights.
+        # Hidden from Keras' tracking: it belongs to a call of `fit`, not to the weights.
         object.__setattr__(self, "last_step", tf.Variable(tf.int64.max, trainable=False, name="last_step"))
         self.built = True
 
@@ -70,7 +70,7 @@ class GenerativeModel(keras.Model):
         setattr(self, name, network)
         self._names += (name,)
 
-    # What a subclass defines.
+    # Overridden by subclasses.
 
     def make_players(self):
         """A list of the players, in the order in which they move in a step."""
@@ -93,7 +93,7 @@ class GenerativeModel(keras.Model):
         return 1
 
     def check_trainable(self):
-        """Raises RequestError where something that training needs was not set."""
+        """Raises RequestError if something that training needs was not set."""
 
     # The training step and its loop.
 
@@ -104,13 +104,13 @@ class GenerativeModel(keras.Model):
     @property
     def players(self):
         if self._players is None:
-            # Made on first use, when all networks are there. Read-only, which Keras leaves untracked as well: what
-            # players hold is tracked by itself.
+            # Made on first use, when all networks exist. Keras does not track a read-only mapping: networks and
+            # optimizers are tracked elsewhere.
             self._players = types.MappingProxyType({player.name: player for player in self.make_players()})
         return self._players
 
     def noise(self, batch_size, draw=0):
-        """The noise of this step's `draw`-th batch, one row an example of the global batch."""
+        """The noise of this step's `draw`-th batch, one row per example of the global batch."""
         return Noise.of_step(self.seed, self.step.value, batch_size).fold_in(self.rollbacks.value).fold_in(draw)
 
     def generate(self, noise, conditions=types.MappingProxyType({})):
@@ -122,7 +122,7 @@ class GenerativeModel(keras.Model):
         """One step on this replica: the players' moves, then the moving average of the generator.
 
         Args:
-            batches: tuple of `batches_per_step` batches, whatever `Batch.of` takes, float32 [N, ...] each.
+            batches: tuple of `batches_per_step` elements that `Batch.of` accepts, float32 [N, ...] each.
 
         Returns:
             Dict of scalars: losses and gradient norms of the players, means over this replica's examples.
@@ -144,7 +144,7 @@ class GenerativeModel(keras.Model):
         return batch._replace(x=x, conditions={name: batch.conditions[name] for name in names})
 
     def _average_generator(self):
-        # Early on the average forgets faster, or it would carry the untrained weights for thousands of steps.
+        # A smaller decay early on: otherwise the average would keep the untrained weights for thousands of steps.
         steps = tf.cast(self.step.value, tf.float32)
         keep = tf.minimum(tf.constant(self.ema_decay, tf.float32), (1.0 + steps) / (10.0 + steps))
         averages, weights = self.averaged_generator.variables, self.generator.variables
@@ -166,11 +166,12 @@ class GenerativeModel(keras.Model):
 
         Args:
             generator_optimizer, critic_optimizer, **optimizers: Keras optimizers for this model alone, NAME_optimizer
-                for the player NAME. A player without one has that of the player it is `like`, or else the method's own.
+                for the player NAME. A player without one gets a copy of that of the player it is `like`, or else the
+                method's.
             jit_compile, steps_per_execution, run_eagerly: as in Keras.
 
         Raises:
-            RequestError: an option of an optimizer that does not work here, or XLA on several CPUs.
+            RequestError: an unsupported option of an optimizer, or XLA on several CPUs.
             TypeError: an optimizer for a player that the model does not have.
         """
         given = {"generator_optimizer": generator_optimizer, "critic_optimizer": critic_optimizer, **optimizers}
@@ -180,7 +181,7 @@ class GenerativeModel(keras.Model):
         strategy = self.distribute_strategy
         if jit_compile:
             strategies.check_compiled(strategy)
-        # Those like another come after it.
+        # Players that copy another's optimizer come after it.
         for player in sorted(self.players.values(), key=lambda player: player.like is not None):
             if player.name not in given and player.like is not None:
                 with strategy.scope():
@@ -232,13 +233,13 @@ class GenerativeModel(keras.Model):
         return self.train_function
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
-        """Nothing: all is built. Keras would average the first batch over the replicas here, whatever is in it, and the
-        strategy for several workers refuses that for a `Batch`."""
+        """Does nothing: all is built. Keras would average the first batch over the replicas here, which the strategy
+        for several workers refuses for a `Batch`."""
 
-    # What comes out.
+    # Sampling and checkpoints.
 
     def state(self):
-        """All that the next step depends on, by the names of a checkpoint."""
+        """Everything that the next step depends on, {name in a checkpoint: object}."""
         optimizers = {f"{name}_optimizer": player.optimizer for name, player in self.players.items()}
         kept = {"averaged_generator": self.averaged_generator, "step": self.step, "rollbacks": self.rollbacks}
         return {**self.networks, **optimizers, **kept}

@@ -1,4 +1,4 @@
-"""Keras' optimizers as a config names them: what options each takes, and in what range. Free of TensorFlow."""
+"""Keras' optimizers as a config names them: their options and ranges. Free of TensorFlow."""
 
 import difflib
 
@@ -48,7 +48,7 @@ _ABOVE_ZERO = (lambda value: is_amount(value) and value > 0, "a number above 0")
 _DECAY = (lambda value: is_amount(value) and value < 1, "a number in [0, 1)")
 _SWITCH = (lambda value: isinstance(value, bool), "true or false")
 
-#: Ranges by option; Keras itself checks the others. A learning rate of 0 holds a player still.
+#: Ranges by option; Keras itself checks the others. A learning rate of 0 freezes a player.
 _RANGES = {
     "learning_rate": _AMOUNT,
     "weight_decay": _AMOUNT,
@@ -75,22 +75,22 @@ _RANGES = {
     "centered": _SWITCH,
     "relative_step": _SWITCH,
 }
-#: Options of those with a range that None turns off.
+#: Options with a range that None turns off.
 _OPTIONAL = ("weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "loss_scale_factor")
 
 
 def options_of(name):
-    """Names of the options that optimizer `name` takes, in any case; none for what is no optimizer."""
+    """Names of the options of optimizer `name`, in upper or lower case; () for an unknown one."""
     name = str(name).lower()
     return (*_COMMON, *OPTIMIZERS[name]) if name in OPTIMIZERS else ()
 
 
 def check(options, where):
-    """Checks a config's optimizer: a dict with "name" and options. Without a name it changes the objective's own.
+    """Checks a config's optimizer: a dict with "name" and options. Without a name it modifies the objective's default.
 
     Args:
         options: the dict.
-        where: what a message calls it.
+        where: its name in messages.
 
     Raises:
         RequestError: no such optimizer or option, or a value out of range.

@@ -1,4 +1,4 @@
-"""What critics are regularised by, as functions of a critic and of batches, which objectives and techniques share."""
+"""Critic regularisers, as functions of a critic and of batches, shared by objectives and techniques."""
 
 import tensorflow as tf
 
@@ -14,7 +14,7 @@ def interpolates(real, fake, noise):
         noise: this draw's `zoo.noise.Noise`.
 
     Returns:
-        A `Batch` under the conditions of `real`, like all places here.
+        A `Batch` with the conditions of `real`.
     """
     share = noise.uniform("interpolates", [1] * (real.x.shape.rank - 1))
     return real._replace(x=real.x + tf.cast(share, real.x.dtype) * (fake.x - real.x))
@@ -24,14 +24,14 @@ def perturbed(real, noise, spread=0.5):
     """Points around real examples: x + α · spread · std · u, as in the released code of Kodali et al. 2017.
 
     u is uniform on [0, 1) per component, α per example, and std the standard deviation of all components of the global
-    batch. (Their paper writes Gaussian noise of a fixed scale; the code is what its results were made with.)
+    batch. (Their paper has Gaussian noise of a fixed scale; its results come from the code.)
 
     Args:
         real: a `zoo.batch.Batch` of examples [N, ...].
         noise: this draw's `zoo.noise.Noise`.
     """
     x = real.x
-    # All examples have as many components, so means of means are those of all.
+    # Examples have equally many components, so the mean of means is the overall mean.
     axes = list(range(1, x.shape.rank))
     mean = batch_mean(tf.reduce_mean(x, axes))
     deviation = tf.sqrt(batch_mean(tf.reduce_mean(tf.square(x - mean), axes)))
@@ -40,7 +40,7 @@ def perturbed(real, noise, spread=0.5):
     return real._replace(x=x + share * spread * deviation * steps)
 
 
-#: Where a penalty may look at the critic's gradient: name → function of (real, fake, noise).
+#: Places at which a penalty takes the critic's gradient: name → function of (real, fake, noise).
 PLACES = {
     "interpolates": interpolates,
     "real": lambda real, fake, noise: real,
@@ -66,7 +66,7 @@ def squared_gradient_norms(critic, batch):
 def gradient_norms(critic, batch):
     """‖∇ₓD(x)‖₂ of each example: [N]. Right only for a critic that does not mix examples."""
     squares = squared_gradient_norms(critic, batch)
-    # The root has no derivative at zero; a critic that is flat at x must give a zero gradient there, not NaN.
+    # sqrt has no derivative at zero: a critic that is flat at x gets a zero gradient instead of NaN.
     flat = tf.equal(squares, 0.0)
     return tf.where(flat, tf.zeros_like(squares), tf.sqrt(tf.where(flat, tf.ones_like(squares), squares)))
 
@@ -99,7 +99,7 @@ def pull_away(codes):
     here = tf.cast(tf.shape(codes)[0], codes.dtype)
     outer = batch_mean(tf.matmul(directions, directions, transpose_a=True)[None] / here)
     count = here * replica_count()
-    # Each code's square with itself, which is not among the pairs: 1, but less where it is too short to be normalised.
+    # Each code's squared cosine with itself, which is no pair: 1, or less where it is too short to be normalised.
     squares = tf.square(tf.reduce_sum(tf.square(directions), axis=1))
     short = tf.reduce_sum(tf.square(codes), axis=1) < epsilon
     own = batch_mean(tf.where(short, squares, tf.ones_like(squares)))

@@ -1,4 +1,4 @@
-"""A player: networks that move together, and the optimizer that moves them."""
+"""A player: networks that are updated together, and their optimizer."""
 
 import keras
 import tensorflow as tf
@@ -11,13 +11,13 @@ class Player:
     """Networks that descend one loss together.
 
     Args:
-        name: what logs and checkpoints call it: its loss is logged as ``NAME_loss``, its optimizer is saved as
+        name: used by logs and checkpoints: its loss is logged as ``NAME_loss``, its optimizer is saved as
             ``NAME_optimizer``.
         *networks: Keras models.
-        constrain: function (variable, value) → value that projects a weight after an update, or None. One that gives
-            back its argument leaves the weight alone.
-        like: name of the player whose optimizer's settings it has unless it is given one of its own; None for the
-            model's `default_optimizer`.
+        constrain: function (variable, value) → value that projects a weight after an update, or None. Returning `value`
+            itself leaves the weight alone.
+        like: name of the player whose optimizer is copied if this one is given none; None for the model's
+            `default_optimizer`.
 
     Attributes:
         optimizer: a Keras optimizer for this player alone, set by `prepare`.
@@ -29,18 +29,18 @@ class Player:
 
     @property
     def variables(self):
-        """The trainable variables of all networks, end to end."""
+        """The trainable variables of all networks, concatenated."""
         return [variable for network in self.networks for variable in network.trainable_variables]
 
     def prepare(self, optimizer, strategy):
-        """Readies `optimizer` to move this player by gradients that are means over all replicas already.
+        """Sets `optimizer`, prepared for gradients that are already means over all replicas.
 
         Raises:
-            RequestError: an option of the optimizer that does not work here.
+            RequestError: an unsupported option of the optimizer.
         """
         _check_optimizer(optimizer, strategy.num_replicas_in_sync)
-        # Keras clips the gradients that it is given, then sums them over the replicas. Here each replica gives the
-        # whole gradient, so that it is clipped as one replica would clip it, and there is nothing to sum.
+        # Keras clips the gradients that it receives, then sums them over the replicas. Here each replica passes the
+        # global gradient, so that it is clipped as on a single replica, and there is nothing to sum.
         optimizer._all_reduce_sum_gradients = list
         # Built here, not in the first step: MirroredStrategy cannot create variables inside a traced step.
         with strategy.scope():
@@ -75,7 +75,7 @@ class Player:
 
 
 def make_optimizer(options):
-    """The Keras optimizer of a config's dict: its name, and its options.
+    """The Keras optimizer of a config's dict: "name", and its options.
 
     Raises:
         TypeError, ValueError: Keras' own, for options that it does not take.
@@ -93,7 +93,7 @@ def _check_optimizer(optimizer, replicas):
     scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer) or optimizer.loss_scale_factor is not None
     if scaled:
         raise RequestError(f"{type(optimizer).__name__}: it divides gradients by a loss scale; losses here have none")
-    # Keras updates within a condition for these, where TensorFlow allows no update of several replicas.
+    # For these Keras updates within a tf.cond, where TensorFlow allows no update of several replicas.
     for option in ("gradient_accumulation_steps", "ema_overwrite_frequency"):
         value = getattr(optimizer, option)
         if value and replicas > 1:

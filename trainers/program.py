@@ -1,4 +1,4 @@
-"""How every program starts and ends: flags in, one line out when something is wrong. Free of TensorFlow."""
+"""Start and end of every program: flags, one-line error messages, exit codes. Free of TensorFlow."""
 
 import os
 import pathlib
@@ -12,16 +12,16 @@ from absl import app, flags, logging
 from zoo.errors import RequestError
 from zoo.files import FULL
 
-#: Lines of TensorFlow's C++ log that nobody can act on, printed before a level can be set.
+#: Harmless lines of TensorFlow's C++ log, printed before its level takes effect.
 _HARMLESS = [
     "All log messages before absl::InitializeLog",
     r"^I0000 00:00:",
     "already registered",
     "already been registered",
 ]
-#: Said on every machine without a graphics processor.
+#: Logged on every machine without a GPU.
 _NO_GPU = "failed call to cuInit"
-#: Where this package's own lines come from.
+#: Folders of this project's own modules.
 _OURS = tuple(f"{pathlib.Path(__file__).parents[1] / name}{os.sep}" for name in ("zoo", "trainers", "export"))
 _FILTER = """
 import os, re, sys
@@ -32,13 +32,13 @@ for line in sys.stdin.buffer:
 
 
 class RunFailed(Exception):
-    """The work was asked for rightly and failed. Programs print the message, one line, and exit with `code`."""
+    """A valid request failed. Programs print the message, one line, and exit with `code`."""
 
     code = 1
 
 
 class Interrupted(RunFailed):
-    """SIGINT or SIGTERM arrived; what was done is saved. Exit code 128 + signal, as shells have it."""
+    """SIGINT or SIGTERM arrived; finished work is saved. Exit code 128 + signal, as shells have it."""
 
     def __init__(self, signum, message):
         super().__init__(message)
@@ -46,18 +46,18 @@ class Interrupted(RunFailed):
 
 
 class _Terminated(KeyboardInterrupt):
-    """SIGTERM arrived. Nothing catches it but what catches Ctrl-C.
+    """SIGTERM arrived. Handlers of Ctrl-C catch it, and no others.
 
-    Not a plain KeyboardInterrupt: Python may end a process that had one by SIGINT, whatever exit code it asked for.
+    Not a plain KeyboardInterrupt: after one, Python may end the process by SIGINT, whatever its exit code.
     """
 
 
 def start_tensorflow():
-    """Imports TensorFlow and has it look for devices, without the lines of its log that nobody can act on.
+    """Imports TensorFlow and lists its devices, without the harmless lines of its log.
 
-    Its C++ libraries write them to standard error while they load, whatever the log's level. They pass through another
-    process, so that the last words of a crash are not lost. A TF_CPP_MIN_LOG_LEVEL of 0 or 1 in the environment shows
-    them all; unset, it becomes 2, warnings left out.
+    Its C++ libraries write them to standard error while they load, whatever the log's level. A filter in another
+    process drops them, so that the last lines of a crash are not lost. TF_CPP_MIN_LOG_LEVEL of 0 or 1 in the
+    environment shows all; unset, it becomes 2, which hides warnings.
     """
     if "tensorflow" in sys.modules or os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2") in ("0", "1"):
         return
@@ -82,16 +82,16 @@ def _import_tensorflow():
     import tensorflow as tf
 
     tf.config.list_physical_devices()
-    tf.get_logger().setLevel("ERROR")  # The log of its Python code, such as what is deprecated.
+    tf.get_logger().setLevel("ERROR")  # The log of its Python code, such as deprecations.
 
 
 def hidden_lines(gpu):
-    """Regular expressions of the lines that `start_tensorflow` hides, with or without a graphics processor."""
+    """Regular expressions of the lines that `start_tensorflow` hides, with or without a GPU."""
     return _HARMLESS if gpu else [*_HARMLESS, _NO_GPU]
 
 
 def _sees_gpu():
-    """Whether this process is given a graphics processor that CUDA could fail to open: Linux, and its guests."""
+    """Whether this process may use an NVIDIA GPU, by the device files of Linux or of WSL (dxg)."""
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
     return not hidden and any(any(pathlib.Path("/dev").glob(name)) for name in ("nvidia[0-9]*", "dxg"))
 
@@ -119,8 +119,8 @@ def _parse(argv):
 
 
 def _is_worth_a_line(record):
-    """Whether a log record is a warning, or tells of this package's work: other libraries tell of theirs, as of every
-    shard of a checkpoint and every cache of fonts."""
+    """Whether a log record is a warning or comes from this project. Other libraries' info is dropped, such as of every
+    shard of a checkpoint and of font caches."""
     return record.levelno > logging.converter.absl_to_standard(logging.INFO) or record.pathname.startswith(_OURS)
 
 
@@ -129,14 +129,14 @@ def _one_line(error):
 
 
 def _disk_full(error):
-    """Whether `error` says that a file had no room: Python's own, or TensorFlow's, which has the system's words."""
+    """Whether `error` reports a full disk: an OSError, or TensorFlow's, which quotes the system's message."""
     if isinstance(error, OSError):
         return error.errno in FULL
     return any(os.strerror(code) in str(error) for code in FULL)
 
 
 def _full_path(error):
-    """The file that had no room, where the error names it."""
+    """The file that did not fit on a full disk, where the error names it; otherwise ""."""
     if isinstance(error, OSError):
         return error.filename or ""
     named = re.search(r"(\S+); ", str(error))
@@ -144,7 +144,7 @@ def _full_path(error):
 
 
 def _out_of_memory(error):
-    """What was asked of the memory where `error` says that there was not enough, Python's own or TensorFlow's."""
+    """The failed allocation if `error`, Python's or TensorFlow's, reports a lack of memory; otherwise ""."""
     if isinstance(error, MemoryError):
         return str(error) or "MemoryError"
     asked = re.search(r"OOM when allocating tensor with shape\[.*?\] and type \w+", str(error))
@@ -154,9 +154,9 @@ def _out_of_memory(error):
 def run(main):
     """Runs `main(argv)` with absl flags.
 
-    Exit codes: 0 done; 1 the run failed; 2 the request was wrong (a bad flag, config value, path or file), told in one
-    line on standard error; 128 + n stopped by signal n. A run that trains saves a checkpoint first; what else a program
-    writes appears whole or not at all.
+    Exit codes: 0 done; 1 the run failed; 2 the request was wrong (a bad flag, config value, path or file), reported in
+    one line on standard error; 128 + n stopped by signal n. Training saves a checkpoint first; other files are written
+    atomically.
     """
 
     def guarded(argv):
@@ -177,7 +177,7 @@ def run(main):
             raise
 
     def terminate(signum, frame):
-        # By default the process would end without cleaning up.
+        # By default the process would end without cleanup.
         raise _Terminated
 
     logging.get_absl_handler().addFilter(_is_worth_a_line)
@@ -186,6 +186,6 @@ def run(main):
         app.run(guarded, flags_parser=_parse)
     except KeyboardInterrupt as stopped:
         signum = signal.SIGTERM if isinstance(stopped, _Terminated) else signal.SIGINT
-        # A second signal ends the process at once: there is nothing left to tidy.
+        # A second signal ends the process at once: nothing is left to clean up.
         signal.signal(signum, signal.SIG_DFL)
         _fail(f"{signum.name}: stopped before the end", 128 + signum)

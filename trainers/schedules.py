@@ -1,4 +1,4 @@
-"""Learning rates that fall towards the end of a run, so that the players stop circling and settle."""
+"""Learning rates that decay towards the end of a run, so that the players stop circling and converge."""
 
 import keras
 import tensorflow as tf

@@ -1,4 +1,4 @@
-"""Where a run computes: tf.distribute strategies by name."""
+"""tf.distribute strategies by name."""
 
 import os
 import signal
@@ -33,7 +33,7 @@ def check_compiled(strategy):
     """Raises RequestError where XLA cannot compile the replicas of `strategy`: several of them on CPUs."""
     count = strategy.num_replicas_in_sync
     if count > 1 and any("CPU" in device for device in strategy.extended.worker_devices):
-        # It has no collectives for CPUs, and takes the variables of all CPUs of a process for the first one's.
+        # XLA has no CPU collectives, and treats the variables of all of a process' CPUs as the first CPU's.
         raise RequestError(f"config.train.jit_compile: True; XLA does not compile {count} replicas on CPUs, use False")
 
 
@@ -41,11 +41,11 @@ def make(name="auto", logical_cpus=0):
     """A tf.distribute strategy.
 
     Args:
-        name: "auto" takes a TPU if TPU_NAME is set, several workers if TF_CONFIG names them, all GPUs if there are
+        name: "auto" takes a TPU if TPU_NAME is set, several workers if TF_CONFIG lists them, all GPUs if there are
             several, one device otherwise; "one_device"; "mirrored", all GPUs of this host; "multi_worker", the workers
             of TF_CONFIG; "tpu", the TPU of TPU_NAME (or "local").
-        logical_cpus: splits the CPU into so many devices, to rehearse replicas where there is no GPU. Must come before
-            TensorFlow's first operation.
+        logical_cpus: number of devices to split the CPU into, to test replicas without a GPU; 0 for no split. Must come
+            before TensorFlow's first operation.
 
     Raises:
         RequestError: no such strategy, or the machine lacks what it needs.
@@ -82,6 +82,6 @@ def _of_workers():
         strategy = tf.distribute.MultiWorkerMirroredStrategy()
     except (RuntimeError, tf.errors.OpError) as error:
         raise RunFailed(f"the workers of TF_CONFIG did not come together ({str(error).splitlines()[0]})") from error
-    # TensorFlow takes this signal away from Python, and does nothing with it.
+    # TensorFlow replaces Python's handler of this signal by one that does nothing.
     signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
     return strategy

@@ -10,7 +10,7 @@ from trainers import config as config_checks
 from trainers import methods, program
 from zoo.errors import RequestError
 
-# Options that a config does not list, of an objective or a dynamics, are accepted here and checked with the others.
+# Accepts options of an objective or a dynamics that the config does not list; they are checked with the others.
 _CONFIG = config_flags.DEFINE_config_file(
     "config",
     None,

@@ -10,18 +10,18 @@ from trainers.checkpoints import Checkpoints
 from trainers.program import RunFailed
 from zoo import datasets
 
-#: Rollbacks in a row, none of which got past the step that failed, before the run gives up.
+#: Consecutive rollbacks without a step past the failed one before the run gives up.
 _MOST_ROLLBACKS = 3
 
 
 def batches(run, first_step):
-    """The training data from `first_step` on, cut for the run's strategy.
+    """The training data from `first_step` on, split for the run's strategy.
 
-    Step s consumes batches s·k … s·k + k - 1 of the global order, k being the model's batches a step; each replica
+    Step s consumes batches s·k … s·k + k - 1 of the global order, k being the model's batches per step; each replica
     gets its contiguous piece of every global batch.
     """
     strategy, k = run.model.distribute_strategy, run.model.batches_per_step
-    # A rollback that met the same data and the same noise would fail at the same step again.
+    # With the same data and noise, a rolled-back run would fail at the same step again.
     seed = run.config.seed + 1_000_003 * int(run.model.rollbacks.numpy())
     conditions = getattr(run.model.generator, "conditions", ())
     options = {"seed": seed, "start_batch": first_step * k, "labels": "label" in conditions}
@@ -40,15 +40,15 @@ def batches(run, first_step):
 def train(run):
     """Trains `run` from its newest checkpoint, or from the start, to `config.train.steps`.
 
-    The weights at the end are those of an uninterrupted run, every byte on the same device and thread count.
+    The final weights are those of an uninterrupted run, bit for bit on the same device and thread count.
 
     Raises:
         RequestError: another process trains in the workdir, or it holds another run.
-        RunFailed: a loss or gradient was not finite (and rolling back did not help, or was not asked for).
+        RunFailed: a loss or gradient was not finite (and rollbacks failed, or were off).
         Interrupted: SIGINT or SIGTERM; a checkpoint was saved.
     """
     run.workdir.mkdir(parents=True, exist_ok=True)
-    # Of several workers the one that writes the workdir holds it for all.
+    # Of several workers only the one that writes the workdir takes its lock.
     writes = run.model.distribute_strategy.extended.should_checkpoint
     with lock.held(run.workdir) if writes else contextlib.nullcontext():
         workdir.check_workdir(run.workdir, run.config)
@@ -84,7 +84,7 @@ def _train(run, writes):
             model.rollbacks.assign(count)
             logging.warning("%s; rolled back to step %d, other noise and data from there", failure, good)
         except tf.errors.InvalidArgumentError as error:
-            # An image that only decoding shows to be damaged is the request's fault, and the message names it.
+            # A damaged image, found only while decoding, is a wrong request; the message names it.
             raise (datasets.undecodable(error) or error) from error
 
 

@@ -1,6 +1,6 @@
-"""What a run leaves on disk: `config.json`, `checkpoints/`, `metrics.jsonl`, `logs/`, `samples/` and `report/`.
+"""The files of a run: `config.json`, `checkpoints/`, `metrics.jsonl`, `logs/`, `samples/` and `report/`.
 
-Any program can be pointed at a workdir and needs nothing else. This module is free of TensorFlow.
+A workdir is all that any program needs of a run. This module is free of TensorFlow.
 """
 
 import json
@@ -14,7 +14,7 @@ from zoo.datasets import DataSpec
 from zoo.errors import RequestError
 from zoo.files import check_writable, write_whole
 
-#: What may differ when a run is started again, and why the steps already taken are the same under either value.
+#: Keys that may change when a run is resumed → why the steps already taken do not depend on them.
 _MAY_CHANGE = {
     "train.steps": "no step looks at how many follow, unless `_tied_to_steps` says so",
     "train.steps_per_execution": "how many steps one call takes; each is the same",
@@ -40,7 +40,7 @@ def check_workdir(workdir, config):
     steps = checkpoint_steps(workdir / "checkpoints")
     if (workdir / "config.json").exists():
         changes = _changes(read_config(workdir)["config"], config)
-        # What this config leaves to the objective's paper is compared when the model was built: it is filled in then.
+        # Values that this config leaves to the objective's paper are filled in, and compared, when the model is built.
         changes = {key: values for key, values in changes.items() if not _is_open(key, values[1], config)}
         barred = {key: why for key in changes if (why := _why_barred(key, config, steps)) is not None}
         if barred:
@@ -61,9 +61,9 @@ def check_workdir(workdir, config):
 
 
 def _is_open(key, asked, config):
-    """Whether `config`, which asks for the value `asked` of `key`, leaves it to `trainers.build.resolve`."""
+    """Whether `config`, in which `key` has the value `asked`, leaves it to `trainers.build.resolve`."""
     group, _, option = key.partition(".")
-    if asked == {}:  # A group without options; the former one's are keys of their own.
+    if asked == {}:  # A group without options; options of the former group are compared as keys of their own.
         return True
     if group == "dynamics_options":
         return option == "critic_steps" and asked is None
@@ -71,14 +71,14 @@ def _is_open(key, asked, config):
 
 
 def _changes(held, config):
-    """What `config` changes in a config that was read from a file: {key: (value there, value asked)}, sorted."""
+    """Differences of `config` from a config read from a file: {key: (value there, value asked)}, sorted by key."""
     held, asked = flatten(held), flatten(json.loads(config.to_json_best_effort()))
     differing = sorted(key for key in held.keys() | asked.keys() if held.get(key) != asked.get(key))
     return {key: (held.get(key), asked.get(key)) for key in differing}
 
 
 def _why_barred(key, config, steps):
-    """Why `key` must stay in a run with checkpoints at `steps`: what a message adds, or None where it may change."""
+    """Why `key` may not change in a run with checkpoints at `steps`, to append to a message; None if it may."""
     if key not in _MAY_CHANGE:
         return ""
     if key == "train.steps":
@@ -90,7 +90,7 @@ def _why_barred(key, config, steps):
 
 
 def _tied_to_steps(config):
-    """Why the weights after some step depend on `train.steps`; None where they do not."""
+    """Why the weights after a step depend on `train.steps`; None if they do not."""
     if config.train.decay_from < 1:
         return "the learning rates fall with it, train.decay_from"
     for key, options in config.techniques.items():
@@ -100,11 +100,11 @@ def _tied_to_steps(config):
 
 
 def write_config(workdir, config, spec, step):
-    """Writes `config.json`; into the workdir of a run at `step`, what `config` changes beside the former one.
+    """Writes `config.json`; for a run resumed at `step`, records the changes from its former config.
 
-    With it stands the `zoo.datasets.DataSpec` of the run's data, so that the networks can be built without the data.
-    A key "changes" lists, oldest first, from which step on which values were others: [{"step": 300, "train.steps":
-    [300, 400]}].
+    The file also holds the `zoo.datasets.DataSpec` of the run's data, so that the networks can be built without the
+    data. Its key "changes" lists, oldest first, the changed values [old, new] and the step from which on they hold:
+    [{"step": 300, "train.steps": [300, 400]}].
     """
     target, changes = epath.Path(workdir) / "config.json", []
     if target.exists():
@@ -124,7 +124,7 @@ def write_config(workdir, config, spec, step):
 
 
 def checkpoint_steps(directory):
-    """Steps of the checkpoints in a directory, oldest first; [] where there is none."""
+    """Steps of the checkpoints in a directory, oldest first; [] if there is none."""
     directory = epath.Path(directory)
     if not directory.is_dir():
         return []
@@ -132,7 +132,7 @@ def checkpoint_steps(directory):
 
 
 def read_config(workdir):
-    """What `config.json` says, in the current schema: {"config": dict, "spec": DataSpec, "changes": list}.
+    """The contents of `config.json`, in the current schema: {"config": dict, "spec": DataSpec, "changes": list}.
 
     Raises:
         RequestError: there is none, or it cannot be read.
@@ -143,7 +143,7 @@ def read_config(workdir):
     try:
         text = json.loads(path.read_text())
         config = former.upgrade(text["config"], text.get("schema_version", 1))
-        # Runs of former releases do not tell the classes.
+        # Runs of former releases did not record the classes.
         names = text.get("class_names")
         spec = DataSpec(tuple(text["data_shape"]), text.get("num_classes"), names and tuple(names))
         return {"config": config, "spec": spec, "changes": text.get("changes", [])}
@@ -165,7 +165,8 @@ def read_metrics(workdir):
     """The rows of a workdir's `metrics.jsonl`, a list of dicts with "step" and the logs; [] where there is none.
 
     Raises:
-        RequestError: it cannot be read, or a line before the last is no row; the message names it.
+        RequestError: it cannot be read, or a line before the last is not a JSON object with a step; the message names
+            it.
     """
     path = epath.Path(workdir) / "metrics.jsonl"
     if not path.exists():
@@ -182,7 +183,7 @@ def read_metrics(workdir):
                 raise TypeError("step")
         except (ValueError, TypeError, KeyError) as error:
             if number == len(lines):
-                # A kill can cut the last line short; nothing behind it was promised.
+                # A killed process can leave the last line truncated.
                 break
             raise RequestError(
                 f"--workdir: {path}, line {number}: expected a JSON object with a step; take the line out or mend it"

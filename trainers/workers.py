@@ -1,7 +1,7 @@
-"""Several processes that train one GAN: who they are, how they wait for each other, and what they must have in common.
+"""Several processes that train one GAN: their addresses, waiting for each other, and checks that they agree.
 
-The environment variable TF_CONFIG names them, as TensorFlow's multi-worker strategies have it. This module is free of
-TensorFlow until workers exchange something.
+The environment variable TF_CONFIG lists them, as TensorFlow's multi-worker strategies expect. TensorFlow is imported
+only by functions that take a strategy.
 """
 
 import contextlib
@@ -23,11 +23,11 @@ _SECONDS_BETWEEN_LINES = 10.0
 
 
 def cluster():
-    """The workers that TF_CONFIG names.
+    """The workers that TF_CONFIG lists.
 
     Returns:
-        (addresses, index): their HOST:PORT, the chief first, and which of them this process is; ([], 0) where it names
-        none.
+        (addresses, index): their HOST:PORT, the chief first, and the index of this process; ([], 0) if TF_CONFIG lists
+        no workers.
 
     Raises:
         RequestError: TF_CONFIG cannot be read, or its task is none of its workers.
@@ -53,10 +53,10 @@ def cluster():
 
 
 def wait(addresses, index):
-    """Waits until every worker was there once, saying every ten seconds for whom. Signals end it as they end any wait.
+    """Waits until every worker has answered once, and logs the missing ones every ten seconds. Signals interrupt it.
 
-    TensorFlow waits too, but in silence, and deaf to signals. So it is asked to only when nobody is missing. Until then
-    this worker answers at its own address, for the others to see it.
+    TensorFlow's own wait is silent and ignores signals, so it begins only when no worker is missing. Until then this
+    worker accepts connections at its own address, so that the others see it.
 
     Args:
         addresses, index: as of `cluster`.
@@ -111,7 +111,7 @@ def are_several(strategy):
 
 @contextlib.contextmanager
 def loss_told(strategy):
-    """Raises `RunFailed` where TensorFlow says inside the block that another worker of `strategy` is gone."""
+    """Raises `RunFailed` where TensorFlow reports inside the block that another worker of `strategy` is lost."""
     import tensorflow as tf
 
     errors = tf.errors
@@ -129,15 +129,15 @@ def loss_told(strategy):
 
 
 def check_same(strategy, facts, expected):
-    """Checks that all workers say the same of themselves; all must call it. One process alone passes.
+    """Checks that all workers have the same `facts`; all must call it. A single process passes.
 
     Args:
         strategy: a tf.distribute strategy.
         facts: {name: JSON value}.
-        expected: what a message asks for.
+        expected: the text that a message gives as expected.
 
     Raises:
-        RequestError: on every worker, naming the first that differs from the first worker, and in what.
+        RequestError: on every worker, naming the first worker that differs from worker 0, and the differences.
     """
     if not are_several(strategy):
         return
@@ -150,13 +150,13 @@ def check_same(strategy, facts, expected):
 
 
 def _exchange(strategy, value):
-    """What the workers gave, JSON values in the workers' order."""
+    """The JSON `value` of every worker, in the workers' order."""
     add, (addresses, index) = total(strategy), cluster()
     text = json.dumps(value).encode()
     lengths = np.zeros(len(addresses))
     lengths[index] = len(text)
     lengths = add(lengths).astype(int)
-    # Each worker fills a row of its own: in a sum with zeros bytes stay what they are.
+    # Each worker fills a row of its own, zero at the others, so that the sum keeps its bytes.
     rows = np.zeros([len(addresses), lengths.max()])
     rows[index, : len(text)] = np.frombuffer(text, np.uint8)
     rows = add(rows).astype(np.uint8)
@@ -165,16 +165,16 @@ def _exchange(strategy, value):
 
 @functools.cache
 def total(strategy):
-    """The function that sums a float32 tensor over all workers; all must call it, as often. Each waits for all."""
+    """A function that sums a float32 tensor over all workers. It blocks until all have called it, equally often."""
     import tensorflow as tf
 
-    # Every device of a worker counts its worker's.
+    # Every device of a worker adds the worker's tensor.
     devices = strategy.num_replicas_in_sync // len(cluster()[0])
 
     @tf.function(autograph=False)
     def add(x):
         def on_replica():
-            # The copy lies on this replica's device, which the sum goes by.
+            # A copy on this replica's device, which decides how all_reduce sums.
             return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, tf.identity(x))
 
         return strategy.experimental_local_results(strategy.run(on_replica))[0] / devices
