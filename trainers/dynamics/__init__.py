@@ -1,4 +1,4 @@
-"""How the players move. One method, one file; the listing of this folder is the table."""
+"""How the players move in a step. One method per file; METHODS lists this folder."""
 
 from trainers.methods import Methods
 

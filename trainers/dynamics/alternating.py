@@ -8,8 +8,8 @@ from trainers.dynamics.base import Dynamics
 class Alternating(Dynamics):
     """k critic steps, each on its own real and generated batch, then one generator step.
 
-    The generator answers the critic on the batch that the critic saw last: its examples are computed once and serve
-    both players, as in common practice, which saves a fifth of the step.
+    The generator's step uses the critic's last batch: generated examples are computed once and serve both players, as
+    in common practice, which saves a fifth of the step.
 
     Args:
         critic_steps: k.
@@ -18,7 +18,7 @@ class Alternating(Dynamics):
     needs = ()
 
     def direction(self, player, gradients):
-        """What a `Player` descends, a list like `gradients`, given the gradients of its own loss: those themselves."""
+        """The direction that a `Player` descends, given its loss' `gradients`: a list like them; here the same."""
         return gradients
 
     def step(self, gan, batches):

@@ -1,4 +1,4 @@
-"""What a dynamics is: how, given the two losses, the two players move in one step."""
+"""Base classes of dynamics: how the two players move in one step, given their losses."""
 
 import numbers
 
@@ -8,17 +8,18 @@ from zoo.errors import RequestError
 
 
 class Dynamics(tf.Module):
-    """One step of play. Subclasses define `step`; their constructor's arguments are the options that a config sets.
+    """One step of both players. Subclasses define `step`; their constructor's arguments are the options that a config
+    sets.
 
     Args:
-        critic_steps: k, moves of the critic for each of the generator; each consumes a batch of its own.
+        critic_steps: k, critic steps per generator step; each consumes a batch of its own.
 
     Raises:
         RequestError: k is no whole number, 1 or more.
     """
 
-    #: Traits that an objective must have to be played so; an objective names the traits that it `lacks`, and why.
-    #: "two_players": the game is played by the critic and the generator alone, each descending its own loss.
+    #: Traits that the objective must have; an objective lists the traits that it `lacks`, and why. "two_players": the
+    #: critic and the generator are the only players, each descending its own loss.
     needs = ("two_players",)
 
     def __init__(self, critic_steps=1):
@@ -34,10 +35,10 @@ class Dynamics(tf.Module):
         return self.critic_steps
 
     def build(self, gan):
-        """Called once the networks and the optimizers are there, before the first step.
+        """Called once, after the networks and the optimizers are made, before the first step.
 
-        A dynamics with a memory makes its variables here, with `gan.add_weight`, and keeps them as attributes: so they
-        are among `gan.variables` and in its checkpoints. One that cannot play with these optimizers says so.
+        A dynamics with state makes its variables here, with `gan.add_weight`, and keeps them as attributes, so that
+        they are in `gan.variables` and in checkpoints. Raises RequestError for unsupported optimizers.
         """
 
     def step(self, gan, batches):
@@ -48,7 +49,7 @@ class Dynamics(tf.Module):
             batches: tuple of `batches_per_step` `zoo.batch.Batch`es.
 
         Returns:
-            Dict of scalar logs: both players', their own losses and the norms of the directions that they descend.
+            Dict of scalar logs: both players' own losses, and the norms of the directions that they descend.
         """
         raise NotImplementedError(f"{type(self).__name__} defines no step")
 
@@ -90,7 +91,7 @@ def squared_norm(tensors):
 
 
 def non_negative(value, option):
-    """`value`, or RequestError where it is no number of 0 or more."""
+    """Returns `value`; raises RequestError unless it is a finite number, 0 or more."""
     if not isinstance(value, numbers.Real) or isinstance(value, bool) or not 0 <= value < float("inf"):
         raise RequestError(f"config.dynamics_options.{option}: {value!r}; expected a number, 0 or more")
     return value

@@ -14,11 +14,11 @@ class Consensus(JointDynamics):
     ever outwards. The second term is v'ᵀv, the gradient of ½‖v‖², and moves the eigenvalues towards the positive axis.
     It comes from differentiating ½‖v‖² once more: the Jacobian is never formed, and a step costs a small multiple of a
     plain one. v is the gradient of the global batch, so that the result does not depend on the number of replicas. The
-    sum v + γv'ᵀv is what the optimizers are given, as in the authors' code.
+    optimizers receive the sum v + γv'ᵀv, as in the authors' code.
 
     Args:
         gamma: γ, 0 or more. 10, the paper's in all its experiments, goes with RMSprop at 1e-4, whose steps do not grow
-            with the gradient; plain descent at rate h wants h·γ·‖v'‖² below 2.
+            with the gradient; plain descent at rate h needs h·γ·‖v'‖² below 2.
         critic_steps: k; the first k - 1 are the critic's alone, plain.
 
     Logs the norms of v's two parts: both are zero at an equilibrium.

@@ -1,5 +1,5 @@
-"""Historical averaging: each player is drawn towards the mean of its past. Salimans et al. 2016, "Improved techniques
-for training GANs", section 3.3; after fictitious play."""
+"""Historical averaging: each player is pulled towards the mean of its past weights. Salimans et al. 2016, "Improved
+techniques for training GANs", section 3.3; after fictitious play."""
 
 import tensorflow as tf
 
@@ -15,9 +15,9 @@ class HistoricalAveraging(Alternating):
     """`alternating`, each player's loss plus w‖θ - θ̄‖², θ̄ = 1/t Σ_{i=1..t} θ[i].
 
     The mean is over all of the player's iterates up to and including the current one: θ[1] are its initial weights,
-    θ[t] those at its t-th move. It is a constant for the gradient, 2w(θ - θ̄), which is zero at the first move. It is
-    kept as a running mean, θ̄ ← θ̄ + (θ - θ̄)/t: one number a weight however long the run. On games whose plain descent
-    circles, the mean settles near the centre and draws the circle in: on f = xy the distance falls as t^(-1/(1 + 4w²)),
+    θ[t] those at its t-th move. The gradient, 2w(θ - θ̄), treats it as constant and is zero at the first move. It is a
+    running mean, θ̄ ← θ̄ + (θ - θ̄)/t, one number per weight at any length of the run. On games whose plain descent
+    circles, the mean settles near the centre and the circle shrinks: on f = xy the distance falls as t^(-1/(1 + 4w²)),
     so a small w reaches the centre sooner than a large one, which ties the players to their past.
 
     Args:
@@ -57,7 +57,7 @@ class _Memory(tf.Module):
         ]
 
     def include(self, variables):
-        """Counts the current values of `variables` in; returns the new means, a list like it."""
+        """Adds the current values of `variables` to the means; returns the new means, a list like `variables`."""
         count = self.count.value + 1
         self.count.assign(count)
         pairs = [(mean.value, variable.value) for mean, variable in zip(self.means, variables)]

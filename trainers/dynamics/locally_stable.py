@@ -10,15 +10,16 @@ class LocallyStable(JointDynamics):
     """θ_D ← θ_D + h ∇_D V and θ_G ← θ_G - h ∇_G (V + η‖∇_D V‖²), both at the same point.
 
     The paper's critic *maximises* V. Here every loss is minimised: L_D = -V, so ∇_D V = -∇_D L_D, the critic's move is
-    the plain θ_D - h ∇_D L_D, and the regulariser ‖∇_D V‖² = ‖∇_D L_D‖² does not see the sign. In place of the
-    generator's V stands the objective's own L_G, which is V's generator part under `minimax` and `wasserstein` and the
-    usual substitute under `non_saturating`. The generator is foresighted: it moves where the critic will have little to
-    gain. With it the Wasserstein game's equilibrium, around which plain descent circles, attracts (theorem 4.1).
+    the plain θ_D - h ∇_D L_D, and the regulariser ‖∇_D V‖² = ‖∇_D L_D‖² does not depend on the sign. The generator's V
+    is replaced by the objective's own L_G, which is V's generator part under `minimax` and `wasserstein` and the usual
+    substitute under `non_saturating`. The regulariser moves the generator to where the critic has little to gain. It
+    makes the Wasserstein game's equilibrium, around which plain descent circles, attracting (theorem 4.1).
 
-    The critic's gradient is that of the global batch. One more backward pass through it: no Jacobian is formed.
+    The critic's gradient is that of the global batch. The regulariser costs one more backward pass through it: no
+    Jacobian is formed.
 
     The guarantee is local. Far from the equilibrium the generator can also lower the term by making a deep critic flat:
-    on the ring a critic of two hidden layers was seen to die so, one of one layer, the authors', was not.
+    on the ring this flattened a critic of two hidden layers for good, but not the authors' critic of one layer.
 
     Args:
         eta: η, 0 or more. 0.5 is the value of the authors' published example, eight Gaussians under Adam at 1e-4.

@@ -30,5 +30,5 @@ class Simultaneous(JointDynamics):
         return critic.logs(critic_loss, critic_gradients) | generator.logs(generator_loss, generator_gradients)
 
     def answered(self, gan, real, fake, noise):
-        """A context in which the generator's loss is taken: here the critic is as it is."""
+        """A context in which the generator's loss is computed: here the critic is unchanged."""
         return contextlib.nullcontext()

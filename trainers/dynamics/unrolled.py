@@ -14,22 +14,23 @@ from zoo.replicas import mean_over_replicas
 class Unrolled(Simultaneous):
     """θ_G ← θ_G - h d/dθ_G L_G(θ_D^K(θ_D, θ_G), θ_G) and θ_D ← θ_D - h ∇_D L_D(θ_D, θ_G), at the same (θ_D, θ_G).
 
-    θ_D^0 = θ_D, and θ_D^{k+1} is θ_D^k after one optimizer step on L_D(θ_D^k, θ_G): a surrogate of the critic that has
-    answered the generator. The derivative goes through those steps as well, so the generator gains nothing from a move
-    that the critic undoes at once, such as putting all mass on one mode. The critic itself is not changed by its
-    surrogate: its weights are substituted in the loss, its other state is left alone.
+    θ_D^0 = θ_D, and θ_D^{k+1} is θ_D^k after one optimizer step on L_D(θ_D^k, θ_G): a surrogate for the critic after it
+    has adapted to the generator. The derivative goes through those steps as well, so the generator gains nothing from a
+    move that the critic undoes at once, such as putting all mass on one mode. The critic itself does not change: the
+    surrogate's weights are substituted in the loss, and its other state is not updated.
 
-    All K steps see the batch and the noise of the generator's own loss, as in the authors' released code. K = 0 is
-    `simultaneous` exactly. Memory and time grow by about one forward and two backward passes of the critic a step.
-    Adam's first steps divide gradients by their own size, so while its moments are new the derivative through them is
-    ill-conditioned; a critic that learns slower than the generator (1e-4 to 1e-3 in the released code) copes.
+    All K steps use the batch and the noise of the generator's own loss, as in the authors' released code. K = 0 is
+    `simultaneous` exactly. Memory and time grow by about one forward and two backward passes of the critic per
+    surrogate step. Adam's first steps divide gradients by their own size, so while its moments are new the derivative
+    through them is ill-conditioned; a critic that learns slower than the generator (1e-4 to 1e-3 in the released code)
+    works.
 
     Args:
         steps: K, 0 or more.
-        surrogate: "adam", the critic's own optimizer from its current moments and count on, differentiated through as
-            the paper does (the critic's optimizer must be a plain Adam); or "sgd", plain descent.
+        surrogate: "adam", a copy of the critic's optimizer with its current moments and count, differentiated through
+            as in the paper (the critic's optimizer must be a plain Adam); or "sgd", plain descent.
         surrogate_rate: learning rate of the surrogate's steps; the critic's current one if None.
-        critic_steps: k, the critic's own moves for each of the generator; the first k - 1 come before the joint one.
+        critic_steps: k, the critic's own steps per generator step; the first k - 1 precede the joint one.
 
     Logs L_G at the surrogate critic, and L_D at the critic's own weights.
     """
@@ -69,7 +70,7 @@ class Unrolled(Simultaneous):
 
 
 def _substituted(variables, weights):
-    """A context in which Keras variables have the values `weights`, and what is assigned to any variable is dropped."""
+    """A context in which Keras variables have the values `weights`, and assignments to any variable are dropped."""
     return keras.StatelessScope(state_mapping=list(zip(variables, weights)))
 
 
@@ -86,16 +87,16 @@ class _SGD:
 
     @staticmethod
     def check(optimizer):
-        """Any optimizer has a learning rate."""
+        """Accepts any optimizer: all have a learning rate."""
 
     def __call__(self, weights, gradients):
         return [w - _rate(self.rate, w) * g for w, g in zip(weights, gradients)]
 
 
 class _Adam:
-    """Keras' Adam as a function, from the state of the critic's optimizer on. Kingma & Ba 2015, algorithm 1."""
+    """Keras' Adam as a function, starting from the state of the critic's optimizer. Kingma & Ba 2015, algorithm 1."""
 
-    #: Options that make Keras' optimizers do more than the algorithm.
+    #: Options of Keras' optimizers that extend the algorithm.
     _MORE = ("amsgrad", "weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "gradient_accumulation_steps")
 
     def __init__(self, optimizer, rate):
@@ -107,7 +108,7 @@ class _Adam:
 
     @classmethod
     def check(cls, optimizer):
-        """Raises RequestError unless `optimizer` is Adam and nothing more."""
+        """Raises RequestError unless `optimizer` is Adam without such options."""
         more = [option for option in cls._MORE if getattr(optimizer, option, None)]
         if type(optimizer) is not keras.optimizers.Adam or more:
             what = f"{optimizer.name} with {', '.join(more)}" if more else optimizer.name
@@ -121,13 +122,13 @@ class _Adam:
         moved = []
         for index, (weight, gradient) in enumerate(zip(weights, gradients)):
             one, two = self.betas
-            # Rounded as Keras rounds them, so that K surrogate steps are K steps of the optimizer in float64 too.
+            # Rounded as Keras rounds them, so that K surrogate steps equal K steps of the optimizer in float64 too.
             powers = [keras.ops.cast(beta, weight.dtype) ** tf.cast(self.count, weight.dtype) for beta in self.betas]
             rate = _rate(self.rate, weight) * tf.sqrt(1.0 - powers[1]) / (1.0 - powers[0])
             first = self.first[index] + (gradient - self.first[index]) * (1.0 - one)
             second = self.second[index] + (tf.square(gradient) - self.second[index]) * (1.0 - two)
             self.first[index], self.second[index] = first, second
-            # The root has no derivative at zero, where a unit that no example reaches has its moments.
+            # sqrt has no derivative at zero, the second moment of a unit that no example activates.
             none = tf.equal(second, 0.0)
             root = tf.where(none, tf.zeros_like(second), tf.sqrt(tf.where(none, tf.ones_like(second), second)))
             moved.append(weight - first * rate / (root + self.epsilon))
