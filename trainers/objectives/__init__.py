@@ -1,4 +1,4 @@
-"""What the two players compare. One paper, one file, one class; the listing of this folder is the table of systems."""
+"""Objectives: the players' losses. One paper, file and class each; METHODS lists this folder."""
 
 from trainers.methods import Methods
 

@@ -1,9 +1,9 @@
-"""f-divergences and what training on their variational bound needs. Nowozin, Cseke & Tomioka 2016, "f-GAN", tables 2
+"""f-divergences, and functions to train on their variational bounds. Nowozin, Cseke & Tomioka 2016, "f-GAN", tables 2
 and 6 (of the supplement).
 
 D_f(P‖Q) = E_Q f(p/q) ≥ E_P T - E_Q f*(T), tight at T = f'(p/q). The critic's raw output v becomes T = g(v), in the
-domain of the conjugate f*. All activations g increase, so that a high v says "real" (where a print of the table shows
--exp(v) or 1 - exp(v), it is the exponential of -v that is meant).
+domain of the conjugate f*. All activations g increase, so that a high v means "real" (where the printed table shows
+-exp(v) or 1 - exp(v), exp(-v) is meant).
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ def _log_omega(s):
     """y with exp(y) + y = s: the logarithm of the Wright omega function, ω(s) = W(exp(s)), W being Lambert's.
 
     Newton's method on a convex increasing function, started right of its root: six rounds reach float64 from anywhere.
-    Written out, so that derivatives of any order are those of the operations.
+    The loop is unrolled, so that derivatives of any order come from automatic differentiation.
     """
     y = tf.where(s > 1.0, tf.math.log(tf.maximum(s, 1.0)), s)
     for _ in range(6):
@@ -40,7 +40,7 @@ def _jeffrey_curvature(v):
 
 @dataclasses.dataclass(frozen=True)
 class Divergence:
-    """One row: functions of tensors of any float dtype, elementwise.
+    """One row of the table: elementwise functions of tensors of any float dtype.
 
     Attributes:
         f: convex, of the ratio u = p/q > 0.

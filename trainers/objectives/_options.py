@@ -1,4 +1,4 @@
-"""What objectives refuse: options out of range."""
+"""Checks of objectives' options."""
 
 import difflib
 import numbers

@@ -8,15 +8,17 @@ from trainers.penalties import gradient_norm_penalty, perturbed
 class DRAGAN(NonSaturating):
     """Critic: `minimax` + λ E(‖∇D(x + δ)‖₂ - k)², δ around real examples only; generator: `non_saturating`.
 
-    Mode collapse often comes with sharp gradients of the critic around some real examples; smooth there, it leaves the
-    generator a slope towards all of them. Unlike `wasserstein_gp` it constrains the critic locally, not everywhere.
+    Mode collapse often comes with sharp gradients of the critic around some real examples; a critic that is smooth
+    there gives the generator a gradient towards all of them. Unlike `wasserstein_gp` it constrains the critic locally,
+    not everywhere.
 
-    δ is as in the paper's released code, see `trainers.penalties.perturbed`; its deviation is that of the global
-    batch. D is the logit, as everywhere in this zoo. The penalty is per example: no batch normalisation in the critic.
+    δ is as in the paper's released code, see `trainers.penalties.perturbed`; its scale is the standard deviation of the
+    global batch. D is the logit, as everywhere in this zoo. The penalty is per example: no batch normalisation in the
+    critic.
 
     Args:
         penalty_weight: λ ≥ 0.
-        target: k ≥ 0, the gradient norm that the penalty asks for.
+        target: k ≥ 0, the gradient norm that the penalty favours.
         spread: size of δ in standard deviations of the batch, above 0.
         real_label: as of `minimax`.
 

@@ -13,9 +13,9 @@ class EnergyBased(GAN):
     """Critic: E D(x) + E[m - D(G(z))]₊; generator: E D(G(z)) + w PT, D(x) = ‖Dec(Enc(x)) - x‖₂.
 
     An energy in place of a probability: low on the data's manifold, above the margin m elsewhere. A reconstruction
-    error gives each example of a batch a target of its own, where a binary label gives them one of two. Real examples
-    alone would teach the autoencoder the identity; the generator supplies the contrast. PT, the pull-away term over the
-    codes Enc(G(z)) of the global batch, keeps the generator from making one point (`trainers.penalties.pull_away`).
+    error gives each example of a batch its own target; a binary label gives one of two. Trained on real examples alone,
+    the autoencoder would learn the identity; generated examples prevent that. PT, the pull-away term over the codes
+    Enc(G(z)) of the global batch, keeps the generator from collapsing to one point (`trainers.penalties.pull_away`).
 
     Args:
         margin: m > 0, in the data's units: an ℓ₂ norm over all components. 10 is the paper's for MNIST; points need

@@ -10,15 +10,15 @@ from zoo.replicas import batch_mean
 class FeatureMatching(Minimax):
     """The critic plays `minimax`; the generator minimises ‖E f(x) - E f(G(z))‖₂², f the critic's layer before its head.
 
-    The generator does not chase the critic's latest score but matches statistics of real data that the critic finds
-    telling, which keeps it from overtraining on the current critic. Both means are over the global batch.
+    The generator matches statistics of real data that the critic finds discriminative, rather than its latest score,
+    which keeps it from overtraining on the current critic. Both means are over the global batch.
     """
 
-    #: There is none of scores alone.
+    #: Undefined: the loss is not a function of scores.
     generator_loss = GAN.generator_loss
 
     def compute_generator_loss(self, real, fake, noise):
-        # Means that differ by little, of features that may be bfloat16: taken and subtracted in the examples' dtype.
+        # The means differ by little and features may be bfloat16: average and subtract in the examples' dtype.
         of_real, of_fake = (
             batch_mean(tf.cast(self.critic.features(batch.x, training=True, **batch.conditions), fake.x.dtype))
             for batch in (real, fake)

@@ -9,10 +9,10 @@ from trainers.gan import GAN
 class Hinge(GAN):
     """Critic: E[1 - D(x)]₊ + E[1 + D(G(z))]₊; generator: -E D(G(z)).
 
-    Examples scored beyond the margins drop out of the critic's loss. The least that any critic can make of it is
-    2 (1 - TV(p, q)), TV the total variation distance, which is flat where p and q do not overlap. Spectral
-    normalisation keeps the largest singular value of each layer's kernel at one, so that the critic's slope is bounded
-    and the distance that it does see is not flat there.
+    Examples scored beyond the margins drop out of the critic's loss. Its minimum over all critics is 2 (1 - TV(p, q)),
+    TV the total variation distance, which is flat where p and q do not overlap. Spectral normalisation keeps the
+    largest singular value of each layer's kernel at one, so that the critic's slope is bounded and the distance that it
+    measures is not flat there.
     """
 
     critic_normalization = "spectral"

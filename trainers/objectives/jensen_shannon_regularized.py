@@ -1,4 +1,4 @@
-"""f-GAN with the regulariser that noise on the inputs amounts to. Roth et al. 2017, "Stabilizing training of generative
+"""f-GAN with a regulariser that approximates input noise. Roth et al. 2017, "Stabilizing training of generative
 adversarial networks through regularization", algorithm 1."""
 
 import tensorflow as tf
@@ -12,11 +12,11 @@ _DIVERGENCES = ("jensen_shannon", "gan", "kl", "reverse_kl", "pearson", "neyman"
 
 
 class JensenShannonRegularized(FDivergence):
-    """`f_divergence`, the critic's loss plus γ/2 Ω: what Gaussian noise of variance γ on real and generated examples
-    adds to it, to first order, without the noise.
+    """`f_divergence`, the critic's loss plus γ/2 Ω: the first-order effect on it of Gaussian noise of variance γ on
+    real and generated examples.
 
     - Jensen-Shannon: Ω = E_p[(1 - σ(D))² ‖∇D‖²] + E_q[σ(D)² ‖∇D‖²]. At the optimal critic it equals the general one.
-    - any other f: Ω = E_q[f*''(ψ) ‖∇ψ‖²], ψ = g(D) the critic behind its activation.
+    - any other f: Ω = E_q[f*''(ψ) ‖∇ψ‖²], ψ = g(D) the critic after its activation.
 
     The weights in front of ‖∇D‖² are differentiated like the rest, as in the paper's formula and its released code.
     The derivation is per example: no batch normalisation in the critic.
@@ -26,8 +26,8 @@ class JensenShannonRegularized(FDivergence):
 
     Args:
         gamma: γ at the start, ≥ 0.
-        decay: what is left of γ at the end, in (0, 1].
-        decay_steps: steps until then.
+        decay: share of γ left at the end, in (0, 1].
+        decay_steps: steps until then, 1 or more.
         divergence, saturating: as of `f_divergence`. ``total_variation`` is refused: its f*'' is zero.
 
     Raises:

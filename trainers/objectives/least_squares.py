@@ -12,9 +12,9 @@ class LeastSquares(GAN):
     as (a, b, c) = (-1, 1, 0), the generator minimises the Pearson χ² divergence between p + q and 2q.
 
     Args:
-        fake_target: a, what the critic should say of generated examples.
-        real_target: b, what it should say of real ones.
-        generator_target: c, what the generator wants it to say.
+        fake_target: a, the critic's target for generated examples.
+        real_target: b, the critic's target for real ones.
+        generator_target: c, the generator's target for the critic's scores of generated ones.
     """
 
     def __init__(self, *args, fake_target=0.0, real_target=1.0, generator_target=1.0, **kwargs):

@@ -17,13 +17,13 @@ class LossSensitive(GAN):
     """Critic: γ E L(x) + λ E[Δ(x, G(z)) + L(x) - L(G(z))]₊; generator: E L(G(z)). L is the critic, read as a loss.
 
     A generated example should have a larger loss than the real one that it is paired with, by a margin Δ, their
-    distance times τ. Where it is near its partner already, the margin is small and the critic leaves it alone: its
-    capacity goes to the examples that are far off. Pairs are made by position in the batch.
+    distance times τ. Where the two are near each other, the margin is small and the critic ignores the pair: its
+    capacity goes to distant examples. Pairs are made by position in the batch.
 
     With a critic that is unbounded below, as in this zoo, the first term has no minimum: L - c lowers it by γc for any
     c and leaves the margins alone, and in practice L runs away (seen on the ring: -3,700 after 3,000 steps, most modes
-    lost). γ = 0 ends that. It is the setting of the paper's released code for unconditional data, whose author holds
-    that the term can be left out; the configs use it, the default is the paper's equation.
+    lost). γ = 0 prevents that. It is the released code's setting for unconditional data, and its author calls the term
+    optional; the configs use it, the default is the paper's equation.
 
     Args:
         distance: "l1" (the paper's) or "l2", norms over all of an example's components.

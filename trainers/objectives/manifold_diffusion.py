@@ -18,11 +18,11 @@ class ManifoldDiffusion(ModeRegularized):
       spreads its mass over the manifold. Both sides come from the generator, so their supports overlap.
 
     `critic` is D₂ and the dynamics plays the diffusion step; D₁ has the same layers. The manifold step comes first, on
-    the step's last batch. The paper scales the second term of it (its λ is λ₂ here, with λ₁ = 1).
+    the step's last batch. The paper scales that step's second term (its λ is λ₂ here, with λ₁ = 1).
 
-    Techniques act on both games alike: instance noise is on all that D₁ and D₂ see, with draws of its own for each,
-    penalties are taken between x and G(E(x)) for D₁ and between G(E(x)) and G(z) for D₂ ("real" and "fake" in their
-    options), `weight_clipping` bounds the weights of both, and D₁ has the reference batch of D₂.
+    Techniques act on both games: instance noise is on all inputs of D₁ and D₂, drawn separately, penalties are taken
+    between x and G(E(x)) for D₁ and between G(E(x)) and G(z) for D₂ ("real" and "fake" in their options),
+    `weight_clipping` bounds the weights of both, and D₁ shares the reference batch of D₂.
 
     Args:
         reconstruction_weight: λ₁ ≥ 0.
@@ -30,7 +30,7 @@ class ManifoldDiffusion(ModeRegularized):
         real_label: of both critics, as of `minimax`.
 
     Raises:
-        RequestError: an option out of range, or a critic that gives the encoder no layers.
+        RequestError: an option out of range, or a critic whose family is neither mlp nor dcgan.
     """
 
     lacks = {
@@ -45,8 +45,8 @@ class ManifoldDiffusion(ModeRegularized):
         copy_reference(critic, self.manifold_critic)
 
     def make_players(self):
-        # The encoder's optimizer moves the generator too, in the manifold step: the generator's own then moves once a
-        # step, like all others, and a learning rate that falls counts the same steps for each.
+        # In the manifold step the encoder's optimizer moves the generator too. So the generator's own moves it once a
+        # step, like all others, and a decaying learning rate counts the same steps for each.
         return [
             Player("manifold_critic", self.manifold_critic, constrain=self.constrain, like="critic"),
             Player("encoder", self.encoder, self.generator, like="generator"),
@@ -63,7 +63,7 @@ class ManifoldDiffusion(ModeRegularized):
         return {**state, "manifold_optimizer": state["manifold_critic_optimizer"]}
 
     def manifold_critic_loss(self, real, noise):
-        """What D₁ descends on a real `Batch`: `minimax` against its reconstructions, and the penalties."""
+        """The loss of D₁ on a real `Batch`: `minimax` against its reconstructions, plus penalties."""
         reconstructed = self.view(self.reconstruct(real).constant(), "reconstructed", noise)
         real = self.view(real, "real", noise)
         loss = self.critic_loss(score(self.manifold_critic, real), score(self.manifold_critic, reconstructed))

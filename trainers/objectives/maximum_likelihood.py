@@ -11,8 +11,8 @@ class MaximumLikelihood(Minimax):
     """The critic plays `minimax`; the generator minimises -E exp(min(D(G(z)), clip)), D a logit.
 
     At the optimal critic exp(D(x)) = p(x) / q(x), and the gradient of this loss is that of KL(p‖q), which maximum
-    likelihood minimises. Nearly all of it comes from the few examples that look most real, so its variance is high:
-    a cost to study more than one to use.
+    likelihood minimises. Nearly all of it comes from the few examples that look most real, so its variance is high: it
+    is more for study than for use.
 
     Args:
         clip: largest exponent, above 0. An example with a score above it counts with weight exp(clip) and gives no

@@ -11,11 +11,12 @@ class Minimax(GAN):
     """min_G max_D E log σ(D(x)) + E log(1 - σ(D(G(z)))), D a logit.
 
     At the optimal critic the value is -log 4 + 2 JSD(p, q). The generator's gradient vanishes as the critic becomes
-    certain (Arjovsky & Bottou 2017, theorem 2.4), which is what `non_saturating` is for.
+    certain (Arjovsky & Bottou 2017, theorem 2.4), which `non_saturating` avoids.
 
-    One-sided label smoothing (Salimans et al. 2016, section 3.4) asks of the critic to call real examples real with
-    probability α only: E [α sp(-D(x)) + (1 - α) sp(D(x))] in place of E sp(-D(x)). Certainty then costs it something.
-    The target of generated examples stays 0, or the optimal critic (αp + βq)/(p + q) would hold a generator where q is.
+    One-sided label smoothing (Salimans et al. 2016, section 3.4) gives real examples the target α: the loss has
+    E [α sp(-D(x)) + (1 - α) sp(D(x))] in place of E sp(-D(x)), sp being the softplus. It penalises overconfidence. The
+    target of generated examples stays 0: with a target β, the optimal critic (αp + βq)/(p + q) would hold the generator
+    where q is large.
 
     Args:
         real_label: α, above 0 and at most 1; 1 is the plain game, 0.9 the usual smoothing.

@@ -1,5 +1,5 @@
-"""Mode regularised GAN: an encoder shows the generator where modes are missing. Che et al. 2016, "Mode regularized
-generative adversarial networks", section 3.1 and 3.2."""
+"""Mode regularised GAN: an encoder leads the generator to missing modes. Che et al. 2016, "Mode regularized generative
+adversarial networks", section 3.1 and 3.2."""
 
 import tensorflow as tf
 
@@ -12,12 +12,12 @@ from zoo.encoder import Encoder
 class ModeRegularized(NonSaturating):
     """Critic: `minimax`. Generator: `non_saturating` + λ₁E d(x, G(E(x))) - λ₂E log D(G(E(x))). Encoder: the last two.
 
-    G(E(x)) of an example from a missed mode lies near that mode, and the critic finds it real: both terms pull the
-    generator there, where samples of the prior hardly ever lead it. d is the mean squared difference of components.
-    (The survey prints +λ₂ log D; what its text and the paper describe is a reward, the sign here.)
+    G(E(x)) of an example from a missed mode lies near that mode, and the critic scores it as real: both terms pull the
+    generator there, where samples from the prior hardly ever do. d is the mean squared difference of components. (The
+    survey prints +λ₂ log D; what its text and the paper describe is a reward, the sign here.)
 
-    The encoder has the critic's layers and a code for a score (`zoo.encoder`), an optimizer like the generator's, and
-    moves first in a step, on its last batch; then the dynamics moves the two players.
+    The encoder has the critic's layers, with a code in place of the score (`zoo.encoder`), an optimizer like the
+    generator's, and moves first in a step, on its last batch; then the dynamics moves the two players.
 
     Args:
         reconstruction_weight: λ₁ ≥ 0.
@@ -25,7 +25,7 @@ class ModeRegularized(NonSaturating):
         real_label: as of `minimax`.
 
     Raises:
-        RequestError: an option out of range, or a critic that gives the encoder no layers.
+        RequestError: an option out of range, or a critic whose family is neither mlp nor dcgan.
     """
 
     lacks = {"mixture": "its encoder inverts one generator"}
@@ -43,8 +43,8 @@ class ModeRegularized(NonSaturating):
     def reconstruct(self, real):
         """G(E(x)): a `Batch` under the conditions of `real`, in training mode.
 
-        What the generator remembers of its batches for sampling, the moving statistics of batch normalisation, stays
-        that of batches from the prior: an average over two such different kinds of batches would fit neither.
+        The generator's moving statistics of batch normalisation are not updated here, so that they stay those of
+        batches from the prior: an average over both kinds of batches would fit neither.
         """
         codes = self.encoder(real.x, training=True)
         remembered = self.generator.non_trainable_variables
@@ -55,7 +55,7 @@ class ModeRegularized(NonSaturating):
         return real._replace(x=reconstructed, latents=codes)
 
     def encoder_loss(self, real, critic, noise):
-        """λ₁E d(x, G(E(x))) - λ₂E log σ(critic(G(E(x)))), a scalar. Instance noise is on what the critic sees alone."""
+        """λ₁E d(x, G(E(x))) - λ₂E log σ(critic(G(E(x)))), a scalar. Instance noise is on the critic's input only."""
         reconstructed = self.reconstruct(real)
         distance = tf.reduce_mean(tf.square(real.x - reconstructed.x))
         scores = score(critic, self.view(reconstructed, "reconstructed", noise))
@@ -66,7 +66,7 @@ class ModeRegularized(NonSaturating):
         return super().generator_total_loss(real, fake, noise) + self.encoder_loss(real, self.critic, noise)
 
     def encoder_noise(self, batches):
-        """The noise of the encoder's move, on the last batch: a draw of its own, behind those of the dynamics."""
+        """The noise of the encoder's move, on the last batch: a draw of its own, after those of the dynamics."""
         return self.noise(tf.shape(batches[-1].x)[0], len(batches))
 
     def play(self, batches):

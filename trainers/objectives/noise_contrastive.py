@@ -14,12 +14,13 @@ from zoo.errors import RequestError
 class NoiseContrastive(GenerativeModel):
     """The model q minimises E sp(-r(x)) + E sp(r(x')), r = log q - log p_noise, x real and x' from the fixed p_noise.
 
-    The loss is that of `minimax`'s critic, but the classifier σ(r) is made of densities: the model is inside of it, and
-    in place of generated examples there is noise that never moves. At the minimum q is the data's density. The better
-    the noise resembles the data, the better the estimate; noise is a Gaussian, N(mean, scale²) in each coordinate.
+    sp is the softplus. The loss is that of `minimax`'s critic, but the classifier σ(r) is built from the densities of
+    model and noise, and examples of the fixed noise replace generated ones. At the minimum q is the data's density. The
+    better the noise resembles the data, the better the estimate; noise is a Gaussian, N(mean, scale²) in each
+    coordinate.
 
     The `generator` is the model: any with `log_density`, see `zoo.densities`. There is no critic. Logs:
-    ``generator_loss``, the loss above, and ``negative_log_likelihood``, -E log q(x), which is only reported.
+    ``generator_loss``, the loss above, and ``negative_log_likelihood``, -E log q(x), for monitoring only.
 
     Args:
         noise_mean: of each coordinate, a number.

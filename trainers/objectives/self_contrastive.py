@@ -11,11 +11,11 @@ class SelfContrastive(NoiseContrastive):
 
     Then r = 0 and σ(r) = ½ everywhere, the loss is log 4 throughout, and its gradient
     -½ E_p ∇log q(x) + ½ E_q ∇log q(x') has the expectation of maximum likelihood's, times ½: the second expectation is
-    zero. Its sample adds variance, so this is a way to see what noise-contrastive estimation leaves out, and where it
-    would end with ever better noise, rather than a way to train.
+    zero. Its sample adds variance. So this objective is for study, not for training: it shows what noise-contrastive
+    estimation leaves out, and its limit with ever better noise.
 
     Raises:
-        RequestError: a generator without a density, or a part that acts on a critic.
+        RequestError: a generator without a density.
     """
 
     def __init__(self, generator, **kwargs):

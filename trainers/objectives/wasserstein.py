@@ -13,10 +13,13 @@ class Wasserstein(GAN):
     """Critic: E D(G(z)) - E D(x); generator: -E D(G(z)); the critic's weights stay in [-clip, clip].
 
     By the Kantorovich-Rubinstein duality, minus the critic's loss at its optimum is the earth mover's distance W₁ times
-    the critic's Lipschitz constant. The critic may be trained to optimality without starving the generator.
+    the critic's Lipschitz constant. A critic trained to optimality still gives the generator a gradient.
 
     Args:
-        clip: bound on every weight of the critic, after each of its steps; 0 leaves them free.
+        clip: bound on every weight of the critic, after each of its steps; 0 turns clipping off.
+
+    Raises:
+        RequestError: a negative clip.
     """
 
     default_dynamics_options = types.MappingProxyType({"critic_steps": 5})
