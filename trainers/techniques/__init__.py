@@ -1,4 +1,4 @@
-"""How a critic is regularised, and what the networks see. One technique, one file; this folder's listing is the table.
+"""Techniques: critic regularisers and changes to the critic's inputs. One per file; METHODS lists this folder.
 
 Free of TensorFlow until a technique computes.
 """
@@ -10,7 +10,7 @@ from zoo.errors import RequestError
 
 METHODS = Methods(__name__, "technique")
 
-#: Techniques that are options of an objective, a network or the run: name → what it is, its source, and its config key.
+#: Techniques that are options of an objective, a network or the run: name → description, source and config key.
 ELSEWHERE = {
     "one_sided_label_smoothing": "Real targets of 0.9 in place of 1, so that no critic gains by being certain. "
     "Salimans et al. 2016, section 3.4. config.objective_options.real_label=0.9",
@@ -31,16 +31,16 @@ def read(entries, steps, where="config.techniques"):
     """The techniques that a config turns on.
 
     Args:
-        entries: {technique: its options}; one without any option is off, a value of None is the paper's. A key that is
-            no technique's name stands for the technique that its option "name" names, so that one can be used twice.
+        entries: {technique: its options}; a technique without options is off, a value of None is the paper's. An option
+            "name" gives the technique in place of the key, so that one can be used twice.
         steps: number of steps of the run.
-        where: what a message calls `entries`.
+        where: name of `entries` in messages.
 
     Returns:
         Tuple of `trainers.techniques.base.Technique`s, in the order of `entries`.
 
     Raises:
-        RequestError: no such technique or option, or a value that it cannot take.
+        RequestError: no such technique or option, or a value out of range.
     """
     found = []
     for key, entry in entries.items():

@@ -1,4 +1,4 @@
-"""What a technique is: a part that acts on what a critic sees, on its loss, or on its weights, with any objective."""
+"""Base classes of techniques, which act on a critic's inputs, loss or weights with any objective."""
 
 import dataclasses
 import difflib
@@ -13,10 +13,10 @@ def is_amount(value):
 
 
 class Technique:
-    """One technique. A subclass is a frozen dataclass, whose fields are the options that a config sets, and overrides
-    what it needs of the methods here, which change nothing."""
+    """One technique. A subclass is a frozen dataclass, whose fields are the options that a config sets. The methods
+    here change nothing; a subclass overrides those that it needs."""
 
-    #: Whether `critic_penalty` has the gradient by each example in it, so that the critic must not mix examples.
+    #: Whether `critic_penalty` contains gradients at single examples, so that the critic must not mix examples.
     penalises_gradients = False
 
     @classmethod
@@ -24,66 +24,66 @@ class Technique:
         """The technique of a config's options, for a run of `steps` steps.
 
         Raises:
-            RequestError: a value that it cannot take; `where` is what the message calls the options.
+            RequestError: a value out of range; `where` is the options' name in the message.
         """
         cls.check(options, where)
         return cls(**options)
 
     @classmethod
     def check(cls, options, where):
-        """Raises RequestError for a value that an option cannot take: here, anything but numbers of 0 or more."""
+        """Raises RequestError for an option out of range: here, anything but finite numbers of 0 or more."""
         for option, value in options.items():
             if not is_amount(value):
                 raise RequestError(f"{where}.{option}: {value!r}; expected a number, 0 or more")
 
     @property
     def name(self):
-        """What a config calls it: the name of its file."""
+        """Its name in a config: that of its file."""
         return type(self).__module__.rpartition(".")[2]
 
     def build(self, model):
-        """Called once, when `model`, a `trainers.gan.GAN`, is made. A technique with a memory makes its variables here
-        by `model.add_weight`, keeps them, and returns them by name, for checkpoints."""
+        """Called once, when `model`, a `trainers.gan.GAN`, is made. A technique with state makes its variables here by
+        `model.add_weight`, keeps them, and returns them, {name: variable}, for checkpoints."""
         return {}
 
     def view(self, batch, kind, noise, step):
-        """What a critic sees in place of a `zoo.batch.Batch`. Must be differentiable by its examples.
+        """The `zoo.batch.Batch` that a critic sees in place of `batch`. Must be differentiable in its examples.
 
         Args:
             batch: the `Batch`.
-            kind: "real", "fake", or what else a critic is shown; each draws noise of its own.
+            kind: "real", "fake", or another kind of critic input; each draws noise of its own.
             noise: this draw's `zoo.noise.Noise`.
             step: number of the step, an int64 scalar tensor.
         """
         return batch
 
     def critic_penalty(self, critic, real, fake, noise, step):
-        """What is added to the loss of `critic` on `real` and `fake`, `Batch`es as it sees them: a scalar, or None."""
+        """A scalar to add to the loss of `critic` on `real` and `fake`, `Batch`es as it sees them; or None."""
         return None
 
     def constrain(self, value):
-        """What a weight of the critic becomes after an update that made it `value`, a tensor like it."""
+        """Projects a critic's weight after an update: `value` → a tensor like it."""
         return value
 
     def observe(self, real_scores):
-        """Told the critic's scores [N, 1] of real examples as it sees them, after each step. Adaptive techniques change
-        their variables here; a statistic must be that of the global batch, see `zoo.replicas`."""
+        """Called after each step with the critic's scores [N, 1] of real examples as it sees them. Adaptive techniques
+        change their variables here, by statistics of the global batch, see `zoo.replicas`."""
 
 
-#: Where a penalty may look at the critic's gradient: between real and generated examples that are paired by position,
-#: at either, or around real ones. `trainers.penalties.PLACES` computes them.
+#: Places at which a penalty takes the critic's gradient: between real and generated examples that are paired by
+#: position, at either, or around real ones. `trainers.penalties.PLACES` computes them.
 PLACES = ("interpolates", "real", "fake", "perturbed")
 
 
 @dataclasses.dataclass(frozen=True)
 class GradientPenalty(Technique):
-    """A penalty on the critic's gradient by its input; a subclass says which function of it.
+    """A penalty on the critic's gradient with respect to its input; a subclass defines `penalty`.
 
     Args:
         weight: 0 or more.
         at: one of PLACES.
-        every: computed in every so many-th step only and there weighed so many times, which costs less and is about the
-            same on average ("lazy regularisation", Karras et al. 2020, "Analyzing and improving the image quality of
+        every: N: the penalty is computed every N steps only and multiplied by N, which costs less and is about the same
+            on average ("lazy regularisation", Karras et al. 2020, "Analyzing and improving the image quality of
             StyleGAN", appendix B).
     """
 
@@ -110,7 +110,7 @@ class GradientPenalty(Technique):
 
         from trainers import penalties
 
-        # The place outside of the condition: its statistics are the global batch's, and replicas cannot meet in one.
+        # Outside of tf.cond, in which replicas cannot communicate: a place may need statistics of the global batch.
         place = penalties.PLACES[self.at](real, fake, noise)
         if self.every == 1:
             return self.weight * self.penalty(critic, place)
@@ -121,5 +121,5 @@ class GradientPenalty(Technique):
         )
 
     def penalty(self, critic, batch):
-        """The penalty at a `Batch`, not yet weighed: a scalar."""
+        """The unweighted penalty at a `Batch`: a scalar."""
         raise NotImplementedError(f"{type(self).__name__} defines no penalty")

@@ -10,7 +10,7 @@ from zoo.errors import RequestError
 
 @dataclasses.dataclass(frozen=True)
 class InstanceNoise(Technique):
-    """x + σ(s)·ε, ε standard normal an element, σ(s) = std · max(0, 1 - s/until) at step s.
+    """x + σ(s)·ε, ε standard normal per element, σ(s) = std · max(0, 1 - s/until) at step s.
 
     Real and generated examples get independent noise, and every draw of a step its own. The generator's gradient passes
     through its noisy examples. Both players then compare p * N(0, σ²) with q * N(0, σ²), which overlap whatever the
@@ -18,7 +18,7 @@ class InstanceNoise(Technique):
 
     Args:
         std: standard deviation at step 0, in units of the data (images: [-1, 1]).
-        until: step at which it reaches zero. In a config a share of the run, above 0, up to 1; half of it by default.
+        until: step at which it reaches zero. In a config a share of the run, above 0, up to 1; default 0.5.
     """
 
     std: float = 0.1

@@ -1,4 +1,5 @@
-"""The critic's weights stay in a box. Arjovsky, Chintala & Bottou 2017, "Wasserstein GAN", algorithm 1, line 7."""
+"""The critic's weights are clipped to a box. Arjovsky, Chintala & Bottou 2017, "Wasserstein GAN", algorithm 1, line
+7."""
 
 import dataclasses
 
