@@ -68,7 +68,8 @@ class ConditionalGenerator(_Conditional):
         num_classes: K.
         family: of the network, "mlp" or "dcgan".
         network: dict of that family's options; its `latent_dim` z does not count the embedding.
-        embedding_dim: number of components of a label's embedding, which starts as N(0, 1), like latents.
+        embedding_dim: number of components e of a label's embedding, which starts as N(0, 1/e): of length about one, like
+            a one-hot label.
 
     Input: latents [N, 1 + z]; label int64 [N] in [0, K), or None. Output: float32 [N, *data_shape].
 
@@ -94,7 +95,10 @@ class ConditionalGenerator(_Conditional):
         options = {**self.network, "latent_dim": latent_dim + embedding_dim}
         self.inner = made(self.data_shape, dtype=self.dtype_policy, **options)
         self.latent_dim = 1 + latent_dim
-        self.embedding = self._embedding(embedding_dim, keras.initializers.RandomNormal(0.0, 1.0))
+        # As strong as the latents, N(0, 1), the label would drown them: on Fashion-MNIST, after 700 steps, samples of a
+        # class then spread half as much as its test images, and 81 % as much from this start.
+        start = keras.initializers.RandomNormal(0.0, embedding_dim**-0.5)
+        self.embedding = self._embedding(embedding_dim, start)
         self.label_shares = self.add_weight(
             name="label_shares",
             shape=(num_classes,),

@@ -12,6 +12,7 @@ MUTANTS = [
         NETWORKS,
         ("super().__init__(autocast=False, **kwargs)", "super().__init__(**kwargs)"),
         ("latent_dim + embedding_dim}", "latent_dim}"),
+        ("RandomNormal(0.0, embedding_dim**-0.5)", "RandomNormal(0.0, 1.0)"),
         ("self.latent_dim = 1 + latent_dim", "self.latent_dim = latent_dim"),
         ("keras.initializers.Constant(1.0 / num_classes)", '"ones"'),
         ("self.label_shares.assign(np.asarray(shares))", "pass"),

@@ -101,6 +101,13 @@ def test_a_generator_gives_its_network_latents_and_the_labels_embedding():
     np.testing.assert_array_equal(network(latents, label=label).numpy(), made)
 
 
+def test_the_labels_embeddings_start_as_long_as_one_hot_labels():
+    network = zoo.ConditionalGenerator((2,), 50, "mlp", {"latent_dim": 4}, 400)
+    lengths = np.linalg.norm(network.embedding.get_weights()[0], axis=1)
+    # The length of 400 normals is known to 1/28 of itself.
+    np.testing.assert_allclose(lengths, 1.0, atol=5 / 28)
+
+
 def test_a_seed_decides_the_label_by_the_classes_shares():
     network, shares = generator(), np.array([0.5, 0.0, 0.5 - 1e-6])
     latents = Noise.of_seeds(range(20_000)).latents(network.latent_dim)
