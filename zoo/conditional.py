@@ -68,7 +68,7 @@ class ConditionalGenerator(_Conditional):
         num_classes: K.
         family: of the network, "mlp" or "dcgan".
         network: dict of that family's options; its `latent_dim` z does not count the embedding.
-        embedding_dim: number of components e of a label's embedding, which starts as N(0, 1/e): of length about one, like
+        embedding_dim: number of components e of a label's embedding, which starts as N(0, 1/e): about as long as
             a one-hot label.
 
     Input: latents [N, 1 + z]; label int64 [N] in [0, K), or None. Output: float32 [N, *data_shape].
