@@ -161,13 +161,17 @@ class WriteMetrics(_Every):
 class DrawSamples(_Every):
     """Draws the same 64 seeds every `every` steps: `samples/step_*.png`, and TensorBoard for images.
 
+    Of a generator that is told labels it draws a row for each class, the same eight seeds in each, or colours points by
+    their labels.
+
     Args:
         reference: points [n, 2] of the data to draw beside generated points; None for images.
+        class_names: the classes' names, a number each if None.
     """
 
-    def __init__(self, workdir, every, reference=None):
+    def __init__(self, workdir, every, reference=None, class_names=None):
         super().__init__(every)
-        self.workdir, self.reference = epath.Path(workdir), reference
+        self.workdir, self.reference, self.class_names = epath.Path(workdir), reference, class_names
 
     def on_train_begin(self, logs=None):
         super().on_train_begin()
@@ -178,13 +182,24 @@ class DrawSamples(_Every):
 
     def act(self, step, logs):
         path = self.workdir / "samples" / f"step_{step:08d}.png"
+        sampler = self.model.sampler
+        told_labels = "label" in getattr(sampler, "conditions", ())
         if self.reference is not None:
-            grids.save_points(self.model.sample(range(1024)).numpy(), path, self.reference)
+            labels = sampler.labels(self.model.latents(range(1024))).numpy() if told_labels else None
+            grids.save_points(self.model.sample(range(1024)).numpy(), path, self.reference, labels)
             return
-        images = pixels.to_uint8(self.model.sample(range(64)))
-        grids.save_grid(images, path)
+        if told_labels:
+            seeds, labels = grids.class_rows(range(sampler.num_classes))
+            images = pixels.to_uint8(self.model.sample(seeds, label=labels)).numpy()
+            names = self.class_names or [str(label) for label in range(sampler.num_classes)]
+            grids.save_grid(images, path, names=names[: grids.MOST_ROWS])
+            shown = images[seeds == seeds[0]]
+        else:
+            images = pixels.to_uint8(self.model.sample(range(64)))
+            grids.save_grid(images, path)
+            shown = images[:16]
         with self._writer.as_default(step=step):
-            tf.summary.image("samples", images[:16], max_outputs=16)
+            tf.summary.image("samples", shown, max_outputs=16)
 
 
 class ShowProgress(keras.callbacks.Callback):

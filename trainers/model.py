@@ -249,10 +249,18 @@ class GenerativeModel(keras.Model):
         """The generator that samples are drawn from: the averaged one, or the raw one where `ema_decay` is 0."""
         return self.averaged_generator if self.ema_decay else self.generator
 
-    def sample(self, seeds):
-        """Examples [N, ...] of integer seeds [N]; a seed gives the same example in any batch, here and when served."""
-        noise = Noise.of_seeds(tf.convert_to_tensor(list(seeds) if isinstance(seeds, range) else seeds, tf.int64))
-        return self.sampler(noise.latents(self.latent_dim), training=False)
+    def latents(self, seeds):
+        """The latents [N, z] that integer seeds [N] give the sampler."""
+        seeds = tf.convert_to_tensor(list(seeds) if isinstance(seeds, range) else seeds, tf.int64)
+        return Noise.of_seeds(seeds).latents(self.latent_dim)
+
+    def sample(self, seeds, **conditions):
+        """Examples [N, ...] of integer seeds [N]; a seed gives the same example in any batch, here and when served.
+
+        `conditions` are what the generator is told beside latents, "label" int64 [N]; what the seed chooses if not
+        given.
+        """
+        return self.sampler(self.latents(seeds), training=False, **conditions)
 
     def call(self, latents, training=False):
         """Latents [N, z] → examples [N, ...] from the sampler."""

@@ -10,14 +10,33 @@ from zoo.files import write_whole
 #: A tile of a grid is enlarged by a whole factor as long as it stays within so many pixels: 8×8 digits become visible.
 _TILE = 64
 _GAP = 2
+#: Of samples by class: most rows, one a class, and columns, one a seed.
+MOST_ROWS, _COLUMNS = 10, 8
+#: Of a row's name: size in pixels of its letters, its most characters, and the space beside it.
+_LETTERS, _MOST_LETTERS, _MARGIN = 14, 20, 8
 
 
-def image_grid(images, columns=None):
+def class_rows(labels, first_seed=0):
+    """Seeds and labels of a picture with a row for each class, in which a column shows one seed under every class.
+
+    Args:
+        labels: int [K], each class once; the first ten get rows.
+        first_seed: seed of the first of eight columns.
+
+    Returns:
+        (seeds, labels), int64 [8 · min(K, 10)], row by row.
+    """
+    labels = np.asarray(labels, np.int64)[:MOST_ROWS]
+    return np.tile(first_seed + np.arange(_COLUMNS), len(labels)), np.repeat(labels, _COLUMNS)
+
+
+def image_grid(images, columns=None, names=None):
     """Images side by side, the first at the top left.
 
     Args:
         images: uint8 [N, H, W, C] with 1 or 3 channels, N ≥ 1.
         columns: images a row; the square root of N, rounded up, if None.
+        names: a name for each row, to stand at its left, N a multiple of their number; in the place of `columns`.
 
     Returns:
         A PIL image, grey or RGB, small images enlarged by a whole factor (no pixel is blended with another).
@@ -31,6 +50,8 @@ def image_grid(images, columns=None):
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3) or not len(images):
         raise ValueError(f"images are {images.dtype} {images.shape}, expected uint8 [N, H, W, 1 or 3], N ≥ 1")
     count, height, width, channels = images.shape
+    if names is not None:
+        columns = count // len(names)
     columns = min(count, columns or math.ceil(math.sqrt(count)))
     rows = math.ceil(count / columns)
     factor = max(1, _TILE // max(height, width))
@@ -40,16 +61,36 @@ def image_grid(images, columns=None):
     for index, image in enumerate(images):
         top, left = index // columns * (height + _GAP), index % columns * (width + _GAP)
         grid[top : top + height, left : left + width] = image
-    return Image.fromarray(grid[..., 0] if channels == 1 else grid)
+    picture = Image.fromarray(grid[..., 0] if channels == 1 else grid)
+    return picture if names is None else _beside_names(picture, names, height)
 
 
-def point_plot(points, reference=None, size=640):
+def _beside_names(grid, names, height):
+    """A grid, whose tiles have this height, with a name at the left of each row."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    # A tile lower than a line of text would leave rows whose names run into one another.
+    font = ImageFont.load_default(min(_LETTERS, height))
+    names = [" ".join(name.split()) for name in names]
+    names = [name if len(name) <= _MOST_LETTERS else name[: _MOST_LETTERS - 1] + "…" for name in names]
+    left = math.ceil(max(font.getlength(name) for name in names)) + 2 * _MARGIN
+    picture = Image.new(grid.mode, (left + grid.width, grid.height), "white")
+    picture.paste(grid, (left, 0))
+    draw = ImageDraw.Draw(picture)
+    for row, name in enumerate(names):
+        middle = row * (height + _GAP) + height / 2
+        draw.text((left - _MARGIN, middle), name, "black", font, anchor="rm")
+    return picture
+
+
+def point_plot(points, reference=None, size=640, labels=None):
     """Points over the data's: a scatter plot of the first two coordinates, or a histogram in one dimension.
 
     Args:
         points: [N, d], what the generator made.
         reference: [M, d], the data, drawn in grey underneath and setting the axes' limits; or None.
         size: height and width in pixels.
+        labels: int [N], the label that each point was made for, told by its colour, ten of them in turn; or None.
 
     Returns:
         A PIL image, RGB.
@@ -73,7 +114,9 @@ def point_plot(points, reference=None, size=640):
     else:
         if reference is not None:
             axes.scatter(shown[:, 0], shown[:, 1], s=6, c="0.75", linewidths=0, label="data")
-        axes.scatter(points[:, 0], points[:, 1], s=6, c="C0", alpha=0.6, linewidths=0, label="generator")
+        colours = "C0" if labels is None else [f"C{label % 10}" for label in labels]
+        label = "generator" if labels is None else "generator, a colour a label"
+        axes.scatter(points[:, 0], points[:, 1], s=6, c=colours, alpha=0.6, linewidths=0, label=label)
         axes.set(ylim=(middle[1] - reach, middle[1] + reach), aspect="equal")
     axes.set_xlim(middle[0] - reach, middle[0] + reach)
     if reference is not None:
@@ -90,11 +133,11 @@ def png_bytes(picture):
     return encoded.getvalue()
 
 
-def save_grid(images, path, columns=None):
+def save_grid(images, path, columns=None, names=None):
     """Writes `image_grid` of images uint8 [N, H, W, C] as a PNG, whole or not at all."""
-    write_whole(path, png_bytes(image_grid(images, columns)))
+    write_whole(path, png_bytes(image_grid(images, columns, names)))
 
 
-def save_points(points, path, reference=None):
+def save_points(points, path, reference=None, labels=None):
     """Writes `point_plot` of points [N, d] as a PNG, whole or not at all."""
-    write_whole(path, png_bytes(point_plot(points, reference)))
+    write_whole(path, png_bytes(point_plot(points, reference, labels=labels)))

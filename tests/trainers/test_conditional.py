@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
+import scipy.stats
 
 import configs.digits
 import configs.ring
 from trainers import build as building
+from trainers import callbacks, dynamics, objectives, techniques, training
 from trainers import config as config_checks
-from trainers import dynamics, objectives, techniques, training
+from zoo import pixels
 from zoo.datasets import DataSpec
 from zoo.errors import RequestError
 
@@ -96,3 +98,47 @@ def test_samples_are_of_the_class_that_was_asked_for(told_by, fit):
     nearest = np.argmin(np.linalg.norm(made[:, None] - data.modes[None], axis=-1), axis=1)
     # Chance is 1 in 8. Few steps: not all samples are on a mode yet, but they are nearest to theirs.
     assert np.mean(nearest == labels) > 0.9
+
+
+def test_the_runs_pictures_have_a_row_for_each_class(tmp_path, monkeypatch):
+    config = configs.digits.get_config("conditional")
+    config.generator.base_filters = config.critic.base_filters = 2
+    run = building.build(config, config_checks.check(config))
+    drawn, shown = [], []
+    monkeypatch.setattr(callbacks.grids, "save_grid", lambda images, path, names: drawn.append((images, path, names)))
+    monkeypatch.setattr(callbacks.tf.summary, "image", lambda name, images, max_outputs: shown.append(images))
+    for class_names in (None, tuple("abcdefghij")):
+        callback = callbacks.DrawSamples(tmp_path, 5, class_names=class_names)
+        callback.set_model(run.model)
+        callback.on_train_begin()
+    (images, path, names), (_, _, given) = drawn
+    assert names == list("0123456789") and given == tuple("abcdefghij")
+    assert path == tmp_path / "samples" / "step_00000000.png"
+    latents = run.model.latents(range(8))
+    for label in range(10):
+        made = run.model.sampler(latents, label=np.full(8, label))
+        # Convolutions of another batch size may round otherwise.
+        row = images[8 * label : 8 * label + 8].astype(int)
+        assert np.abs(row - np.asarray(pixels.to_uint8(made))).max() <= 1
+        np.testing.assert_array_equal(shown[0][label], images[8 * label])
+    # The labels are told apart.
+    assert len(np.unique(images[::8], axis=0)) == 10
+
+
+def test_the_runs_plots_colour_points_by_the_labels_that_their_seeds_choose(small_config, build, monkeypatch, tmp_path):
+    drawn = []
+    monkeypatch.setattr(callbacks.grids, "save_points", lambda *arguments: drawn.append(arguments))
+    for config in (labelled(small_config), small_config()):
+        callback = callbacks.DrawSamples(tmp_path, 5, np.zeros([3, 2]))
+        callback.set_model(build(config).model)
+        callback.on_train_begin()
+        points, _, _, labels = drawn[-1]
+        model = callback.model
+        np.testing.assert_array_equal(points, model.sample(range(1024)))
+    assert labels is None
+    points, _, _, labels = drawn[0]
+    # Eight modes that are equally likely: each eighth of the normal distribution is a label's.
+    first = building.build(labelled(small_config), config_checks.check(labelled(small_config))).model.latents(
+        range(1024)
+    )
+    np.testing.assert_array_equal(labels, np.floor(8 * scipy.stats.norm.cdf(first[:, 0].numpy().astype(float))))
