@@ -1,10 +1,14 @@
 import json
+import re
 
+import numpy as np
 import pytest
+import tensorflow as tf
 from etils import epath
 
 from export import model_card
 from export.evaluation import metric
+from export.generators import Generator
 from export.metrics import intervals
 from zoo.errors import RequestError
 
@@ -86,3 +90,30 @@ def test_a_class_that_there_is_not_is_refused(card, asked, message):
     with pytest.raises(RequestError) as caught:
         model_card.class_number(card, asked, "; a hint")
     assert str(caught.value).startswith("--label: ") and message in str(caught.value)
+
+
+def test_the_card_of_a_model_that_is_told_labels_says_how(version, labelled_version, tmp_path):
+    folder = labelled_version / "assets.extra"
+    text = (folder / "model_card.md").read_text()
+    assert "| labels | told; the seed chooses one where none is given |" in text
+    assert "int64 from 0 to 2, decides the class" in text and "- 0: shirt\n- 1: bag\n- 2: boot\n" in text
+    # The lines that it gives work as they stand.
+    snippets = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    found = {"tf": tf, "PATH": str(labelled_version)}
+    for snippet in snippets:
+        exec(snippet, found)
+    np.testing.assert_array_equal(
+        found["examples"], Generator.load(labelled_version).sample_with_labels(np.arange(64), np.zeros(64))
+    )
+    # Not by the number of classes, which data can have that a generator is not told.
+    card = json.loads((version / "assets.extra" / "model_card.json").read_text())
+    facts = {"num_classes": 3, "class_names": ["<b>", "bag", "boot"]}
+    model_card.write(card | facts, epath.Path(tmp_path / "none"))
+    assert "label" not in (tmp_path / "none" / "model_card.md").read_text()
+    # Nor does it need to know them.
+    card = json.loads((folder / "model_card.json").read_text())
+    model_card.write(card | {"num_classes": None, "class_names": None}, epath.Path(tmp_path / "unknown"))
+    text = (tmp_path / "unknown" / "model_card.md").read_text()
+    assert "int64, decides the class" in text and "The classes" not in text
+    model_card.write(card | facts, epath.Path(tmp_path / "evil"))
+    assert "- 0: &lt;b&gt;\n" in (tmp_path / "evil" / "model_card.md").read_text()
