@@ -9,7 +9,8 @@ context         samples, held-out and training examples and their features, each
 metric          `Metric`, a row of the next two modules, and its entry in a report
 image_metrics   the metrics of images, a row each
 point_metrics   the metrics of points whose density is known, a row each
-class_balance   share of each class or mode among the samples
+label_agreement whether samples are of the class that they were made for
+class_balance   share of each class or mode among the samples, and its samples' agreement
 mode_collapse   verdicts in words, and the numbers they rest on
 result          `Evaluation`, what all of it gives
 =============== ============================================================================================

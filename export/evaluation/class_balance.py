@@ -1,7 +1,8 @@
-"""Share of each class, or of each mode, among the samples: a report's "classes"."""
+"""Share of each class, or of each mode, among the samples, and how far labels are followed: a report's "classes"."""
 
-from export.evaluation.image_metrics import histogram
-from export.evaluation.point_metrics import mode_counts
+from export.evaluation import label_agreement
+from export.evaluation.image_metrics import histogram, predicted
+from export.evaluation.point_metrics import mode_counts, nearest
 from export.metrics.intervals import share_interval
 
 
@@ -14,13 +15,12 @@ def class_shares(context):
     Returns:
         List of dicts, as in the format of `export.report`; the reference is its view of the test images.
     """
-    predicted, reference = context.samples.classes, histogram(context, context.held_out)
-    extractor = context.extractor
-    names = context.data.class_names or extractor.class_names or tuple(map(str, range(extractor.num_classes)))
-    return [
-        _entry(str(name), share_interval((predicted == label).mean(), len(predicted)), float(reference[label]))
-        for label, name in enumerate(names)
+    classes, reference = context.samples.classes, histogram(context, context.held_out)
+    shares = [
+        _entry(name, share_interval((classes == label).mean(), len(classes)), float(reference[label]))
+        for label, name in enumerate(context.class_names)
     ]
+    return _with_agreement(context, predicted, shares)
 
 
 def mode_shares(context):
@@ -34,7 +34,7 @@ def mode_shares(context):
     """
     modes = context.once(mode_counts, context.samples)
     on_modes = modes.nearest[modes.high_quality]
-    return [
+    shares = [
         _entry(
             str(mode),
             share_interval((on_modes == mode).mean(), len(on_modes)) if len(on_modes) else None,
@@ -42,6 +42,14 @@ def mode_shares(context):
         )
         for mode in range(modes.num_modes)
     ]
+    return _with_agreement(context, nearest, shares)
+
+
+def _with_agreement(context, seen, entries):
+    """The entries, with what the samples of each class agree where the generator is told labels."""
+    if not label_agreement.told_labels(context):
+        return entries
+    return [entry | label_agreement.of_class(context, seen, label) for label, entry in enumerate(entries)]
 
 
 def _entry(name, share, reference):

@@ -8,6 +8,7 @@ import numpy as np
 from absl import logging
 
 from export.metrics.frechet import GaussianStatistics
+from zoo import grids
 from zoo.pixels import to_uint8
 from zoo.progress import Progress
 
@@ -36,28 +37,39 @@ class Context(abc.ABC):
         self.generator, self.data, self.run = generator, data, run
         self.num_samples, self.first_seed = num_samples, first_seed
         self._untrained = untrained
-        self._results = {}
+        self._results, self._labels = {}, {}
 
     @functools.cached_property
     def samples(self):
         """Samples of the seeds first_seed, first_seed + 1, …"""
-        return self._draw(self.generator, "samples")
+        return self._drawn(self.generator, "samples")
 
     @functools.cached_property
     def held_out(self):
         """Test examples, as many as samples."""
-        return self._read("test")
+        return self._labelled(*self._read("test"))
 
     @functools.cached_property
     def training(self):
         """Training examples, as many as samples where there are so many. They take the samples' place once, to show
         where a perfect generator lands."""
-        return self._read("train")
+        return self._labelled(*self._read("train"))
 
     @functools.cached_property
     def untrained(self):
         """Samples of the untrained generator, of the same seeds; None where there is none."""
-        return self._draw(self._untrained, "samples of the untrained generator") if self._untrained else None
+        return self._drawn(self._untrained, "samples of the untrained generator") if self._untrained else None
+
+    def labels(self, examples):
+        """The class that each of a set of examples is of: that it was made for, or that the data has it in.
+
+        Args:
+            examples: one of this context's sets.
+
+        Returns:
+            int64 [N], or None where the generator is told no labels, or the data has none.
+        """
+        return self._labels[id(examples)]
 
     def once(self, function, sample):
         """The result of function(self, sample), computed when first asked for.
@@ -76,17 +88,47 @@ class Context(abc.ABC):
     def shown(self):
         """(samples, held-out examples) for a report to show, NumPy arrays."""
 
+    @property
+    def shown_by_class(self):
+        """Samples for a report to show, {class' name: NumPy array}; None where the generator is told no labels."""
+        if self.generator.labels is None:
+            return None
+        examples, labels = self._to_show_by_class()
+        names = dict(enumerate(self.class_names))
+        return {names.get(label, str(label)): examples[labels == label] for label in np.unique(labels).tolist()}
+
+    @property
+    def class_names(self):
+        """The name of each class, a number in words where the data has no names; () where it has no classes."""
+        return self.data.class_names or tuple(map(str, range(self.data.num_classes or 0)))
+
     @abc.abstractmethod
     def prepare(self):
         """Draws and reads the sets of examples, showing progress, and returns them."""
+
+    @property
+    def _seeds(self):
+        return np.arange(self.num_samples) + self.first_seed
+
+    def _drawn(self, generator, what):
+        labels = None if generator.labels is None else generator.labels(self._seeds)
+        return self._labelled(self._draw(generator, what), labels)
+
+    def _labelled(self, examples, labels):
+        self._labels[id(examples)] = labels
+        return examples
 
     @abc.abstractmethod
     def _draw(self, generator, what):
         """Examples of a generator; `what` they are called where progress is shown."""
 
     @abc.abstractmethod
+    def _to_show_by_class(self):
+        """Samples of a generator that is told labels, and the label of each, for `shown_by_class`."""
+
+    @abc.abstractmethod
     def _read(self, split):
-        """Examples of the data."""
+        """Examples of the data, and their labels, int64 [N] or None."""
 
 
 class PointContext(Context):
@@ -96,15 +138,18 @@ class PointContext(Context):
     def shown(self):
         return self.samples[:_SHOWN_POINTS], self.held_out[:_SHOWN_POINTS]
 
+    def _to_show_by_class(self):
+        return self.samples[:_SHOWN_POINTS], self.labels(self.samples)[:_SHOWN_POINTS]
+
     def prepare(self):
         logging.info("Drawing %d samples and as many held-out points", self.num_samples)
         return self.samples, self.held_out, self.training, self.untrained
 
     def _draw(self, generator, what):
-        return generator.sample(np.arange(self.num_samples) + self.first_seed)
+        return generator.sample(self._seeds)
 
     def _read(self, split):
-        return self.data.arrays(split, self.num_samples)[0]
+        return self.data.arrays(split, self.num_samples)
 
 
 @dataclasses.dataclass(eq=False)
@@ -148,8 +193,17 @@ class ImageContext(Context):
         self.extractor = extractor
 
     @property
+    def class_names(self):
+        known = self.extractor.class_names if self.extractor.num_classes == self.data.num_classes else None
+        return self.data.class_names or known or super().class_names
+
+    @property
     def shown(self):
         return self.samples.shown, self.held_out.shown
+
+    def _to_show_by_class(self):
+        seeds, labels = grids.class_rows(np.unique(self.labels(self.samples)), self.first_seed)
+        return self.generator.sample_with_labels(seeds, labels), labels
 
     def prepare(self):
         logging.info("Drawing %d samples, and reading as many test and training images", self.num_samples)
@@ -161,13 +215,20 @@ class ImageContext(Context):
     def _read(self, split):
         # Different images, the first of one shuffled epoch, so that no more of them are held in memory.
         count = min(self.num_samples, self.data.num_examples(split))
-        batches = zip(range(0, count, _BATCH), self.data.batches(split, _BATCH, seed=0))
-        pixels = (to_uint8(batch.x).numpy()[: count - start] for start, batch in batches)
-        return self._extract(pixels, count, {"test": "test images", "train": "training images"}[split])
+        batches = self.data.batches(split, _BATCH, seed=0, labels=self.data.num_classes is not None)
+        labels = []
+
+        def pixels():
+            for start, batch in zip(range(0, count, _BATCH), batches):
+                labels.extend(label.numpy()[: count - start] for label in batch.conditions.values())
+                yield to_uint8(batch.x).numpy()[: count - start]
+
+        images = self._extract(pixels(), count, {"test": "test images", "train": "training images"}[split])
+        return images, np.concatenate(labels) if labels else None
 
     def _sampled(self, generator):
         for start in range(0, self.num_samples, _BATCH):
-            yield generator.sample(np.arange(start, min(start + _BATCH, self.num_samples)) + self.first_seed)
+            yield generator.sample(self._seeds[start : start + _BATCH])
 
     def _extract(self, batches, count, what):
         features, logits, shown = [], [], []

@@ -4,7 +4,7 @@ import numpy as np
 from absl import logging
 from threadpoolctl import threadpool_limits
 
-from export.evaluation import mode_collapse
+from export.evaluation import label_agreement, mode_collapse
 from export.evaluation.result import Evaluation
 from zoo.errors import RequestError
 
@@ -121,6 +121,7 @@ def _evaluate_points(generator, data, num_samples, options):
 
 def _result(context, metrics, classes, classes_of, sections, notes, features):
     samples, reference = context.shown
+    notes = [*notes, *label_agreement.notes(classes, classes_of)]
     return Evaluation(
         num_samples=context.num_samples,
         num_reference=context.num_samples,
@@ -131,5 +132,6 @@ def _result(context, metrics, classes, classes_of, sections, notes, features):
         notes=notes,
         samples=samples,
         reference=reference,
+        samples_by_class=context.shown_by_class,
         features=features,
     )

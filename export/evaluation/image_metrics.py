@@ -7,6 +7,7 @@ import functools
 
 import numpy as np
 
+from export.evaluation import label_agreement
 from export.evaluation.metric import Metric, samples_alone
 from export.metrics.classifier_score import (
     class_divergence_interval,
@@ -30,6 +31,19 @@ def has_classes(context):
 def histogram(context, images):
     """Share of each class among images, float [K], as the extractor's classifier sees them."""
     return class_histogram(images.logits, context.extractor.num_classes)
+
+
+def predicted(context, images):
+    """The class that the extractor's classifier takes each image for, int [N]."""
+    return images.classes
+
+
+def _about_label_agreement(context):
+    right = (predicted(context, context.held_out) == context.labels(context.held_out)).mean()
+    return (
+        "Share of samples that the extractor's classifier takes for the class that they were made for; "
+        f"of the test images it is right on {right:.1%}."
+    )
 
 
 def _kernel_distance(context, images):
@@ -103,4 +117,5 @@ METRICS = (
         ),
         needs=has_classes,
     ),
+    label_agreement.metric(_about_label_agreement, predicted, has_classes),
 )

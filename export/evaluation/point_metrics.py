@@ -5,6 +5,7 @@
 
 import numpy as np
 
+from export.evaluation import label_agreement
 from export.evaluation.metric import Metric, samples_alone
 from export.metrics import intervals, toy
 from export.metrics.neural_net_distance import MLPCritics, neural_net_distance
@@ -28,6 +29,11 @@ def mode_counts(context, points):
 
 def _modes(context, points):
     return context.once(mode_counts, points)
+
+
+def nearest(context, points):
+    """The mode that each point is nearest to, int64 [N]."""
+    return _modes(context, points).nearest
 
 
 def _has_samples_on_modes(context):
@@ -136,6 +142,9 @@ METRICS = (
         interval=lambda context, points: toy.mode_divergence_interval(_modes(context, points)),
         needs=_has_samples_on_modes,
         counts=samples_alone,
+    ),
+    label_agreement.metric(
+        "Share of samples that lie nearest to the mode that they were made for.", nearest, has_modes
     ),
     Metric(
         "log_likelihood",

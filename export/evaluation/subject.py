@@ -96,6 +96,8 @@ def _subject(generator, data, described, where, **known):
         "latent_dim": generator.latent_dim,
         "parameters": generator.parameters,
     }
+    if generator.labels is not None:
+        described["told_labels"] = True
     return Subject(generator, data, described, where, **known)
 
 

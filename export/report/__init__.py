@@ -11,6 +11,7 @@ finite are null.
         data_shape   [H, W, C] or [d]
         latent_dim   int
         parameters   int
+        told_labels? true where the generator is told labels: its seeds choose them where none are given
         objective?, dynamics?, step?, images_seen?, seed?, config?, config_schema_version?
                      of the training run, where it is known; images_seen counts real examples
     data             {source, data_shape, num_classes, class_names, num_train, num_test}; the last two null without end
@@ -34,8 +35,11 @@ finite are null.
         untrained?   the value of the same generator before its first step
         percent_of_untrained?  100 · value / untrained
         of?          int: a count's total (modes found, of all)
-    classes?         [{name, share, interval, reference_share}], images: as the extractor's classifier sees samples and
-                     test images; points: share of the high-quality samples on each mode
+    classes?         [{name, share, interval, reference_share, agreement?, agreement_interval?, real_agreement?}],
+                     images: as the extractor's classifier sees samples and test images; points: share of the
+                     high-quality samples on each mode. The last three where the generator is told labels: the share of
+                     the samples made for the class that are seen as of it, its interval of level 0.95, and what
+                     training examples reach; null where there is no such example
     sections         {name: section}, name being one of mode_collapse, vanishing_gradients, non_convergence,
                      generalization. A section that was not measured is absent. A section is
         level        "none", "partial" or "severe"

@@ -53,23 +53,45 @@ def class_histogram(classes, what):
     Returns:
         Encoded PNG.
     """
+    return _bars(classes, what, ("share", "interval", "reference_share"), "share, %", "data")
+
+
+def label_agreement(classes, what):
+    """Share of each class' samples that are seen as of it, with its interval, beside training examples'.
+
+    Args:
+        classes: the report's "classes", with agreements.
+        what: "class" or "mode".
+
+    Returns:
+        Encoded PNG.
+    """
+    keys = ("agreement", "agreement_interval", "real_agreement")
+    return _bars(classes, what, keys, "agree with their label, %", "training data")
+
+
+def _bars(classes, what, keys, label, reference_label):
+    """A bar with an interval and a reference's line for each class; `keys` of the three, each of which may be None."""
     names = [entry["name"] for entry in classes]
     places = np.arange(len(names))
-    shares = 100 * np.array([entry["share"] for entry in classes])
+    value, interval, reference = ([entry[key] for entry in classes] for key in keys)
+    shares = 100 * np.array(value, float)
     figure = _figure(7.2, 3.0)
     axes = figure.subplots()
     axes.bar(places, shares, 0.7, color=_FIRST, label="samples")
-    intervals = [entry["interval"] or [entry["share"]] * 2 for entry in classes]
-    low, high = 100 * np.array(intervals).T
+    low, high = 100 * np.array([ends or [share] * 2 for ends, share in zip(interval, value)], float).T
     axes.errorbar(places, shares, [shares - low, high - shares], fmt="none", ecolor=_INK, elinewidth=1.2, capsize=2)
-    reference = 100 * np.array([entry["reference_share"] for entry in classes])
-    axes.hlines(reference, places - 0.42, places + 0.42, color=_SECOND, linewidth=2, label="data")
+    reference = 100 * np.array(reference, float)
+    axes.hlines(reference, places - 0.42, places + 0.42, color=_SECOND, linewidth=2, label=reference_label)
     if len(names) <= 30:
         slanted = max(map(len, names)) * len(names) > 80
         axes.set_xticks(places, names, rotation=35 if slanted else 0, ha="right" if slanted else "center")
-    axes.set_ylabel("share, %")
+    axes.set_ylabel(label)
     axes.set_xlabel("" if len(names) <= 30 and max(map(len, names)) > 3 else what)
-    axes.set_ylim(0, 1.25 * max(high.max(), reference.max()))
+    top = 1.25 * np.nanmax([high, reference])
+    axes.set_ylim(0, top)
+    if top > 100:  # room for the legend, which is no share
+        axes.set_yticks(range(0, 101, 20))
     axes.legend(frameon=False, labelcolor=_INK, fontsize=9, ncols=2, loc="upper right")
     return _png(figure, [axes])
 

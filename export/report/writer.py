@@ -18,6 +18,7 @@ _HEADLINES = (
     "frechet_distance",
     "modes_found",
     "high_quality_share",
+    "label_agreement",
     "precision",
     "recall",
     "coverage",
@@ -123,6 +124,7 @@ def _pages(report, pictures, classes_of):
         "facts": _facts(report),
         "what": classes_of,
         "pictures": pictures,
+        "samples_shown": _samples_shown(report),
         "about_intervals": _ABOUT_INTERVALS,
         "intervals": _interval_kinds(report["metrics"]),
         "tried": intervals.TRIED,
@@ -166,18 +168,36 @@ def _headlines(report):
 
 def _pictures(evaluation, rows):
     """{file name: encoded PNG}, in the order of the page."""
-    if evaluation.samples.ndim == 4:
-        pictures = {
-            name: grids.png_bytes(grids.image_grid(images))
-            for name, images in (("samples", evaluation.samples), ("real", evaluation.reference))
-        }
+    samples, reference, by_class = evaluation.samples, evaluation.reference, evaluation.samples_by_class
+    names = labels = None
+    if by_class:
+        names, samples = list(by_class), np.concatenate(list(by_class.values()))
+        labels = np.repeat(np.arange(len(names)), [len(examples) for examples in by_class.values()])
+    if samples.ndim == 4:
+        pictures = {"samples": grids.image_grid(samples, names=names), "real": grids.image_grid(reference)}
     else:
-        pictures = {"samples": grids.png_bytes(grids.point_plot(evaluation.samples, evaluation.reference))}
+        pictures = {"samples": grids.point_plot(samples, reference, labels=labels)}
+    pictures = {name: grids.png_bytes(picture) for name, picture in pictures.items()}
     if evaluation.classes:
         pictures["classes"] = figures.class_histogram(evaluation.classes, evaluation.classes_of)
+        if "agreement" in evaluation.classes[0]:
+            pictures["agreement"] = figures.label_agreement(evaluation.classes, evaluation.classes_of)
     if curves := figures.loss_curves(rows):
         pictures["losses"] = curves
     return pictures
+
+
+def _samples_shown(report):
+    """What is seen in the picture of the samples, in words."""
+    shape, num_classes = report["data"]["data_shape"], report["data"]["num_classes"]
+    told = report["generator"].get("told_labels")
+    if len(shape) == 1:
+        of_labels = ", coloured by the label that they were made for" if told else ""
+        return f"Generated points of the first seeds over held-out data{of_labels}"
+    if not told:
+        return "Generated: the first seeds, uncurated"
+    rows = "class" if num_classes <= grids.MOST_ROWS else f"of the first {grids.MOST_ROWS} classes"
+    return f"Generated, uncurated: a row for each {rows}, a column for each of the first seeds"
 
 
 def _title(report):
@@ -188,6 +208,8 @@ def _title(report):
 def _facts(report):
     generator, data, sampling = report["generator"], report["data"], report["sampling"]
     facts = {_label(key): _count(generator[key]) for key in _FACTS if key in generator}
+    if generator.get("told_labels"):
+        facts["Labels"] = "chosen by the seed where none are given"
     facts["Weights from"] = generator["path"]
     facts["Data"] = f"{data['source']}, {'×'.join(map(str, data['data_shape']))}"
     if data["num_train"] is not None:
@@ -250,6 +272,7 @@ def _environment(autoescape):
         number=_number,
         value=_value,
         count=_count,
+        percent=lambda share: "—" if share is None else f"{100 * share:.1f} %",
         cell=_cell,
         better=_BETTER.get,
         data_uri=lambda content: "data:image/png;base64," + base64.b64encode(content).decode(),

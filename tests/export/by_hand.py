@@ -1,5 +1,7 @@
 """Generators without networks or without training, and reports without runs."""
 
+import dataclasses
+
 import keras
 import numpy as np
 
@@ -29,6 +31,15 @@ def export_labelled(generator, base):
     """Writes a version of `labelled_generator` whose model card names the classes; its directory."""
     card = {"class_names": ["shirt", "bag", "boot"]}
     return export_saved_model(generator, 5, (8, 8, 1), base, "labelled", card=card)
+
+
+def labelled_generator_of(sample_with_labels, labels, data_shape):
+    """One that is told labels: samples a function of seeds and labels, labels one of seeds where none are given."""
+    return dataclasses.replace(
+        generator_of(lambda seeds: sample_with_labels(seeds, labels(seeds)), data_shape),
+        labels=labels,
+        sample_with_labels=sample_with_labels,
+    )
 
 
 def write_report(measured, data, tmp_path, rows=(), **generator):

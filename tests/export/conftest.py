@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from by_hand import export_labelled, generator_of, labelled_generator
+from by_hand import export_labelled, generator_of, labelled_generator, labelled_generator_of
 
 import zoo
 from export.evaluation.evaluator import evaluate
@@ -71,6 +71,29 @@ def perfect(digits):
 @pytest.fixture(scope="session")
 def good(perfect, digits, extractor):
     return evaluate(perfect, digits, features=extractor)
+
+
+@pytest.fixture(scope="session")
+def obedient(digits):
+    """Gives training images of the label that it is told, but threes where it is told eights; seed s chooses s mod 10,
+    and every eighth seed nines."""
+    x, y = digits.arrays("train")
+    images = np.asarray(to_uint8(x))
+
+    def sample_with_labels(seeds, labels):
+        labels = np.where(np.asarray(labels) == 8, 3, labels)
+        return np.stack([images[y == label][seed % 97] for seed, label in zip(seeds, labels)])
+
+    def labels(seeds):
+        return np.where(np.asarray(seeds) % 8 == 0, 9, np.asarray(seeds) % 10)
+
+    return labelled_generator_of(sample_with_labels, labels, (8, 8, 1))
+
+
+@pytest.fixture(scope="session")
+def told(obedient, digits):
+    """The evaluation of `obedient`, by the classifier that the package ships for digits."""
+    return evaluate(obedient, digits)
 
 
 @pytest.fixture(scope="session")

@@ -4,13 +4,17 @@ import json
 import pathlib
 import re
 
+import numpy as np
 import pytest
-from by_hand import write_report
+from by_hand import labelled_generator_of, write_report
+from PIL import Image
 
+from export.evaluation.evaluator import evaluate
 from export.metrics import intervals
 from export.report import writer
 
 REPORTS = pathlib.Path(__file__).resolve().parents[3] / "docs" / "reports"
+_PICTURE = Image.new("L", (8, 8))
 
 
 def test_the_pages_hold_the_numbers_and_need_nothing_from_outside(good, digits, tmp_path):
@@ -61,6 +65,78 @@ def test_pages_without_intervals_say_nothing_of_them(good, digits, tmp_path):
     metrics = {name: {**entry, "interval": None, "no_interval": "why"} for name, entry in good.metrics.items()}
     page = write_report(dataclasses.replace(good, metrics=metrics), digits, tmp_path).read_text()
     assert intervals.TRIED not in html.unescape(page)
+
+
+def test_the_pages_tell_how_labels_are_followed(told, digits, tmp_path, monkeypatch):
+    grids = []
+    monkeypatch.setattr(
+        writer.grids, "image_grid", lambda images, names=None: grids.append((images, names)) or _PICTURE
+    )
+    page = html.unescape(write_report(told, digits, tmp_path, told_labels=True).read_text())
+    (samples, names), (real, of_real) = grids
+    assert names == list("0123456789") and of_real is None
+    np.testing.assert_array_equal(samples, np.concatenate([told.samples_by_class[name] for name in names]))
+    np.testing.assert_array_equal(real, told.reference)
+    markdown = (tmp_path / "report" / "report.md").read_text()
+    for text in (page, markdown):
+        assert "a row for each class, a column for each of the first seeds" in text
+        assert "Label agreement" in text and told.notes[-1] in text and "## Labels" in text.replace("<h2>", "## ")
+    assert page.count('src="data:image/png;base64,') == 4 and 'class="pixels"' in page
+    assert (tmp_path / "report" / "agreement.png").exists() and "](agreement.png)" in markdown
+    assert "| Labels | chosen by the seed where none are given |" in markdown
+    rows = {
+        name: cells for name, *cells in re.findall(r"^\| (\d) \| (.*?) \| (.*?) \| (.*?) \|$", markdown, re.MULTILINE)
+    }
+    entry = told.classes[8]
+    low, high = entry["agreement_interval"]
+    assert (
+        f"| 8 | 0.0 % | {100 * low:.1f} % to {100 * high:.1f} % | {100 * entry['real_agreement']:.1f} % |" in markdown
+    )
+    assert len(rows) == 10
+    report = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert report["classes"] == told.classes and report["generator"]["told_labels"] is True
+    lines = writer.headlines(report).splitlines()
+    assert [line.partition(":")[0] for line in lines[:4]] == [
+        "Fréchet distance",
+        "Label agreement",
+        "Precision",
+        "Recall",
+    ]
+
+
+def test_pages_of_a_generator_that_is_told_no_labels_do_not_speak_of_them(good, digits, tmp_path):
+    page = write_report(good, digits, tmp_path).read_text()
+    for text in (page, (tmp_path / "report" / "report.md").read_text()):
+        assert "abel" not in text.replace('lang="en"', "") and "Generated: the first seeds, uncurated" in text
+
+
+def test_a_class_without_samples_has_no_agreement(told, digits, tmp_path):
+    classes = [{**told.classes[0], "agreement": None, "agreement_interval": None}, *told.classes[1:]]
+    write_report(dataclasses.replace(told, classes=classes), digits, tmp_path, told_labels=True)
+    assert "\n| 0 | — | — | 100.0 % |\n" in (tmp_path / "report" / "report.md").read_text()
+
+
+@pytest.mark.parametrize(
+    "num_classes, rows", [(10, "a row for each class,"), (11, "a row for each of the first 10 classes,")]
+)
+def test_the_caption_says_of_how_many_classes_there_are_rows(num_classes, rows):
+    data = {"data_shape": [8, 8, 1], "num_classes": num_classes}
+    assert rows in writer._samples_shown({"data": data, "generator": {"told_labels": True}})
+
+
+def test_points_are_told_apart_by_the_colours_of_their_labels(ring, tmp_path, monkeypatch):
+    plots, points = [], ring.arrays("train", 60)[0]
+    generator = labelled_generator_of(lambda seeds, labels: points[seeds], lambda seeds: 2 * (seeds % 3), (2,))
+    found = evaluate(generator, ring, num_samples=60)
+    monkeypatch.setattr(writer.grids, "point_plot", lambda *args, labels: plots.append((args, labels)) or _PICTURE)
+    page = write_report(found, ring, tmp_path, told_labels=True).read_text()
+    (((shown, reference), labels),) = plots
+    np.testing.assert_array_equal(shown, np.concatenate([points[first::3] for first in range(3)]))
+    np.testing.assert_array_equal(reference, found.reference)
+    np.testing.assert_array_equal(labels, np.repeat([0, 1, 2], 20))
+    assert "coloured by the label that they were made for" in page and "lie nearest to it" in page
+    report = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert "Label agreement" in writer.headlines(report)
 
 
 @pytest.mark.parametrize("folder", sorted(REPORTS.iterdir()), ids=lambda folder: folder.name)
