@@ -7,6 +7,7 @@ In the features of digits_cnn_v1, as many samples as there are test images (304)
 
 | variant | Fréchet | precision | recall |
 |---|---|---|---|
+| conditional | 6.1 | 0.99 | 0.88 |
 | dragan | 6.8 | 0.88 | 0.99 |
 | energy_based | 5.0 | 0.90 | 0.97 |
 | f_divergence | 5.3 | 0.84 | 0.98 |
@@ -26,6 +27,11 @@ In the features of digits_cnn_v1, as many samples as there are test images (304)
 | wasserstein | 9.2 | 0.77 | 0.98 |
 | wasserstein_gp | 6.1 | 0.90 | 0.96 |
 | mixture | 5.3 | 0.88 | 0.98 |
+
+Of the samples of `conditional` the classifier takes 99.0 % for the class that they were made for (97.1 to 99.7 %; the
+label agreement in the report of the commands above, with --config=configs/digits.py:conditional); of the test images it
+is right on 99.3 %. Its lower recall says that within a class they are more alike than the data. At five times the
+generator's rate they are all but equal: recall 0, and an agreement of 100 %.
 """
 
 from configs.base import FAST_GENERATOR, base_config, set_objective

@@ -42,7 +42,7 @@ def _about_label_agreement(context):
     right = (predicted(context, context.held_out) == context.labels(context.held_out)).mean()
     return (
         "Share of samples that the extractor's classifier takes for the class that they were made for; "
-        f"of the test images it is right on {right:.1%}."
+        f"of the test images it is right on {right:.1%}. Samples that are alike within a class can exceed the data's."
     )
 
 

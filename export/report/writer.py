@@ -192,8 +192,8 @@ def _samples_shown(report):
     shape, num_classes = report["data"]["data_shape"], report["data"]["num_classes"]
     told = report["generator"].get("told_labels")
     if len(shape) == 1:
-        of_labels = ", coloured by the label that they were made for" if told else ""
-        return f"Generated points of the first seeds over held-out data{of_labels}"
+        of_labels = ", coloured by the label that they were made for," if told else ""
+        return f"Generated points of the first seeds{of_labels} over held-out data"
     if not told:
         return "Generated: the first seeds, uncurated"
     rows = "class" if num_classes <= grids.MOST_ROWS else f"of the first {grids.MOST_ROWS} classes"

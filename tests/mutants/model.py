@@ -31,7 +31,7 @@ MUTANTS = [
         "trainers/model.py",
         MODES,
         ("self.generator(latents, training=True, ", "self.generator(latents, "),
-        ("noise.latents(self.latent_dim), training=False)", "noise.latents(self.latent_dim), training=True)"),
+        ("self.latents(seeds), training=False, **conditions)", "self.latents(seeds), training=True, **conditions)"),
         ("return self.sampler(latents, training=training)", "return self.sampler(latents, training=True)"),
     ),
     *of_file(
