@@ -62,10 +62,10 @@ def notes(classes, what):
         return []
     poor.sort(key=lambda entry: entry["agreement"])
     named = ", ".join(f"{entry['name']} ({entry['agreement']:.0%})" for entry in poor[:_MOST_NAMED])
-    more = ", …" if len(poor) > _MOST_NAMED else ""
+    more = ", …" if len(poor) > _MOST_NAMED else "."
     many = {"class": "classes", "mode": "modes"}[what]
     return [
-        f"In {len(poor)} of {len(classes)} {many} fewer than half of the samples agree with their label: {named}{more}."
+        f"In {len(poor)} of {len(classes)} {many} fewer than half of the samples agree with their label: {named}{more}"
     ]
 
 

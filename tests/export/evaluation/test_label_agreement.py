@@ -134,7 +134,7 @@ def test_a_note_names_the_worst_classes_first():
     classes = [{"name": f"c{index}", "agreement": share} for index, share in enumerate(shares)]
     assert label_agreement.notes(classes, "mode") == [
         "In 5 of 7 modes fewer than half of the samples agree with their label: "
-        "c3 (10%), c5 (20%), c4 (30%), c6 (40%), …."
+        "c3 (10%), c5 (20%), c4 (30%), c6 (40%), …"
     ]
     assert label_agreement.notes(classes[1:3], "class") == label_agreement.notes(None, "mode") == []
     assert label_agreement.notes([{"name": "c0"}], "class") == []
