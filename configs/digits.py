@@ -8,6 +8,7 @@ In the features of digits_cnn_v1, as many samples as there are test images (304)
 | variant | Fréchet | precision | recall |
 |---|---|---|---|
 | conditional | 6.1 | 0.99 | 0.88 |
+| conditional, critic told by concatenation | 5.2 | 0.97 | 0.92 |
 | dragan | 6.8 | 0.88 | 0.99 |
 | energy_based | 5.0 | 0.90 | 0.97 |
 | f_divergence | 5.3 | 0.84 | 0.98 |
@@ -31,7 +32,8 @@ In the features of digits_cnn_v1, as many samples as there are test images (304)
 Of the samples of `conditional` the classifier takes 99.0 % for the class that they were made for (97.1 to 99.7 %; the
 label agreement in the report of the commands above, with --config=configs/digits.py:conditional); of the test images it
 is right on 99.3 %. Its lower recall says that within a class they are more alike than the data. At five times the
-generator's rate they are all but equal: recall 0, and an agreement of 100 %.
+generator's rate they are all but equal: recall 0, and an agreement of 100 %. With
+--config.conditional.critic=concatenation 100 % agree (98.7 % and more).
 """
 
 from configs.base import FAST_GENERATOR, base_config, set_objective
