@@ -1,4 +1,4 @@
-"""How good and how diverse samples are, and the features that the answers rest on.
+"""Metrics of the quality and diversity of samples, and the feature extractors that they use.
 
 ==================== ============================================================ ==========
 module               measures                                                     needs
@@ -7,14 +7,14 @@ frechet              Fréchet distance of two Gaussian fits                     
 kernel               kernel distance (unbiased polynomial MMD²)                   features
 precision_recall     precision, recall, density, coverage                         features
 classifier_score     classifier ("Inception") score, class histogram and its KL   logits
-neural_net_distance  what a class of critics tells apart; generalisation gap       points
+neural_net_distance  distance seen by a class of critics; generalisation gap       points
 toy                  modes found, high-quality share, likelihood, Wasserstein     points
-intervals            the confidence interval beside any of them                   SciPy only
-features             nothing: named, versioned feature extractors for the others  TensorFlow
+intervals            confidence intervals of all of them                          SciPy only
+features             named, versioned feature extractors for the others           TensorFlow
 ==================== ============================================================ ==========
 
-Behind `features`: `small_cnn` (the network that is shipped or trained on the spot, by `train_classifier`), `inception`,
-and `weights/`. `tfgan` makes TF-GAN importable, whose own functions are the oracle of the tests.
+`features` uses `small_cnn` (the network of the classifiers that are shipped, or trained by `train_classifier`),
+`inception` and `weights/`. `tfgan` makes TF-GAN importable, the reference implementation in the tests.
 
-Importing a module of this table never imports TensorFlow; `features` does so when an extractor is built.
+Importing a module of this table never imports TensorFlow; `features` imports it when an extractor is built.
 """

@@ -1,8 +1,8 @@
-"""Scores that a classifier gives to samples: the classifier score, the class histogram and its divergence.
+"""Metrics from a classifier's outputs on samples: classifier score, class histogram and its KL divergence.
 
 Salimans et al. 2016, "Improved Techniques for Training GANs", section 4: exp E KL(p(y|x) ‖ p(y)), called the Inception
-score when the classifier is Inception trained on ImageNet. The number means nothing without the classifier's name, so
-the results carry it.
+score when the classifier is Inception trained on ImageNet. Scores compare only under one classifier, so each result
+names it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class ClassifierScore:
     Attributes:
       value: mean over the splits, in [1, number of classes].
       split_scores: float64 [splits].
-      classifier: name of the classifier whose logits it rests on.
+      classifier: name of the classifier that gave the logits.
       num_samples: number of samples.
     """
 
@@ -34,7 +34,7 @@ class ClassifierScore:
 
     @property
     def split_std(self) -> float:
-        """Standard deviation over the splits, as the literature reports it; NaN for one split."""
+        """Unbiased standard deviation over the splits (divided by splits - 1); NaN for one split."""
         return float(self.split_scores.std(ddof=1)) if len(self.split_scores) > 1 else math.nan
 
 
@@ -42,16 +42,16 @@ def classifier_score(logits, classifier: str, splits: int = 1) -> ClassifierScor
     """exp E KL(p(y|x) ‖ p(y)) from a classifier's logits (Salimans et al. 2016, section 4).
 
     Args:
-      logits: [n, K], the classifier's raw scores; or log-probabilities, of which the softmax is the same.
-      classifier: its name.
-      splits: the samples are cut into so many contiguous parts, each with a p(y) of its own. The literature's 10 makes
-        the score smaller; 1 is the least biased.
+      logits: [n, K], or log-probabilities, which have the same softmax.
+      classifier: name of the classifier.
+      splits: number of contiguous parts of the samples, each with its own p(y). The literature's 10 makes the score
+        smaller; 1 is the least biased.
 
     Returns:
       A `ClassifierScore`.
 
     Raises:
-      ValueError: on another shape, values that are not finite, or fewer samples than splits.
+      ValueError: on another shape, NaN or +inf, no samples, or `splits` outside 1 to n.
     """
     logits = _checked(logits)
     if not 1 <= splits <= len(logits):
@@ -75,17 +75,17 @@ def mutual_information(logits) -> float:
 
 
 def classifier_score_interval(logits, level=0.95) -> intervals.Interval:
-    """Classifier score (one split) with its interval: exp of Student's t for the mean of KL(p(y|x) ‖ p(y)).
+    """Classifier score (one split) with its interval: exp of Student's t interval of the mean of KL(p(y|x) ‖ p(y)).
 
-    p(y) is taken from the same samples. To first order its own error does not matter: the mean is at its least where
-    p(y) is the mean of the p(y|x).
+    p(y) is estimated from the same samples. Its error has no effect to first order, because the mean KL is minimal
+    where p(y) is the mean of p(y|x).
 
     Args:
       logits: [n, K], as in `classifier_score`.
       level: in (0, 1).
 
     Returns:
-      An `Interval`; without ends for one sample, or where all give the same.
+      An `Interval`; without ends for one sample, or where all samples have the same divergence.
     """
     conditional = scipy.special.softmax(_checked(logits), axis=1)
     divergences = scipy.special.rel_entr(conditional, conditional.mean(axis=0)).sum(axis=1)
@@ -93,7 +93,7 @@ def classifier_score_interval(logits, level=0.95) -> intervals.Interval:
 
 
 def class_divergence_interval(labels, reference_labels, num_classes: int, level=0.95, seed=0) -> intervals.Interval:
-    """KL divergence of the samples' histogram of classes from the data's, with its interval, in which both vary.
+    """KL(samples' class histogram ‖ data's class histogram) in nats, with an interval over the sampling of both.
 
     Args:
       labels: int [n], classes of the samples, in [0, num_classes).
@@ -102,7 +102,7 @@ def class_divergence_interval(labels, reference_labels, num_classes: int, level=
       level, seed: as in `discrepancy_interval`.
 
     Returns:
-      An `Interval`; infinite and without ends where the samples have a class that the data lack.
+      An `Interval`; infinite and without ends where the samples have a class that the data lacks.
     """
     labels, reference_labels = np.asarray(labels), np.asarray(reference_labels)
 
@@ -118,7 +118,7 @@ def class_histogram(labels, num_classes: int) -> np.ndarray:
     """Share of each class.
 
     Args:
-      labels: int [n] in [0, num_classes), or scores [n, num_classes] whose largest entry names the class.
+      labels: int [n] in [0, num_classes), or logits [n, num_classes], whose argmax is taken.
       num_classes: K.
 
     Returns:
@@ -140,7 +140,7 @@ def class_histogram(labels, num_classes: int) -> np.ndarray:
 def histogram_kl(histogram, reference) -> float:
     """KL(histogram ‖ reference) in nats.
 
-    A class that the samples lack is fine; one that the reference lacks and the samples have gives infinity.
+    A class that only the samples lack adds 0. A class that only the reference lacks makes it infinite.
 
     Args:
       histogram: [K] non-negative, the samples' shares (or counts).
@@ -148,6 +148,9 @@ def histogram_kl(histogram, reference) -> float:
 
     Returns:
       A float ≥ 0, possibly infinite.
+
+    Raises:
+      ValueError: where the shapes are not [K] twice.
     """
     histogram, reference = np.asarray(histogram, np.float64), np.asarray(reference, np.float64)
     if histogram.shape != reference.shape or histogram.ndim != 1:

@@ -1,11 +1,11 @@
-"""Named and versioned feature extractors: the networks in whose eyes samples are compared with data.
+"""Named and versioned feature extractors, in whose feature space samples are compared with data.
 
-A Fréchet distance or a precision is a number *in a feature space*. Everything that is reported therefore carries the
-extractor's name and the checksum of its weights. There are three kinds:
+A Fréchet distance or a precision depends on its feature space, so every report names the extractor and the checksum of
+its weights. There are three kinds:
 
-- classifiers that the package ships, for data sets it knows (`shipped()`), recognised by the data's fingerprint;
-- classifiers trained on the spot for any other labelled image set, and cached (`train_classifier`);
-- Inception-v3 with ImageNet weights, in Keras' and in TF-GAN's form, where the weights can be had.
+- classifiers that the package ships for known data sets (`shipped()`), recognised by the data's fingerprint;
+- classifiers trained on demand for any other labelled image set, and cached (`train_classifier`);
+- Inception-v3 with ImageNet weights, Keras' and TF-GAN's, where the weights are found or can be downloaded.
 """
 
 from __future__ import annotations
@@ -26,34 +26,33 @@ from export.metrics import inception
 from zoo.errors import RequestError
 from zoo.pixels import to_float, to_uint8
 
-# Part of the cache's key: to be raised whenever the network or its training changes.
+# Part of the cache key. Raise it whenever the network or its training changes.
 _RECIPE_VERSION = 1
 _FINGERPRINT_IMAGES = 1000
-# Steps, not epochs: a set of 1,500 images then learns as long as one of 60,000.
+# Steps, not epochs: 1,500 images are trained on for as long as 60,000.
 TRAINING_STEPS = 1900
-# A classifier that avoids less than these shares of the errors of always naming the commonest class is no feature space
-# to measure in, or one to be warned of. Conventions: a half is 55 % right of ten classes alike, 75 % of two.
+# Least `skill`: below _USELESS a trained classifier is refused as feature space, below _WEAK a warning is given. Both
+# are conventions. A skill of 0.5 is an accuracy of 55 % with ten classes of equal size, 75 % with two.
 _USELESS, _WEAK = 0.2, 0.5
-# Training images are held in memory as uint8, at most so many bytes of them.
+# Limit on the training images, held in memory as uint8.
 _TRAINING_BYTES = 512 * 2**20
 
 
 class FeatureExtractor:
-    """A classifier read as a feature space.
+    """A classifier used as a feature space.
 
     Attributes:
       name: such as "fashion_mnist_cnn_v1".
-      version: integer; another version is another space, not comparable.
+      version: integer; features of different versions are not comparable.
       checksum: SHA-256 of the weight file, in hexadecimal.
       dim: width d of the features.
       num_classes: number of logits K.
-      test_accuracy: measured on the test images of the data that the classifier was trained on, as a share; None where
-        it is not known.
-      chance: share of those test images that are of the commonest class, which is what naming it always gets right.
-      skill: share of the errors of chance that the classifier avoids, at most 1; None where the accuracy is unknown.
-      data_shape: (height, width, channels) that it takes, None in places where any size will do.
+      test_accuracy: accuracy in [0, 1] on the test images of the classifier's training data; None where unknown.
+      chance: share of the commonest class among those test images: the accuracy of always predicting it.
+      skill: (test_accuracy - chance) / (1 - chance), at most 1; None where the accuracy is unknown.
+      data_shape: (height, width, channels) of the images it takes; None for a free size.
       class_names: tuple of K strings, or None.
-      metadata: all of the above and the recipe, as it goes into a report.
+      metadata: all of the above except `skill`, and the recipe, as a report records them.
     """
 
     def __init__(self, metadata: dict, forward):
@@ -62,7 +61,7 @@ class FeatureExtractor:
         self.name, self.version = metadata["name"], metadata["version"]
         self.checksum, self.dim, self.num_classes = metadata["checksum"], metadata["dim"], metadata["num_classes"]
         self.test_accuracy = metadata.get("test_accuracy")
-        # What was trained before this was recorded is taken to have known classes of equal size.
+        # Metadata of older classifiers lacks it: assume classes of equal size.
         self.chance = metadata.get("chance", 1 / self.num_classes)
         self.skill = None
         if self.test_accuracy is not None:
@@ -75,9 +74,9 @@ class FeatureExtractor:
         return f"FeatureExtractor({self.name!r}, dim={self.dim}, checksum={self.checksum[:12]}…)"
 
     def __call__(self, images) -> tuple[np.ndarray, np.ndarray]:
-        """Features and logits of one batch, computed at once.
+        """Features and logits of one batch.
 
-        An image's features do not depend on the batch it travels in, beyond rounding.
+        An image's features do not depend on the rest of its batch, beyond rounding.
 
         Args:
           images: [n, H, W, C], uint8 or float32 in [-1, 1].
@@ -95,7 +94,7 @@ class FeatureExtractor:
         return np.asarray(features), np.asarray(logits)
 
     def stream(self, images, batch_size: int = 256) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """As `extract`, but yields (features, logits) of at most `batch_size` images at a time."""
+        """Like `extract`, but yields (features, logits) of at most `batch_size` images at a time."""
         for batch in _batches(images):
             for start in range(0, len(batch), batch_size):
                 yield self(batch[start : start + batch_size])
@@ -104,8 +103,8 @@ class FeatureExtractor:
         """Features and logits of many images, computed in batches.
 
         Args:
-          images: an array as `__call__` takes, or an iterable of such arrays or of (images, labels) pairs.
-          batch_size: images on the device at a time.
+          images: an array as for `__call__`, or an iterable of such arrays or of (images, labels) pairs.
+          batch_size: largest number of images in a forward pass.
 
         Returns:
           (features float32 [N, dim], logits float32 [N, num_classes]).
@@ -116,17 +115,17 @@ class FeatureExtractor:
         return np.concatenate(features), np.concatenate(logits)
 
     def accuracy(self, images, labels) -> float:
-        """Share of images whose largest logit is at the label. Args: images as `extract` takes; labels int [N]."""
+        """Top-1 accuracy in [0, 1]. Args: images as for `extract`; labels int [N]."""
         return float((self.extract(images)[1].argmax(axis=1) == np.asarray(labels)).mean())
 
     def accepts(self, data_shape) -> bool:
-        """Whether images of this shape (height, width, channels) can be given to it."""
+        """Whether it takes images of this shape (height, width, channels)."""
         return len(data_shape) == 3 and all(
             want is None or want == have for want, have in zip(self.data_shape, data_shape)
         )
 
     def weakness(self) -> str | None:
-        """A sentence on a classifier too poor for its features to mean much, or None."""
+        """A warning in one sentence where `skill` is below 0.5, else None."""
         if self.skill is None or self.skill >= _WEAK:
             return None
         return (
@@ -142,7 +141,7 @@ class FeatureExtractor:
         if images.dtype == np.uint8:
             return to_float(images)
         images = images.astype(np.float32, copy=False)
-        # The range takes a thousandth more, for resizing and decoding round. NaN fails the comparison too.
+        # Tolerance of 0.001 for the rounding of resizing and decoding. NaN fails the comparison too.
         if images.size and not (images.min() >= -1.001 and images.max() <= 1.001):
             raise RequestError(
                 f"features {self.name!r}: images lie in [{images.min():.4g}, {images.max():.4g}], "
@@ -157,13 +156,13 @@ def shipped() -> list[str]:
 
 
 def available() -> list[str]:
-    """All names that `load_features` knows: shipped, cached on this machine, and the two Inceptions."""
+    """All names that `load_features` takes: shipped classifiers, cached classifiers, and the two Inceptions."""
     cached = sorted(path.stem for path in cache_dir().glob("*.json"))
     return [*shipped(), *cached, *inception.NAMES]
 
 
 def cache_dir() -> pathlib.Path:
-    """Where trained classifiers are kept and Inception's weights are looked for; it need not exist.
+    """Directory of trained classifiers and of Inception's weights; it need not exist.
 
     `$TF_GAN_ZOO_CACHE/features`, or `~/.cache/tf-gan-zoo/features` where the variable is not set.
     """
@@ -172,10 +171,10 @@ def cache_dir() -> pathlib.Path:
 
 
 def load_features(name: str) -> FeatureExtractor:
-    """The extractor of a name out of `available()`.
+    """The extractor with a name from `available()`.
 
     Raises:
-      RequestError: for another name, for weights that are damaged, and for an Inception whose weights cannot be had.
+      RequestError: for an unknown name, damaged weights, or Inception weights that are neither found nor downloadable.
     """
     if name in inception.NAMES:
         return FeatureExtractor(*inception.load(name, cache_dir()))
@@ -188,21 +187,21 @@ def load_features(name: str) -> FeatureExtractor:
 
 
 def features_for(dataset, name: str | None = None) -> FeatureExtractor:
-    """The extractor for an image set: the one named, or else the one that fits it best.
+    """The extractor for an image set: the named one, or an automatic choice.
 
-    Without a name: a shipped classifier that was trained on these very images, whatever their path; or else, where the
-    set has two classes or more, a classifier trained on it (some minutes, once: it is cached); or else Inception.
+    The automatic choice is, in this order: a shipped classifier that was trained on the same images, whatever their
+    path; a classifier trained on the set if it has at least two classes (some minutes, then cached); Inception.
 
     Args:
       dataset: a `zoo.datasets.Dataset` of images.
-      name: as `load_features` takes; None or "auto" to choose.
+      name: as for `load_features`; None or "auto" to choose.
 
     Returns:
       A `FeatureExtractor` that takes the set's images.
 
     Raises:
-      RequestError: where the named extractor takes another shape, the data are not images, the set has no two classes
-        and Inception's weights cannot be had, or the classifier trained on it is hardly better than chance.
+      RequestError: where the named extractor takes another shape, the data are not images, the set has fewer than two
+        classes and Inception's weights are unavailable, or the classifier trained on it has a skill below 0.2.
     """
     shape = tuple(dataset.data_shape)
     if len(shape) != 3:
@@ -235,7 +234,7 @@ def features_for(dataset, name: str | None = None) -> FeatureExtractor:
 
 
 def fingerprint(dataset) -> str:
-    """What tells an image set from others, whatever its path: SHA-256 over its shape and first 1,000 training images.
+    """SHA-256 of an image set's shape and first 1,000 training images, independent of its path.
 
     Args:
       dataset: a `zoo.datasets.Dataset` of images.
@@ -249,25 +248,25 @@ def fingerprint(dataset) -> str:
 def train_classifier(
     dataset, name: str | None = None, directory=None, steps: int = TRAINING_STEPS, seed: int = 0, recipe: str = ""
 ) -> FeatureExtractor:
-    """A classifier trained on a labelled image set; where the directory holds it already, that one.
+    """Trains a classifier on a labelled image set, or loads it if the directory already holds it.
 
-    The weights are stored as float16 and read back before the test accuracy is measured, so that the accuracy is
-    that of the file. `NAME.npz` (weights) and `NAME.json` (metadata) are written elsewhere and renamed into place.
+    The test accuracy is measured with the stored float16 weights. `NAME.npz` (weights) and `NAME.json` (metadata) are
+    written to a temporary folder and renamed into place.
 
     Args:
-      dataset: a labelled `zoo.datasets.Dataset` of images. Without a test split a tenth of the training images is kept
-        back for the accuracy.
-      name: how to call it; from the fingerprint and the labels where None.
-      directory: where to keep it; `cache_dir()` where None.
-      steps: training steps.
+      dataset: a labelled `zoo.datasets.Dataset` of images. Without a test split, a tenth of the training images is held
+        out to measure the accuracy.
+      name: name of the extractor; if None, derived from the data's fingerprint, labels, steps and seed.
+      directory: output directory; `cache_dir()` if None.
+      steps: training steps, rounded to whole epochs.
       seed: seeds weights, dropout and order.
-      recipe: the command to record, for one who wants to repeat it.
+      recipe: the command to record, to reproduce the classifier.
 
     Returns:
       The `FeatureExtractor`.
 
     Raises:
-      RequestError: where the set has no labels, or only one, or is no image set, or the directory cannot be written.
+      RequestError: where the data are not images, have no labels or a single class, or the directory is not writable.
     """
     if len(dataset.data_shape) != 3 or not dataset.num_classes:
         raise RequestError(f"data {dataset.name!r}: a classifier needs labelled images [H, W, C]")
@@ -328,7 +327,7 @@ def train_classifier(
         _write_json(building / f"{name}.json", metadata)
         metadata["test_accuracy"] = round(_load_classifier(building, name).accuracy(test_images, test_labels), 6)
         _write_json(building / f"{name}.json", metadata)
-        # The metadata last: without it the name is not listed, and its checksum tells whether the two belong together.
+        # Metadata last: only then is the name listed. Its checksum shows whether the two files belong together.
         for suffix in ("npz", "json"):
             os.replace(building / f"{name}.{suffix}", directory / f"{name}.{suffix}")
     logging.info("%s: %.2f %% of %d test images right", name, 100 * metadata["test_accuracy"], len(test_images))
@@ -342,7 +341,7 @@ def _weights_dir():
 def _fingerprint(dataset):
     """(hash of the shape and the first training images, hash of the number of classes and those images' labels)."""
     images, labels = dataset.arrays("train", min(_FINGERPRINT_IMAGES, dataset.num_examples("train")))
-    # To the levels of an 8-bit image: independent of the rounding of the conversion to [-1, 1].
+    # 8-bit levels do not depend on the rounding of the conversion to [-1, 1].
     levels = to_uint8(np.asarray(images))
     of_images = hashlib.sha256(repr(tuple(int(size) for size in dataset.data_shape)).encode() + levels.tobytes())
     labels = b"" if labels is None else np.asarray(labels, "<i8").tobytes()
@@ -362,7 +361,7 @@ def _training_arrays(dataset, seed):
 
 
 def _gather(dataset, split, limit, seed):
-    """Images of a split as uint8, and their labels: all of them, or `limit` in shuffled order."""
+    """Images uint8 and labels int64 of a split: all, or whole batches of at most `limit` in shuffled order."""
     count = dataset.num_examples(split)
     if count <= limit:
         images, labels = dataset.arrays(split)
@@ -411,7 +410,7 @@ def _load_classifier(directory, name):
         raise RequestError(
             f"features: {str(path)!r} has SHA-256 {checksum}, expected {metadata.get('checksum')} of {name}.json"
         )
-    # Only now: wrong requests are answered before TensorFlow has been imported.
+    # Imported here, so that wrong requests fail before TensorFlow is imported.
     import tensorflow as tf
 
     from export.metrics import small_cnn

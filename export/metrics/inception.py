@@ -1,7 +1,7 @@
-"""Inception-v3 with ImageNet weights, which the package does not ship, in two forms.
+"""Inception-v3 with ImageNet weights, in two versions; the package ships neither.
 
 `inception_v3` is that of `keras.applications`. `inception_v3_tfgan` is TF-GAN's module, the network of 2015 behind the
-published Inception scores and FIDs. Their features differ, and so do the distances measured in them.
+published Inception scores and FIDs. Distances in the features of one do not compare with those of the other.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ def load(name, directory):
     """Loads one of `NAMES`.
 
     Args:
-      name: which.
+      name: one of `NAMES`.
       directory: a `pathlib.Path` that may hold the weights: the file `KERAS_WEIGHTS`, or TF-GAN's module unpacked in a
-        folder `inception_v3_tfgan`. Otherwise they are downloaded.
+        folder `inception_v3_tfgan`. Weights that are not there are downloaded.
 
     Returns:
-      (metadata, forward) as `features.FeatureExtractor` takes. forward takes float32 [n, H, W, 1 or 3] in
-      [-1, 1], resizes to 299×299 (bilinear) and gives float32 features [n, 2048] and logits [n, classes].
+      (metadata, forward), the arguments of `features.FeatureExtractor`. forward takes float32 [n, H, W, 1 or 3] in
+      [-1, 1], resizes to 299×299 (bilinear) and returns float32 features [n, 2048] and logits [n, classes].
 
     Raises:
-      RequestError: where the weights cannot be had, or are others.
+      RequestError: where the weights cannot be downloaded, are damaged, or belong to another network.
     """
     network, files = (_keras if name == "inception_v3" else _tfgan)(directory)
     forward = _resized(network)
@@ -67,7 +67,7 @@ def _keras(directory):
     if path is None:
         try:
             path = keras.utils.get_file(KERAS_WEIGHTS, KERAS_URL, file_hash=KERAS_MD5, cache_subdir=str(directory))
-        except Exception as error:  # Keras turns what its transport raises into plain Exception.
+        except Exception as error:  # Keras re-raises transport errors as plain Exception.
             raise RequestError(
                 f"features 'inception_v3': no weights at {str(places[0])!r} and they cannot be downloaded "
                 f"({_line(error)}); put {KERAS_URL} there"
@@ -90,7 +90,7 @@ def _tfgan(directory):
             import tensorflow_hub
 
             path = pathlib.Path(tensorflow_hub.resolve(TFGAN_MODULE))
-        except Exception as error:  # The hub raises whatever its transport does: URLError, OSError, RuntimeError, …
+        except Exception as error:  # The hub passes on transport errors: URLError, OSError, RuntimeError, …
             raise RequestError(
                 f"features 'inception_v3_tfgan': no SavedModel at {str(place)!r} and it cannot be downloaded "
                 f"({_line(error)}); unpack {TFGAN_MODULE} there"
@@ -100,7 +100,7 @@ def _tfgan(directory):
     except (OSError, ValueError) as error:
         raise RequestError(f"features 'inception_v3_tfgan': {str(path)!r} is damaged: {_line(error)}") from None
 
-    # Not tfgan.eval.classifier_fn_from_tfhub: it flattens by a Keras 2 layer, which Keras 3 refuses.
+    # Not tfgan.eval.classifier_fn_from_tfhub: it flattens with a Keras 2 layer, which Keras 3 rejects.
     def network(images):
         outputs = module(images)
         return [tf.reshape(outputs[name], (tf.shape(images)[0], -1)) for name in ("pool_3", "logits")]

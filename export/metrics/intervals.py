@@ -1,10 +1,9 @@
 """Confidence intervals for metrics of samples.
 
-An interval here covers, at its level, the *expected* value of a metric when as many samples and as many held-out
-examples are drawn anew from the same two distributions. For a mean that is the population's value. A statistic whose
-bias depends on the number of samples, such as the Fréchet distance, is compared at equal numbers of samples, and its
-interval covers its expectation at that number, bias included. Two trainings differ by more than this: the generator is
-held fixed.
+Each interval covers, at its level, the *expected* value of a metric over new draws of equally many samples and held-out
+examples from the same two distributions. For a mean that is the population's value. For a statistic whose bias depends
+on the number of samples, such as the Fréchet distance, it is the expectation at that number, bias included. The
+generator is held fixed, so the intervals do not cover the variation between training runs.
 
 ===================== ==================================================== =========================================
 function              for                                                  method
@@ -13,16 +12,16 @@ mean_interval         means of independent values                          Stude
 share_interval        shares                                               Wilson 1927
 normal_interval       statistics whose variance is estimated elsewhere     Student's t
 score_interval        statistics whose variance grows with their value     score (as Wilson's)
-discrepancy_interval  smooth discrepancies that are 0 for equal laws       halves, corrected for curvature, log scale
+discrepancy_interval  smooth discrepancies, 0 for equal distributions      halves, corrected for curvature, log scale
 ===================== ==================================================== =========================================
 
-`halves` splits all sets at random in two. The values of a statistic on the two halves are independent, so that half
-their squared difference estimates the variance at half the size without bias; half of that again is the variance at
-the full size wherever the variance falls as 1/n (Politis, Romano & Wolf 1999, "Subsampling", chapter 2). Both samples
-and held-out examples vary, and with them everything that is fitted to them, such as manifolds.
+`halves` splits all sets at random in two. The values of a statistic on the two halves are independent, so half their
+squared difference is an unbiased estimate of the variance at half the size. Half of that is the variance at the full
+size wherever the variance falls as 1/n (Politis, Romano & Wolf 1999, "Subsampling", chapter 2). Each split refits
+everything that depends on the samples and the held-out examples, such as manifolds.
 
-The tests draw known distributions anew, 200 times each, and find the expected value in 92 to 98 % of the intervals of
-level 95 %. Where more was measured and the share lay outside, the interval says so: `Interval.caveat`.
+In the tests, on 200 new draws of each known distribution, 92 to 98 % of the intervals of level 95 % cover the expected
+value. `Interval.caveat` names the cases where further measurements found a coverage outside that range.
 """
 
 from __future__ import annotations
@@ -33,14 +32,14 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-#: What a reader of a report is told of each method.
+#: Description of each method in a report.
 METHODS = {
     "student": "Student's t",
     "wilson": "Wilson's interval of a share",
     "score": "score interval, whose spread grows with the value",
     "halves": "from the spread between random halves, symmetrical in the logarithm",
 }
-#: What a reader of a report is told of all intervals.
+#: Description of all intervals in a report.
 TRIED = (
     "Tried on known distributions that were drawn anew 200 times or more, intervals of level 95 % covered the expected "
     "value in 92 to 98 % of the draws, except as said here."
@@ -52,23 +51,23 @@ _DISCREPANCY_CAVEAT = (
     "Covered 91 % where a single direction carries most of a distance of two standard errors, 99.6 % for equal "
     "distributions with fewer than ten degrees of freedom."
 )
-#: With fewer points in a set its halves are too small for the variance to fall as 1/n.
+#: Least number of points of a set: with fewer, the variance on halves does not yet fall as 1/n.
 FEWEST = 40
-#: Where the standard error is a larger part of the value, a discrepancy is too skew for the correction.
+#: Largest ratio of standard error to value at which `discrepancy_interval` corrects the variance.
 _SKEW = 0.3
 
 
 @dataclasses.dataclass(frozen=True)
 class Interval:
-    """A value and its confidence interval, or the reason why it has none.
+    """A value and its confidence interval, or the reason why there is none.
 
     Attributes:
       value: the metric.
       low, high: ends of the interval; None where there is none.
-      level: its nominal coverage, as 0.95; None where there is none.
-      method: a key of `METHODS`; None where there is none.
-      reason: why there is none, in words; None where there is one.
-      caveat: where its coverage was measured to be off, in words; None where that was seen nowhere, or there is none.
+      level: nominal coverage, such as 0.95; None where there is no interval.
+      method: a key of `METHODS`; None where there is no interval.
+      reason: why there is no interval, in words; None where there is one.
+      caveat: in which cases the measured coverage was off, in words; None where in no case, or without an interval.
     """
 
     value: float
@@ -86,7 +85,7 @@ class Interval:
 
 
 def absent(value: float, reason: str) -> Interval:
-    """A value without an interval, and why."""
+    """A value without an interval, and the reason."""
     return Interval(float(value), reason=reason)
 
 
@@ -96,10 +95,10 @@ def mean_interval(values, level=0.95, of="value") -> Interval:
     Args:
       values: finite numbers [n], n ≥ 1.
       level: in (0, 1).
-      of: what one value is called in a reason.
+      of: name of one value, for `Interval.reason`.
 
     Returns:
-      An `Interval`; without ends for one value, or where all are the same.
+      An `Interval`; without ends for one value, or where all are equal.
     """
     _check_level(level)
     values = np.asarray(values, np.float64)
@@ -112,28 +111,28 @@ def mean_interval(values, level=0.95, of="value") -> Interval:
 
 
 def share_interval(share: float, count: float, level=0.95, degrees: float = math.inf) -> Interval:
-    """Wilson's score interval of a share (Brown, Cai & DasGupta 2001 compare it with others).
+    """Wilson's score interval of a proportion (compared with others by Brown, Cai & DasGupta 2001).
 
     Args:
       share: in [0, 1].
-      count: number of independent trials behind it; the effective number where they depend on one another.
+      count: number of independent trials; of dependent ones, the effective number.
       level: in (0, 1).
       degrees: degrees of freedom, where `count` is an estimate.
 
     Returns:
-      An `Interval` inside [0, 1], never of width 0. Its caveat is that of independent trials.
+      An `Interval` inside [0, 1], never of width 0. Its caveat holds for independent trials.
     """
     _check_level(level)
     square = _quantile(level, degrees) ** 2 / count
     centre = (share + square / 2.0) / (1.0 + square)
     half = math.sqrt(square * (share * (1.0 - share) + square / 4.0)) / (1.0 + square)
-    # The ends hold the share but for rounding, and are exactly 0 and 1 where it is.
+    # Rounding must not leave the share outside the interval; the ends are exactly 0 or 1 where the share is.
     low, high = float(min(centre - half, share)), float(max(centre + half, share))
     return Interval(float(share), low, high, level, "wilson", caveat=_SHARE_CAVEAT)
 
 
 def normal_interval(value: float, variance: float, level=0.95, degrees: float = math.inf) -> Interval:
-    """Interval of a statistic that is near normal, from an estimate of its variance.
+    """Student's t interval of a nearly normal statistic, from an estimate of its variance.
 
     Args:
       value: the statistic.
@@ -152,14 +151,14 @@ def normal_interval(value: float, variance: float, level=0.95, degrees: float = 
 
 
 def score_interval(value: float, variance: float, slope: float, level=0.95, degrees: float = math.inf) -> Interval:
-    """Interval of a statistic near normal whose variance grows with its expectation θ: variance + slope · max(θ, 0).
+    """Score interval of a nearly normal statistic with expectation θ and variance `variance + slope · max(θ, 0)`.
 
-    It holds every θ with (value - θ)² ≤ q² (variance + slope · max(θ, 0)), q being Student's quantile: each end is
-    judged by the spread that there would be if it were the expectation, as in Wilson's interval.
+    It holds every θ with (value - θ)² ≤ q² (variance + slope · max(θ, 0)), q being Student's quantile: as in Wilson's
+    interval, each end uses the variance at that end.
 
     Args:
       value: the statistic.
-      variance: its variance where its expectation is 0.
+      variance: its variance at θ = 0.
       slope: at least 0.
       level: in (0, 1).
       degrees: degrees of freedom of `variance` and `slope`.
@@ -182,13 +181,13 @@ def halves(statistic: Callable, sizes: Sequence[int], splits: int = 20, seed: in
     """A statistic on the halves of random splits.
 
     Args:
-      statistic: called with one int64 index array for each size; returns a float or an array of one shape.
+      statistic: called with one int64 index array for each size; returns a float or an array of fixed shape.
       sizes: number of points of each set; the sets are split independently.
       splits: number of splits.
-      seed: split i uses the stream (seed, i), whatever the number of splits.
+      seed: split i uses the random stream (seed, i), whatever the number of splits.
 
     Returns:
-      float64 [splits, 2, …]: what the statistic gives on either half.
+      float64 [splits, 2, …]: the statistic on both halves of each split.
     """
     found = []
     for index in range(splits):
@@ -206,19 +205,19 @@ def variance_from_halves(of_halves) -> np.ndarray:
 def discrepancy_interval(
     statistic: Callable[..., float], sizes: Sequence[int], splits=20, level=0.95, seed=0
 ) -> Interval:
-    """Interval of a smooth discrepancy of two samples that is 0 or more, and 0 in the limit of equal distributions.
+    """Interval of a smooth discrepancy of two samples that is ≥ 0, and 0 in the limit of equal distributions.
 
-    Such a statistic is linear in the two samples where the distributions are far apart, and quadratic where they are
-    near. The variance from halves counts the quadratic part twice (as the jackknife does: Efron & Stein 1981). That
-    part is even in the halves' deviation from the whole: the mean over both halves scatters with exactly its variance,
-    which is taken off. It is at most half of the whole. Where the standard error exceeds 30 % of the value the
-    statistic is too skew for this and nothing is taken off. The interval is symmetrical in the logarithm, because the
-    standard error grows with the value.
+    Such a statistic is linear in the two empirical distributions where the distributions are far apart, and quadratic
+    where they are near. The variance from halves counts the quadratic part twice (as the jackknife does: Efron & Stein
+    1981). The quadratic part is even in the halves' deviation from the whole, so its variance is that of the mean over
+    both halves. It is subtracted, at most half of the total. Where the standard error is 30 % of the value or more,
+    the statistic is too skew for this and nothing is subtracted. The interval is symmetrical in the logarithm, because
+    the standard error grows with the value.
 
-    Of Gaussians in 2 to 32 dimensions and of histograms 250 draws each were made; the caveat says what came out.
+    Coverage was measured on 250 draws each of Gaussians in 2 to 32 dimensions and of histograms; see the caveat.
 
     Args:
-      statistic: as in `halves`; the identity (0, 1, …) gives the value itself.
+      statistic: as in `halves`, but returns a float; all indices in order give the value itself.
       sizes: as in `halves`.
       splits: number of random splits, ≥ 2; also the degrees of freedom.
       level: in (0, 1).
@@ -249,7 +248,7 @@ def discrepancy_interval(
 
 def _quantile(level, degrees):
     """Two-sided quantile of Student's t; the normal's for infinite degrees of freedom."""
-    import scipy.stats  # Not above: it takes most of a second, which --help would pay for.
+    import scipy.stats  # Imported here because it takes most of a second, which would slow down --help.
 
     return float(scipy.stats.t.ppf((1.0 + level) / 2.0, degrees))
 

@@ -1,7 +1,7 @@
 """Kernel distance: the unbiased squared maximum mean discrepancy of two sets of features.
 
 Bińkowski et al. 2018, "Demystifying MMD GANs", section 4: KID, with the kernel k(x, y) = (x·y / d + 1)³. Unlike the
-Fréchet distance its expectation does not depend on the number of samples, and it may be slightly negative.
+Fréchet distance it is unbiased at any number of samples; an estimate may be slightly negative.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ _CAVEAT = (
 
 @dataclasses.dataclass(frozen=True)
 class KernelDistance:
-    """A kernel distance and how sure one can be of it.
+    """A kernel distance and its uncertainty.
 
     Attributes:
       value: mean of the block estimates.
       standard_error: of that mean, from the spread of the blocks; NaN for a single block.
-      null_variance: variance of that mean if both sets came from one distribution, from random relabellings of each
-        block's points (Gretton et al. 2012, section 5).
-      linear_variance: by how much the variance of that mean is larger because they did not, from what each point adds
-        to its block's estimate.
-      block_estimates: float64 [number of blocks], each an unbiased estimate from samples of its own.
+      null_variance: variance of that mean under equal distributions, from random relabellings of each block's points
+        (Gretton et al. 2012, section 5); NaN for a single block.
+      linear_variance: additional variance of that mean under different distributions, from each point's contribution to
+        its block's estimate; NaN for a single block.
+      block_estimates: float64 [number of blocks], unbiased estimates from disjoint samples.
       block_size: the largest number of samples of one set in a block.
       num_real, num_samples: sizes of the two sets.
     """
@@ -49,14 +49,13 @@ class KernelDistance:
     def interval(self, level=0.95) -> intervals.Interval:
         """Score interval of `value`, without ends for one block.
 
-        The block estimates are few, and skew where the distributions are near each other: when one is low, so is its
-        spread, and Student's t over five blocks covered 90 %. The estimate's variance has a part that does not depend
-        on the distance, `null_variance`, and one that grows in proportion to it along a line of distributions,
-        `linear_variance` (Gretton et al. 2012, theorem 8). Both are means over the two sets of every block, hence the
-        degrees of freedom.
+        The block estimates are few, and skew where the distributions are near each other: a low estimate comes with a
+        low spread, and Student's t over five blocks covered 90 %. The variance has a part that does not depend on the
+        distance, `null_variance`, and a part that grows in proportion to it, `linear_variance` (Gretton et al. 2012,
+        theorem 8). Both are averaged over the two sets of every block, so there are 2 · blocks degrees of freedom.
 
-        Of 34 settings of 800 draws (Gaussian, lognormal and rectified features and those of a classifier, in 1 to 128
-        dimensions and blocks of 12 to 1,000) 30 were covered to 92 to 98 %; the caveat names the others.
+        In 30 of 34 settings of 800 draws (Gaussian, lognormal, rectified and classifier features, in 1 to 128
+        dimensions and blocks of 12 to 1,000) the coverage was 92 to 98 %; the caveat names the others.
         """
         blocks = len(self.block_estimates)
         if blocks < 2:
@@ -93,16 +92,19 @@ def polynomial_kernel(x, y, degree=3, scale=None, offset=1.0):
 
 
 def mmd2_unbiased(x, y, kernel=polynomial_kernel, chunk=2048) -> float:
-    """Unbiased squared maximum mean discrepancy (Gretton et al. 2012, equation 3), the diagonal left out.
+    """Unbiased squared maximum mean discrepancy (Gretton et al. 2012, equation 3), without the diagonal terms.
 
     Args:
       x: [n, d], n ≥ 2.
       y: [m, d], m ≥ 2.
-      kernel: function of two sets that returns the matrix of all pairs.
-      chunk: rows of that matrix held at a time.
+      kernel: function of [n, d] and [m, d] that returns the kernel matrix [n, m].
+      chunk: rows of that matrix in memory at a time.
 
     Returns:
       A float that may be negative.
+
+    Raises:
+      ValueError: where a set has fewer than 2 points.
     """
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
     n, m = len(x), len(y)
@@ -125,14 +127,14 @@ def mmd2_unbiased(x, y, kernel=polynomial_kernel, chunk=2048) -> float:
 def kernel_distance(real, samples, block_size=1000, seed=0, kernel=polynomial_kernel) -> KernelDistance:
     """Mean of unbiased estimates over disjoint blocks, with its standard error.
 
-    Disjoint blocks make the estimates independent, so that their spread gives an honest standard error; estimates from
-    random overlapping subsets would make it too small.
+    Disjoint blocks give independent estimates, whose spread is a valid standard error; from random overlapping subsets
+    it would be too small.
 
     Args:
       real: [n, d] features of the data.
       samples: [m, d] features of the generator's samples.
-      block_size: at most so many of either set in a block; the number of blocks is the smallest that allows it.
-      seed: both sets are shuffled with it first, for data often comes sorted by class. None leaves the order alone.
+      block_size: largest number of points of either set in a block; the number of blocks follows from it.
+      seed: seeds the shuffling of both sets, because data often comes sorted by class. None: no shuffling.
       kernel: as in `mmd2_unbiased`.
 
     Returns:
@@ -157,18 +159,18 @@ def kernel_distance(real, samples, block_size=1000, seed=0, kernel=polynomial_ke
     if blocks > 1:
         error = float(estimates.std(ddof=1) / math.sqrt(blocks))
         null, of_points = np.mean([_variances(x, y, kernel) for x, y in pairs], axis=0) / blocks
-        # What the points add holds the noise of their means over the other points, which is the null variance twice.
+        # The points' contributions include the noise of their means over the other points: twice the null variance.
         null, linear = float(null), max(0.0, float(of_points - 2.0 * null))
     return KernelDistance(float(estimates.mean()), error, null, linear, estimates, math.ceil(max(n, m) / blocks), n, m)
 
 
 def _variances(x, y, kernel):
-    """(variance of the unbiased estimate after random exchanges between the sets, that of what its points add)."""
+    """(variance of the unbiased estimate under random relabelling, its variance from the points' contributions)."""
     n, m, rng = len(x), len(y), np.random.default_rng(0)
     points = np.concatenate([x, y])
     pairs = kernel(points, points)
     np.fill_diagonal(pairs, 0.0)
-    # Column r is 1 for the points that relabelling r puts into the first set.
+    # [n + m, relabellings]: 1 for the points that the relabelling puts into the first set.
     first = rng.permuted(np.repeat(np.arange(n + m)[:, None] < n, _RELABELLINGS, axis=1), axis=0).astype(np.float64)
     second = 1.0 - first
     of_second = pairs @ second

@@ -1,13 +1,13 @@
-"""Neural-net distance: how far a class of critics can tell two samples apart, and how much of that is the sample.
+"""Neural-net distance: how well a class of critics separates two samples, and its generalisation gap.
 
 Arora et al. 2017, "Generalization and equilibrium in generative adversarial nets (GANs)", definition 2 (the survey's
-definition 1): for a class F of functions into [0, 1] that holds 1 - D with D, and a concave measuring function φ,
+definition 1): for a class F of functions into [0, 1] that contains 1 - D with D, and a concave measuring function φ,
 
     d(μ, ν) = sup over D in F of E_μ φ(D(x)) + E_ν φ(1 - D(x)) - 2 φ(½).
 
-It belongs to its class: no more than a critic with so many parameters can see counts. That is why, unlike the
-Jensen-Shannon or Wasserstein distance, it generalises from samples of a size that grows with the parameters and not
-with the dimension; and why samples with few modes can be close to a distribution with many.
+It depends on the class F. Unlike the Jensen-Shannon or Wasserstein distance, it generalises from a number of samples
+that grows with the critic's parameters, not with the dimension. For the same reason samples with few modes can be close
+to a distribution with many.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from scipy.special import expit, log_expit
 
 @dataclasses.dataclass(frozen=True)
 class MLPCritics:
-    """D(x) = σ(s(x)), s a perceptron of tanh units with any weights. Without hidden units: logistic regression.
+    """D(x) = σ(s(x)), s a tanh MLP with unconstrained weights. Without hidden units: logistic regression.
 
-    Points are standardised by the two samples first. The first layer can undo it, so it does not change the class.
+    Points are first standardised by the pooled samples. The first layer can undo this, so the class stays the same.
 
     Args:
       hidden_units: width of each hidden layer.
@@ -38,7 +38,7 @@ class MLPCritics:
         return f"sigmoid critics{hidden}"
 
     def measures(self, phi):
-        """φ(σ(s)) and its derivative by s."""
+        """The functions s → φ(σ(s)) and its derivative by s."""
         if phi == "log":
             return log_expit, lambda s: expit(-s)
         return expit, lambda s: expit(s) * expit(-s)
@@ -49,18 +49,18 @@ class MLPCritics:
         return [shape for below, above in itertools.pairwise(sizes) for shape in ((below, above), (above,))]
 
     def start(self, dim, rng):
-        """Weights to begin from, float64 [P]: Glorot & Bengio 2010, and normal biases."""
+        """Initial weights, float64 [P]: normal, of Glorot & Bengio's 2010 scale, biases included."""
         shapes = self.shapes(dim)
         return np.concatenate([rng.normal(size=s).ravel() * (2.0 / sum(s)) ** 0.5 for s in shapes])
 
     def standardise(self, x, y):
-        """The function of points that both samples go through."""
+        """The function that standardises points [n, d] by the pooled mean and standard deviation of x and y."""
         both = np.concatenate([x, y])
         mean, scale = both.mean(axis=0), both.std(axis=0)
         return lambda points: (points - mean) / np.where(scale > 0, scale, 1.0)
 
     def scores(self, weights, x):
-        """s [n] of points [n, d], and the function that takes a gradient by s [n] to one by the weights [P]."""
+        """s [n] of points [n, d], and the backward function: gradient by s [n] → gradient by the weights [P]."""
         shapes = self.shapes(x.shape[1])
         ends = np.cumsum([int(np.prod(shape)) for shape in shapes])[:-1]
         layers = [piece.reshape(shape) for piece, shape in zip(np.split(weights, ends), shapes)]
@@ -81,7 +81,7 @@ class MLPCritics:
 
 @dataclasses.dataclass(frozen=True)
 class UnitLinearCritics:
-    """D(x) = ½ + ⟨w, x⟩ with ‖w‖₂ = 1, read without the bounds of [0, 1]: with φ(t) = t the distance of the means."""
+    """D(x) = ½ + ⟨w, x⟩ with ‖w‖₂ = 1, not bounded to [0, 1]: for φ(t) = t the distance of the means. No other φ."""
 
     name = "linear critics of unit norm"
 
@@ -115,11 +115,11 @@ class NeuralNetDistance:
     """A neural-net distance and the critic that attains it.
 
     Attributes:
-      value: the largest payoff found on the two samples, 0 or more (the constant ½ has 0).
+      value: the largest payoff found on the two samples, at least 0 (the payoff of the constant ½).
       critics: name of the class.
       phi: "log" or "identity".
       parameters: number of weights of a critic.
-      starts: float64 [S], what each start reached; far apart, they say that the supremum may lie higher.
+      starts: float64 [S], payoff that each start reached; if they differ much, the supremum may be higher.
       num_x, num_y: sizes of the samples.
     """
 
@@ -133,15 +133,15 @@ class NeuralNetDistance:
     _payoff: object = dataclasses.field(repr=False, compare=False)
 
     def payoff(self, x, y) -> float:
-        """What the critic that was found here gets on other samples [n, d] and [m, d].
+        """Payoff of the found critic on other samples [n, d] and [m, d].
 
-        On fresh ones from the same two distributions its expectation is at most the distance of the distributions, as
-        that of `value` is at least: the pair brackets it.
+        On fresh samples of the same distributions its expectation is at most the distance of the distributions. That of
+        `value`, if the supremum was found, is at least the distance.
         """
         return float(self._payoff(*_pair(x, y)))
 
     def generalization_gap(self, x, y) -> float:
-        """How much of `value` was the sample: `value` less `payoff` on held-out samples of the same distributions."""
+        """`value` minus `payoff` on held-out samples [n, d] and [m, d] of the same distributions."""
         return self.value - self.payoff(x, y)
 
 
@@ -150,24 +150,24 @@ def neural_net_distance(
 ) -> NeuralNetDistance:
     """The neural-net distance between two empirical distributions.
 
-    The supremum is sought by L-BFGS on the whole samples from several starts, so the value is a lower bound of it; for
-    linear and logistic critics the problem is concave under φ = log, and the bound is tight.
+    L-BFGS maximises the payoff on the whole samples from several starts, so the value is a lower bound of the supremum.
+    It is tight for logistic critics (no hidden units) with φ = log, a concave problem, and for `UnitLinearCritics`.
 
     Args:
       x: [n, d].
       y: [m, d].
       critics: `MLPCritics` or `UnitLinearCritics`.
-      phi: "log", values in [0, 2 log 2], the original GAN's; or "identity", φ(t) = t, values in [0, 1] for critics in
-        [0, 1]: the Wasserstein GAN's.
+      phi: "log", the original GAN's, values in [0, 2 log 2]; or "identity", φ(t) = t, the Wasserstein GAN's, values in
+        [0, 1] for critics in [0, 1].
       starts: number of starts, ≥ 1.
-      seed: start i begins from weights of the stream (seed, i).
-      max_iterations: of each.
+      seed: start i draws its initial weights from the random stream (seed, i).
+      max_iterations: limit of L-BFGS iterations of each start.
 
     Returns:
       A `NeuralNetDistance`.
 
     Raises:
-      ValueError: on shapes that do not fit, points that are not finite, or a measuring function that the class lacks.
+      ValueError: on wrong shapes, points that are not finite, `starts` < 1, or a `phi` that the class does not support.
     """
     if phi not in ("log", "identity") or starts < 1:
         raise ValueError(f"phi={phi!r}, starts={starts}: expected 'log' or 'identity', and a start or more")

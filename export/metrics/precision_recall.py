@@ -1,12 +1,12 @@
-"""Fidelity and diversity told apart: improved precision and recall, density and coverage.
+"""Separate metrics of fidelity and diversity: improved precision and recall, density and coverage.
 
 Kynkäänniemi et al. 2019, "Improved Precision and Recall Metric for Assessing Generative Models", equations 1 and 2:
-precision is the share of samples inside the data's manifold, recall the share of data inside the samples' manifold, a
-manifold being the union of balls around its points that reach to their k-th nearest neighbours.
+precision is the share of samples inside the data's manifold, recall the share of data inside the samples' manifold. A
+manifold is the union of balls around its points, each with the distance to the k-th nearest neighbour as radius.
 
-Naeem et al. 2020, "Reliable Fidelity and Diversity Metrics for Generative Models", equations 3 and 4: density counts
-in how many of the data's balls a sample lies, coverage is the share of data whose ball holds a sample. An outlier among
-the data inflates precision's manifold, and an outlier among the samples recall's; density and coverage suffer less.
+Naeem et al. 2020, "Reliable Fidelity and Diversity Metrics for Generative Models", equations 3 and 4: density is the
+mean number of data balls around a sample, divided by k; coverage is the share of data whose ball contains a sample.
+Outliers in the data inflate precision, outliers in the samples recall; density and coverage suffer less.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SHARE_CAVEAT = (
 
 @dataclasses.dataclass(frozen=True)
 class ManifoldMetrics:
-    """The four metrics, sample by sample; the metrics themselves are means.
+    """The four metrics and their terms for each point, of which they are the means.
 
     Attributes:
       sample_in_data: bool [m]: the sample lies in the data's manifold.
@@ -57,12 +57,12 @@ class ManifoldMetrics:
 
     @property
     def density(self) -> float:
-        """At least 0; expected 1 for samples drawn from the data's distribution, and may exceed 1."""
+        """At least 0, may exceed 1; its expectation is 1 for samples from the data's distribution."""
         return float(self.sample_density.mean())
 
     @property
     def coverage(self) -> float:
-        """In [0, 1]; expected 1 - ((n-1)…(n-k)) / ((m+n-1)…(m+n-k)) where both distributions agree."""
+        """In [0, 1]; its expectation is 1 - ((n-1)…(n-k)) / ((m+n-1)…(m+n-k)) for equal distributions."""
         return float(self.data_covered.mean())
 
     def values(self) -> dict[str, float]:
@@ -75,22 +75,22 @@ def manifold_metrics(
 ) -> ManifoldMetrics:
     """Precision, recall, density and coverage of samples against data.
 
-    A point belongs to a ball when its distance is at most the radius, which the first paper says in words and the
-    second's indicator also means; the self-distance never counts among the k neighbours.
+    Balls are closed: a point lies in a ball if its distance is at most the radius, as in both papers. A point is not
+    among its own k neighbours.
 
     Args:
       real: [n, d] features of the data.
       samples: [m, d] features of the samples.
-      neighbours_precision_recall: k of precision and recall. The paper takes 3; 5 is what the second paper, and the
-        field since, compares all four metrics at.
-      neighbours_density_coverage: the second paper's k, 5.
-      chunk: rows of the distance matrices held at a time; memory is about 4 · chunk · max(n, m) · 8 bytes.
+      neighbours_precision_recall: k of precision and recall. The first paper uses 3; the second, and the field since,
+        compares all four metrics at 5.
+      neighbours_density_coverage: k of density and coverage; the second paper's is 5.
+      chunk: rows of the distance matrices in memory at a time; they take about 4 · chunk · max(n, m) · 8 bytes.
 
     Returns:
       A `ManifoldMetrics`.
 
     Raises:
-      ValueError: where a set has no more than k points, the widths differ, or a feature is not finite.
+      ValueError: where k < 1, a set has at most k points, the widths differ, or a feature is not finite.
     """
     real, samples = np.asarray(real, np.float64), np.asarray(samples, np.float64)
     if real.ndim != 2 or samples.ndim != 2 or real.shape[1] != samples.shape[1]:
@@ -102,7 +102,7 @@ def manifold_metrics(
         )
     if not (np.isfinite(real).all() and np.isfinite(samples).all()):
         raise ValueError("features hold values that are not finite")
-    # Distances are taken from inner products; a common shift leaves them alone and saves digits.
+    # Distances come from inner products; centring leaves them unchanged and reduces rounding errors.
     centre = real.mean(axis=0)
     real, samples = real - centre, samples - centre
     real_first, real_second = _neighbour_distances(real, (k_first, k_second), chunk)
@@ -132,22 +132,23 @@ def manifold_intervals(
     neighbours_density_coverage=5,
     chunk=512,
 ) -> dict[str, intervals.Interval]:
-    """Intervals of the four metrics, keyed by name: samples and data vary, and both manifolds with them.
+    """Intervals of the four metrics over the sampling of data and samples, and so of both manifolds.
 
-    The variance comes from random halves of both sets (`export.metrics.intervals`), of the arcsine of the root for
-    shares, of the logarithm for density: their variances change least where the metric itself depends on the number of
-    points. A share's interval is Wilson's with as many independent points as would have that variance (Korn & Graubard
-    1998), density's is Student's t of its logarithm.
+    The variance comes from random halves of both sets (`export.metrics.intervals`). It is that of the arcsine of the
+    root for shares and of the logarithm for density, which changes least where the metric itself depends on the number
+    of points. A share's interval is Wilson's for the number of independent points with the same variance (Korn &
+    Graubard 1998). Density's is Student's t of its logarithm.
 
     Args:
       real, samples, neighbours_precision_recall, neighbours_density_coverage, chunk: as in `manifold_metrics`.
-      splits: number of random splits; each costs half of `manifold_metrics`. None: 8, or 4 for more than 5,000 points.
+      splits: number of random splits, each at half the cost of `manifold_metrics`. None: 8, or 4 for more than 5,000
+        points.
       level: in (0, 1).
       seed: of the splits.
 
     Returns:
-      An `Interval` for each of "precision", "recall", "density" and "coverage"; without ends for fewer than 40 points
-      in a set, and for a density of 0, be it on a half.
+      Dict with an `Interval` for each of "precision", "recall", "density" and "coverage"; without ends for fewer than
+      max(40, 2k + 2) points in a set, and for a density of 0, even on a single half.
     """
     real, samples = np.asarray(real), np.asarray(samples)
     ks = {
@@ -176,7 +177,7 @@ def manifold_intervals(
             continue
         variance = float(intervals.variance_from_halves(np.arcsin(np.sqrt(on_halves))))
         count = len(samples) if name == "precision" else len(real)
-        # A share p of n independent points has an arcsine of variance 1 / 4n.
+        # arcsin(√p) of a share p of n independent points has the variance 1 / 4n.
         effective = min(count, 0.25 / variance) if variance > 0.0 else count
         found = intervals.share_interval(value, effective, level, splits)
         result[name] = dataclasses.replace(found, caveat=_SHARE_CAVEAT)
@@ -193,8 +194,8 @@ def _density_interval(value, on_halves, level):
 def _squared_distances(x, y, chunk):
     """Yields (start, float64 [chunk, m]): squared distances of the rows x[start : start + chunk] to all of y."""
     x_norms, y_norms = np.einsum("nd,nd->n", x, x), np.einsum("nd,nd->n", y, y)
-    # What ‖x‖² + ‖y‖² - 2 x·y leaves below this is rounding. Setting it to zero keeps copies of a point at distance 0,
-    # so that they lie inside one another's balls even where the radius is 0.
+    # ‖x‖² + ‖y‖² - 2 x·y below this resolution is rounding error. Setting it to zero keeps copies of a point at
+    # distance 0, so that they lie in one another's balls even if the radius is 0.
     resolution = x.shape[1] * np.finfo(np.float64).eps
     for start in range(0, len(x), chunk):
         rows = slice(start, start + chunk)
@@ -208,7 +209,7 @@ def _squared_distances(x, y, chunk):
 
 
 def _neighbour_distances(points, ks, chunk):
-    """Squared distances to the k-th nearest other point: float64 [n] for each k."""
+    """Squared distances to the k-th nearest other point, float64 [len(ks), n]."""
     largest = max(ks)
     result = np.empty((len(ks), len(points)))
     for start, squared in _squared_distances(points, points, chunk):

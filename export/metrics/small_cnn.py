@@ -1,4 +1,4 @@
-"""The small classifier whose penultimate layer serves as feature space for small labelled images."""
+"""A small CNN classifier whose penultimate layer is the feature space for small labelled images."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from zoo.progress import Progress
 
 
 class SmallCNN(keras.Model):
-    """Convolution-pool blocks, a dense feature layer, a dense head: LeNet's plan with rectifiers.
+    """Convolution-pool blocks, a dense feature layer and a dense head, as in LeNet, with (leaky) ReLU activations.
 
-    Blocks of a 3×3 convolution and a 2×2 max-pool are stacked until the image is at most 7 pixels high and wide, at
-    least two convolutions in all; the first one has stride 2 where the image is larger than 48 pixels. No batch
-    normalisation: the features of an image then cannot depend on the batch it travels in.
+    Blocks of a 3×3 convolution and a 2×2 max-pool are stacked until the image is at most 7 pixels high and wide, with
+    at least two convolutions. The first one has stride 2 where the image is larger than 48 pixels. There is no batch
+    normalisation, so the features of an image do not depend on its batch.
 
     Args:
       data_shape: (height, width, channels) of the images.
@@ -24,8 +24,8 @@ class SmallCNN(keras.Model):
       dropout: share of features dropped while training.
       seed: seeds the initial weights and the dropout, independently of Keras' global seed.
 
-    Call: images float32 [N, H, W, C] in [-1, 1] → logits float32 [N, num_classes]. `features_and_logits` gives the
-    features float32 [N, feature_dim] beside them.
+    Call: images float32 [N, H, W, C] in [-1, 1] → logits float32 [N, num_classes]. `features_and_logits` also returns
+    the features, float32 [N, feature_dim].
     """
 
     def __init__(self, data_shape, num_classes, feature_dim=128, filters=32, dropout=0.3, seed=0, **kwargs):
@@ -53,8 +53,8 @@ class SmallCNN(keras.Model):
         # Keras tracks layers held in flat lists, not in lists of tuples.
         self.convolutions = [convolution for convolution, _ in self.blocks]
         self.flatten = keras.layers.Flatten()
-        # Leaky, because the pooled activations below are all positive: a third of plain rectified units would then be
-        # zero for every image, and the feature space that much smaller than it says.
+        # Leaky, because the pooled activations below are all positive: a third of plain ReLUs would be zero for every
+        # image, and the feature space smaller than `feature_dim` by as much.
         self.hidden = keras.layers.Dense(self.feature_dim, activation="leaky_relu", kernel_initializer=he_normal())
         self.dropout = keras.layers.Dropout(self.dropout_rate, seed=next(seeds))
         self.head = keras.layers.Dense(
@@ -63,7 +63,7 @@ class SmallCNN(keras.Model):
 
     def features_and_logits(self, images, training=False):
         """Images float32 [N, H, W, C] in [-1, 1] → (features float32 [N, feature_dim], logits float32 [N, classes])."""
-        # Zero for black, the value of most pixels and of the padding: it learns faster than from -1.
+        # To [0, 1]: black, the value of most pixels, becomes 0 like the padding. This learns faster than -1.
         hidden = 0.5 * images + 0.5
         for convolution, pool in self.blocks:
             hidden = convolution(hidden)
@@ -87,7 +87,7 @@ class SmallCNN(keras.Model):
 
 
 class _ShuffledBatches(keras.utils.PyDataset):
-    """Batches of uint8 images held in memory; the order is a function of (seed, epoch) and of nothing else."""
+    """Batches of uint8 images held in memory; the order depends only on (seed, epoch)."""
 
     def __init__(self, images, labels, batch_size, seed):
         super().__init__()
@@ -111,7 +111,7 @@ class _ShuffledBatches(keras.utils.PyDataset):
 
 
 class _ShowProgress(keras.callbacks.Callback):
-    """Steps taken of all, with accuracy on the training images and the time left."""
+    """Shows steps taken, training accuracy and time left."""
 
     def __init__(self, progress):
         super().__init__()
@@ -122,15 +122,15 @@ class _ShowProgress(keras.callbacks.Callback):
 
 
 def fit(images, labels, num_classes, epochs=8, batch_size=256, learning_rate=1e-3, seed=0, **network):
-    """Trains a `SmallCNN` by Adam with a cosine decay to zero and cross-entropy.
+    """Trains a `SmallCNN` with cross-entropy and Adam; the learning rate falls to zero by cosine decay.
 
     Args:
       images: uint8 [N, H, W, C].
       labels: int [N] in [0, num_classes).
       num_classes: number of classes.
       epochs: passes over the images.
-      batch_size: images a step; at most N are used.
-      learning_rate: its value at the first step.
+      batch_size: images a step, at most N; images beyond the last whole batch are left out of an epoch.
+      learning_rate: at the first step.
       seed: seeds weights, dropout and order. The same seed gives the same weights on the same machine.
       **network: further arguments of `SmallCNN`.
 

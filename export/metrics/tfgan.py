@@ -1,4 +1,4 @@
-"""TF-GAN, made importable on TensorFlow releases without Estimator."""
+"""Imports TF-GAN on TensorFlow releases without Estimator."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import types
 def import_tfgan():
     """Imports and returns `tensorflow_gan`.
 
-    TF-GAN 2.1 names `tf.estimator.SessionRunHook` while it is imported, and its own subpackage for Estimator needs the
-    rest of it. TensorFlow 2.16 removed `tf.estimator`. The one class lives on as `tf.compat.v1.train.SessionRunHook`,
-    and an empty module stands in for the subpackage. The losses, the evaluation and the TPU normalisation then work;
-    what is built on Estimator does not.
+    TF-GAN 2.1 uses `tf.estimator.SessionRunHook` on import, and its Estimator subpackage needs the rest of
+    `tf.estimator`, which TensorFlow 2.16 removed. Here `tf.compat.v1.train.SessionRunHook` replaces the class, and an
+    empty module the subpackage. The losses, the evaluation and the TPU normalisation then work; Estimator code does
+    not.
 
     Returns:
       The module `tensorflow_gan`.
 
     Raises:
-      ImportError: where TF-GAN or what it fails to declare (`tf-keras`, `tensorflow-probability`, `tensorflow-hub`,
-        `setuptools<81` for `pkg_resources`) is not installed.
+      ImportError: where TF-GAN or one of its undeclared requirements (`tf-keras`, `tensorflow-probability`,
+        `tensorflow-hub`, `setuptools<81` for `pkg_resources`) is not installed.
     """
     if "tensorflow_gan" not in sys.modules:
         import tensorflow as tf

@@ -1,8 +1,8 @@
-"""Exact measures for points whose distribution is known: modes, quality, likelihood, Wasserstein distances.
+"""Metrics for points from a known distribution: modes found, high-quality share, likelihood, Wasserstein distances.
 
-The counting of modes follows Srivastava et al. 2017 (VEEGAN), section 5.1, and Lin et al. 2018 (PacGAN), section 4.1: a
-sample is of high quality when it lies within three standard deviations of the nearest mode, and a mode is found when it
-is the nearest one of a high-quality sample.
+Modes are counted as in Srivastava et al. 2017 (VEEGAN), section 5.1, and Lin et al. 2018 (PacGAN), section 4.1: a
+sample is of high quality if it lies within three standard deviations of its nearest mode, and a mode is found if it is
+the nearest mode of a high-quality sample.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from export.metrics import classifier_score, intervals
 
 @dataclasses.dataclass(frozen=True)
 class ModeCounts:
-    """How samples fall on known modes.
+    """Samples assigned to known modes.
 
     Attributes:
       nearest: int64 [n], index of each sample's nearest mode.
-      high_quality: bool [n], whether the sample lies close enough to it.
-      min_count: number of high-quality samples from which a mode counts as found.
+      high_quality: bool [n], whether the sample lies within `num_std` standard deviations of it.
+      min_count: least number of high-quality samples for a mode to count as found.
       num_modes: number of modes K.
     """
 
@@ -50,13 +50,13 @@ class ModeCounts:
 
     @property
     def histogram(self) -> np.ndarray:
-        """Share of the high-quality samples on each mode, float64 [K]; all zero where there is none."""
+        """Share of the high-quality samples on each mode, float64 [K]; all zero without high-quality samples."""
         counts = self.counts
         return counts / max(1, counts.sum())
 
     @property
     def kl_to_uniform(self) -> float:
-        """KL(histogram ‖ uniform) in nats: 0 for balanced modes, log K for a single one; NaN where all are empty."""
+        """KL(histogram ‖ uniform) in nats: 0 for balanced modes, log K for a single one; NaN without such samples."""
         if not self.high_quality.any():
             return math.nan
         return classifier_score.histogram_kl(self.counts, np.ones(self.num_modes))
@@ -65,22 +65,22 @@ class ModeCounts:
 def mode_counts(samples, modes, std, num_std=3.0, min_share=0.01) -> ModeCounts:
     """Assigns samples to their nearest modes.
 
-    A mode counts as found from `min_share` of its uniform share of the samples on, and from one sample at least. The
-    papers count one sample among 2,500 for 25 modes: that is the default's 1 % of the uniform share, which, unlike a
-    fixed count, does not get easier with more samples. `min_share=0` is the papers' rule at any number of samples.
+    A mode counts as found if it has at least `min_share · n / K` high-quality samples, and at least one. The papers
+    require one sample of 2,500 with 25 modes, which is the default's 1 % of n / K. Unlike a fixed count, the share does
+    not get easier with more samples. `min_share=0` is the papers' rule, one sample, at any n.
 
     Args:
       samples: [n, d], n ≥ 1.
       modes: [K, d], the centres.
       std: standard deviation of the modes: a number, or [K].
-      num_std: a sample is of high quality within so many standard deviations of its nearest mode.
+      num_std: radius of high quality around a mode, in standard deviations.
       min_share: as above.
 
     Returns:
       `ModeCounts`.
 
     Raises:
-      ValueError: on shapes that do not fit, or samples that are not finite.
+      ValueError: on wrong shapes, or samples or modes that are not finite.
     """
     samples, modes = _points(samples, "samples"), _points(modes, "modes")
     if samples.shape[1] != modes.shape[1]:
@@ -129,6 +129,9 @@ def log_likelihood(samples, log_density) -> LogLikelihood:
 
     Returns:
       `LogLikelihood`.
+
+    Raises:
+      ValueError: where `log_density` returns another shape or NaN.
     """
     samples = _points(samples, "samples")
     values = np.asarray(log_density(samples), np.float64)
@@ -141,7 +144,7 @@ def sliced_wasserstein(x, y, p=2, num_projections=128, seed=0) -> float:
     """Sliced Wasserstein distance (mean over directions θ of W_p(θ·x, θ·y)^p)^(1/p).
 
     Rabin et al. 2011, "Wasserstein Barycenter and its Application to Texture Mixing". Each one-dimensional distance is
-    exact: the integral over the difference of the two quantile functions.
+    exact, from the integral of |difference of the quantile functions|^p.
 
     Args:
       x: [n, d].
@@ -156,10 +159,10 @@ def sliced_wasserstein(x, y, p=2, num_projections=128, seed=0) -> float:
     x, y = _pair(x, y)
     directions = np.random.default_rng(seed).normal(size=(x.shape[1], num_projections))
     directions /= np.linalg.norm(directions, axis=0)
-    # Sorting along the contiguous axis is much the faster.
+    # Sorting along the contiguous axis is much faster.
     x_sorted, y_sorted = np.sort(directions.T @ x.T, axis=1), np.sort(directions.T @ y.T, axis=1)
-    # Both quantile functions are constant between consecutive multiples of 1/n and 1/m. Integers (units of 1/nm) keep
-    # coinciding multiples equal.
+    # Both quantile functions are constant between consecutive multiples of 1/n and 1/m. In integer units of 1/nm,
+    # coinciding multiples are exactly equal.
     n, m = len(x), len(y)
     edges = np.union1d(np.arange(n + 1) * m, np.arange(m + 1) * n)
     widths, starts = np.diff(edges) / (n * m), edges[:-1]
@@ -168,9 +171,9 @@ def sliced_wasserstein(x, y, p=2, num_projections=128, seed=0) -> float:
 
 
 def sliced_wasserstein_interval(x, y, splits=20, level=0.95, seed=0) -> intervals.Interval:
-    """Sliced Wasserstein-2 distance with its interval, in which both sets vary: the root of its square's interval.
+    """Sliced Wasserstein-2 distance, with an interval over the sampling of both sets (root of the square's interval).
 
-    The interval covers the expected distance at these numbers of points, which is above 0 for equal distributions.
+    The interval covers the expected distance at these numbers of points, which is above 0 even for equal distributions.
 
     Args:
       x, y: as in `sliced_wasserstein`.
@@ -186,10 +189,10 @@ def sliced_wasserstein_interval(x, y, splits=20, level=0.95, seed=0) -> interval
 
 
 def mode_divergence_interval(found: ModeCounts, level=0.95, seed=0) -> intervals.Interval:
-    """`kl_to_uniform` with its interval, the number of high-quality samples held fixed.
+    """`kl_to_uniform` in nats with its interval, at a fixed number of high-quality samples.
 
     Args:
-      found: `ModeCounts` with a high-quality sample or more.
+      found: `ModeCounts` with at least one high-quality sample.
       level, seed: as in `discrepancy_interval`.
 
     Returns:
@@ -207,8 +210,8 @@ def mode_divergence_interval(found: ModeCounts, level=0.95, seed=0) -> intervals
 def exact_wasserstein(x, y, p=1) -> float:
     """Exact Wasserstein distance W_p with the Euclidean ground cost, between sets of equal size.
 
-    Between uniform weights on equally many points an optimal plan is a permutation (Birkhoff), which the Hungarian
-    method finds in O(n³): some seconds for 2,000 points.
+    For uniform weights on equally many points an optimal plan is a permutation (Birkhoff). The Hungarian method finds
+    it in O(n³), some seconds for 2,000 points.
 
     Args:
       x, y: [n, d] both.

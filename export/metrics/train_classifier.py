@@ -1,6 +1,6 @@
 """Trains a feature extractor for a labelled image set and writes NAME.npz and NAME.json.
 
-The classifiers that the package ships come from here. Two CPU cores, about two minutes each:
+These commands trained the classifiers that the package ships, in about two minutes each on two CPU cores:
 
     python -m export.metrics.train_classifier --data=idx:/usr/share/datasets/fashion-mnist \
         --name=fashion_mnist_cnn_v1 --out=export/metrics/weights
@@ -23,7 +23,7 @@ _NAME = flags.DEFINE_string("name", None, "Name of the extractor; from the data 
 _OUT = flags.DEFINE_string("out", None, "Directory for the weights and metadata; the cache where not given.")
 _IMAGE_SIZE = flags.DEFINE_integer("image_size", None, "Height and width to bring the images to.", lower_bound=1)
 _STEPS = flags.DEFINE_integer("steps", features.TRAINING_STEPS, "Training steps.", lower_bound=1)
-# Each layer's seed is below a thousand times the next one, and Keras takes 32 bits.
+# Layer seeds go up to 1000 · (seed + 1) - 1, and Keras takes 32 bits.
 _SEED = flags.DEFINE_integer("seed", 0, "Seeds weights, dropout and order.", 0, 2**32 // 1000 - 1)
 
 
