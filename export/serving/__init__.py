@@ -1,1 +1,1 @@
-"""Serving with TensorFlow Serving's protocol: its configs, a client, a server to embed and its page."""
+"""Serving with TensorFlow Serving's protocol: config files, a client, an embedded server and its web page."""

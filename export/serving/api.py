@@ -1,4 +1,4 @@
-"""The calls of the API, whatever brings them: what gRPC and REST share."""
+"""The part of the API that gRPC and REST share."""
 
 import asyncio
 import time
@@ -15,7 +15,7 @@ _OWN_FAULT = (Code.UNKNOWN, Code.INTERNAL, Code.DATA_LOSS)
 
 
 class Api:
-    """A server's answers.
+    """Answers calls: logging, metrics and time limits, model status and metadata.
 
     Args:
         manager: `models.Manager`.
@@ -27,16 +27,19 @@ class Api:
         self.manager, self.metrics, self.limits = manager, metrics, limits
 
     async def answer(self, name, api, entrypoint, seconds, work):
-        """Awaits `work`, at most so many seconds, counts it and logs it.
+        """Awaits `work` with a time limit, counts it and logs it.
 
         Args:
             name: the model's name as the client gave it.
-            api, entrypoint: as of `Metrics.record`.
+            api, entrypoint: as in `Metrics.record`.
             seconds: time limit.
             work: coroutine.
 
+        Returns:
+            The result of `work`.
+
         Raises:
-            ServingError: whatever went wrong.
+            ServingError: any error of `work`; DEADLINE_EXCEEDED after `seconds`.
         """
         start, code, cause = time.perf_counter(), Code.OK, ""
         try:
@@ -50,8 +53,8 @@ class Api:
                 error = ServingError(Code.DEADLINE_EXCEEDED, f"not answered within {seconds:.3g} seconds")
             error = ServingError.of(error)
             code, cause = error.code, f": {one_line(error.message)}"
-            # Without the traceback: asyncio's futures and it hold each other, and its frames all that the request was
-            # read into, until garbage is collected.
+            # Drop the traceback: it and asyncio's futures form a reference cycle, and its frames would hold the decoded
+            # request until the next garbage collection.
             raise error.with_traceback(None) from None
         finally:
             known = name if self.manager.knows(name) else ""
@@ -62,7 +65,7 @@ class Api:
             logging.log(level, "%s %s %s %s %.1f ms%s", entrypoint, api, told, code.name, 1e3 * took, cause)
 
     def status(self, spec):
-        """GetModelStatusResponse for a ModelSpec."""
+        """GetModelStatusResponse for a ModelSpec. Raises ServingError where it names no version."""
         response = get_model_status_pb2.GetModelStatusResponse()
         for version in self.manager.status(spec):
             entry = response.model_version_status.add(version=version.number, state=version.state)
@@ -71,7 +74,7 @@ class Api:
         return response
 
     def metadata(self, request):
-        """GetModelMetadataResponse for a GetModelMetadataRequest."""
+        """GetModelMetadataResponse for a GetModelMetadataRequest. Raises ServingError."""
         if not request.metadata_field:
             raise invalid("GetModelMetadataRequest must specify at least one metadata_field")
         for field in request.metadata_field:

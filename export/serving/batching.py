@@ -1,7 +1,7 @@
-"""Dynamic batching: rows of requests that wait at the same time travel through the model together.
+"""Dynamic batching: waiting requests are concatenated and run as one batch.
 
-Meant and named as TensorFlow Serving's BatchingParameters. Everything but the model itself happens on the event loop,
-so nothing here needs a lock.
+Parameters have the names and meanings of TensorFlow Serving's BatchingParameters. All but the model runs on the event
+loop, so no locks are needed.
 """
 
 import asyncio
@@ -18,22 +18,23 @@ from export.serving import monitoring
 from export.serving.errors import Code, ServingError, invalid
 from zoo.errors import RequestError
 
-#: Seconds by which the event loop may call a timer early.
+#: Seconds by which the event loop may fire a timer early.
 _CLOCK = 1e-6
 
 
 @dataclasses.dataclass(frozen=True)
 class Parameters:
-    """When batches are formed; see session_bundle_config.proto of TensorFlow Serving. Its defaults are the defaults.
+    """BatchingParameters, with the defaults of TensorFlow Serving's session_bundle_config.proto.
 
     Attributes:
-        max_batch_size: rows of a batch; a larger request is refused unless `enable_large_batch_splitting`.
-        batch_timeout_micros: how long a batch that is not full waits for more.
-        max_enqueued_batches: of one signature; what comes when the queue is full is refused with UNAVAILABLE.
+        max_batch_size: most rows of a batch; a larger request is refused unless `enable_large_batch_splitting`.
+        batch_timeout_micros: how long a batch that is not full waits for more requests.
+        max_enqueued_batches: most waiting batches of a signature; further requests are refused with UNAVAILABLE.
         num_batch_threads: batches of one version that run at the same time. (TensorFlow Serving: of all models.)
-        allowed_batch_sizes: a batch is padded to the next of these (copies of its first row, cut off the answer).
-        enable_large_batch_splitting: whether a request may be spread over several batches.
-        max_execution_batch_size: rows of a batch where requests are split; `max_batch_size` then limits a request.
+        allowed_batch_sizes: a batch is padded to the next of these with copies of its first row, which are cut off the
+            answer.
+        enable_large_batch_splitting: whether a request may be split over several batches.
+        max_execution_batch_size: most rows of a batch with `enable_large_batch_splitting`; `max_batch_size` if None.
     """
 
     max_batch_size: int = 1000
@@ -46,25 +47,25 @@ class Parameters:
 
     @property
     def limit(self):
-        """Rows of the largest batch that is run."""
+        """Most rows of a batch that is run."""
         if self.enable_large_batch_splitting and self.max_execution_batch_size:
             return self.max_execution_batch_size
         return self.max_batch_size
 
     def padded(self, rows):
-        """Rows of the batch that so many rows run in."""
+        """Number of rows of a batch of `rows` rows after padding."""
         return next((size for size in self.allowed_batch_sizes if size >= rows), rows)
 
     @classmethod
     def of(cls, message, where):
-        """From a BatchingParameters message.
+        """Parameters from a BatchingParameters message.
 
         Args:
             message: the message.
-            where: the flag that named its file.
+            where: the flag that names its file, for error messages.
 
         Raises:
-            RequestError: a value is out of its range, or asks for what is not there.
+            RequestError: a value is out of range or not supported.
         """
         values = {}
         for field in dataclasses.fields(cls):
@@ -100,7 +101,7 @@ class Parameters:
 
 
 class Scheduler:
-    """The threads that run a version's batches, shared by the queues of its signatures, which take turns.
+    """Threads that run a version's batches, round robin over the queues of its signatures.
 
     Args:
         parameters: `Parameters`.
@@ -119,7 +120,7 @@ class Scheduler:
         return Queue(self, signature, version)
 
     def close(self):
-        """Lets the threads end, those that still run a batch after it."""
+        """Ends the threads, without waiting for running batches."""
         self._threads.shutdown(wait=False)
 
     def enlist(self, queue):
@@ -127,7 +128,7 @@ class Scheduler:
             self._queues.append(queue)
 
     def pump(self):
-        """Hands ready batches to idle threads. Called whenever one of the two may have come."""
+        """Hands ready batches to idle threads. To be called whenever a batch may be ready or a thread idle."""
         now = asyncio.get_running_loop().time()
         for _ in range(len(self._queues)):
             if not self._idle:
@@ -144,7 +145,7 @@ class Scheduler:
                 queue.version.hold()
                 running = asyncio.get_running_loop().run_in_executor(self._threads, batch.run)
                 running.add_done_callback(functools.partial(self._done, queue.version))
-                # The same queue may have more, and others were not asked yet.
+                # This queue or the remaining ones may have more batches.
                 asyncio.get_running_loop().call_soon(self.pump)
 
     def _done(self, version, future):
@@ -168,11 +169,11 @@ class Queue:
         self.batches = collections.deque()
 
     async def run(self, inputs, deadline):
-        """As `Signature.run`, together with whoever else is waiting. A batch runs until its last request's deadline.
+        """Like `Signature.run`, in a batch with other requests. A batch has the latest deadline of its requests.
 
         Raises:
-            ServingError: INVALID_ARGUMENT, larger than a batch may be; UNAVAILABLE, the queue is full; what the model
-                said.
+            ServingError: INVALID_ARGUMENT, the request is larger than `max_batch_size`, or its inputs differ in length;
+                UNAVAILABLE, the queue is full; errors of the model.
         """
         parameters, loop = self._scheduler.parameters, asyncio.get_running_loop()
         sizes = {len(value) for value in inputs.values()}
@@ -195,7 +196,7 @@ class Queue:
         return {alias: np.concatenate([answer[alias] for answer in answers]) for alias in answers[0]}
 
     def _places(self, inputs, size):
-        """Where the rows of a request go: (start, stop, batch), new batches already enqueued."""
+        """Assigns the rows of a request to batches: yields (start, stop, batch), and enqueues the new batches."""
         parameters = self._scheduler.parameters
         shapes = {alias: value.shape[1:] for alias, value in inputs.items()}
         last = self.batches[-1] if self.batches and self.batches[-1].shapes == shapes else None
@@ -222,7 +223,7 @@ class Queue:
             yield start, min(start + parameters.limit, size), batch
 
     def take(self, now):
-        """The next batch if it is ready: full, followed by another, or due. Its requests whose client left are out."""
+        """The next batch if it is ready: full, followed by another, or due; without requests that were cancelled."""
         while self.batches:
             batch = self.batches[0]
             if not (
@@ -257,7 +258,7 @@ class _Batch:
         self.size += task.size
 
     def run(self):
-        """Runs in a thread. Returns pairs (task, dict of arrays or exception)."""
+        """Runs the batch, in a thread. Returns a list of (task, dict of arrays or exception)."""
         try:
             return list(zip(self.tasks, self._run(self.tasks)))
         except tf.errors.OpError as error:
@@ -265,7 +266,7 @@ class _Batch:
                 return [(self.tasks[0], error)]
         except Exception as error:
             return [(task, error) for task in self.tasks]
-        # One request's values may have made the model fail: the others shall not suffer.
+        # One request's values may have made the model fail: run each on its own.
         answers = []
         for task in self.tasks:
             if task.future.done():

@@ -1,10 +1,10 @@
-"""Writes what TensorFlow Serving needs to serve a model, and prints the command that serves it.
+"""Writes config files for TensorFlow Serving, and prints the command that serves a model with them.
 
     python -m export.serving.config --model_base_path=models --model_name=digits --out=serving
 
-writes ``models.config``, ``batching.config`` and ``monitoring.config`` into --out, text protos of the server's own
-messages. The paths in them are this machine's, and the printed ``docker run`` mounts the folders under the same paths,
-so that the same files also serve the embedded server (``python -m export.serving.server``).
+writes the text protos ``models.config``, ``batching.config`` and ``monitoring.config`` into --out. Their paths are this
+machine's, and the printed ``docker run`` mounts the folders under the same paths, so the files also work with the
+embedded server (``python -m export.serving.server``).
 """
 
 import os
@@ -22,10 +22,10 @@ METRICS = "/monitoring/prometheus/metrics"
 
 
 def find_model(base_path, name):
-    """The directory of a model's versions: ``base_path/name``, as the export lays it out, or `base_path` itself.
+    """The directory of a model's versions: ``base_path/name``, as the export writes it, if it exists, else `base_path`.
 
     Raises:
-        RequestError: neither holds a version.
+        RequestError: it holds no version or is a version itself, `base_path` is no directory, or `name` no model name.
     """
     from export.generators import find_saved_model
     from export.saved_model import check_name
@@ -46,14 +46,14 @@ def write(model, name, out, *, max_batch_size=128, batch_timeout_micros=2000, nu
 
     Args:
         model: directory of the model's versions.
-        name: what clients call the model.
-        out: directory to write to, made if it is not there.
-        max_batch_size: examples that run together at most; the server refuses larger requests.
+        name: the model's name for clients.
+        out: directory to write to, made if it does not exist.
+        max_batch_size: most examples in a batch; the server refuses larger requests.
         batch_timeout_micros: how long the first request of a batch waits for others.
-        num_batch_threads: batches that run at the same time; as many as this machine has cores if None.
+        num_batch_threads: batches that run at the same time; this machine's number of cores if None.
 
     Returns:
-        Dict of file name → epath.Path.
+        Dict of "models", "batching" and "monitoring" → epath.Path of the file.
 
     Raises:
         RequestError: they cannot be written.
@@ -83,7 +83,7 @@ def write(model, name, out, *, max_batch_size=128, batch_timeout_micros=2000, nu
 
 
 def server_flags(files):
-    """The server's flags that read what `write` wrote; the same for TensorFlow Serving and the embedded server."""
+    """Flags for TensorFlow Serving or the embedded server to read the files of `write`. Returns a list of str."""
     return [
         f"--model_config_file={files['models'].resolve()}",
         "--enable_batching=true",
@@ -93,7 +93,7 @@ def server_flags(files):
 
 
 def docker_command(model, files):
-    """``docker run`` of TensorFlow Serving with the files that `write` wrote: a line for a shell."""
+    """Shell command that runs TensorFlow Serving in Docker with the files of `write`."""
     folders = [files["models"].parent.resolve()]
     if "://" not in os.fspath(model):
         folders.insert(0, model)

@@ -1,4 +1,4 @@
-"""Errors as the wire knows them: a gRPC status code and a message, and the HTTP status that goes with the code."""
+"""Errors of the API: a gRPC status code, a message, and the HTTP status of the code."""
 
 import re
 
@@ -6,7 +6,7 @@ import grpc
 
 Code = grpc.StatusCode
 
-#: How TensorFlow Serving's REST API tells a status code (tensorflow_serving/model_servers/http_server.cc).
+#: HTTP status of each code in TensorFlow Serving's REST API (tensorflow_serving/model_servers/http_server.cc).
 HTTP_STATUS = {
     Code.OK: 200,
     Code.CANCELLED: 499,
@@ -27,21 +27,21 @@ HTTP_STATUS = {
     Code.UNAUTHENTICATED: 401,
 }
 _BY_NUMBER = {code.value[0]: code for code in Code}
-#: What ends the cause in a TensorFlow error's message: the node where it arose, and lines of Python.
+#: Text after the cause in a TensorFlow error's message: the node that failed, and Python stack traces.
 _AFTER_CAUSE = re.compile(r"\n\t \[\[|\nTraceback \(most recent call last\)|\n\nOriginal stack trace")
-#: Lines before the cause: what was going on, and where in some program the graph was built.
+#: Lines before the cause: a headline, the node, and the stack trace of the graph's construction.
 _BEFORE_CAUSE = re.compile(
     r"Graph execution error:|Detected at node |Node: |<stack traces unavailable>|  File |    |\d+ root error\(s\) found"
 )
 
 
 class ServingError(Exception):
-    """A request that is answered with an error.
+    """The error that answers a request.
 
     Attributes:
         code: grpc.StatusCode.
-        message: for the client to read.
-        http_status: how REST tells it; by default what goes with the code.
+        message: for the client.
+        http_status: status of the REST response; by default that of the code in `HTTP_STATUS`.
     """
 
     def __init__(self, code, message, http_status=None):
@@ -50,12 +50,12 @@ class ServingError(Exception):
 
     @property
     def number(self):
-        """The code as protocol buffers have it."""
+        """The code as an integer, as in protocol buffers."""
         return self.code.value[0]
 
     @classmethod
     def of(cls, error):
-        """The same as `error`: TensorFlow's own codes and the cause that it tells; anything else is INTERNAL."""
+        """`error` as a ServingError: TensorFlow errors keep their code and their cause; others are INTERNAL."""
         if isinstance(error, cls):
             return error
         number = getattr(error, "error_code", None)
@@ -67,11 +67,11 @@ class ServingError(Exception):
 
 
 def invalid(message):
-    """The error for what a client must change before it asks again."""
+    """A ServingError with INVALID_ARGUMENT: the client must change the request."""
     return ServingError(Code.INVALID_ARGUMENT, message)
 
 
 def one_line(text, longest=500):
-    """A client's or a model's text for the log: in quotes, without line breaks and control characters, cut."""
+    """A client's or a model's text for the log: quoted, on one line, control characters escaped, truncated."""
     text = " ".join(text.split())
     return repr(text if len(text) <= longest else f"{text[:longest]}…")

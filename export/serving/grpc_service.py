@@ -1,4 +1,4 @@
-"""The gRPC half of the server, with the services that Google's definitions generate."""
+"""The server's gRPC API, built on the generated TensorFlow Serving services."""
 
 import asyncio
 import ssl
@@ -24,10 +24,10 @@ from export.serving.errors import Code, ServingError, invalid
 from export.serving.servable import DEFAULT_SIGNATURE, check_outputs
 from zoo.errors import RequestError
 
-#: Messages up to so many bytes are read and written at once, larger ones in a thread, so that nobody waits for them. A
-#: response is only copied; a request may hold its numbers one by one.
+#: Messages of at most so many bytes are decoded and encoded on the event loop, larger ones in a thread. The limit for
+#: responses is higher because they are only copied; a request may hold its numbers one by one.
 _SMALL_REQUEST, _SMALL_RESPONSE = 256 << 10, 2 << 20
-#: Bytes of an error's message, TensorFlow Serving's limit: it travels in an HTTP/2 header, whose size clients limit.
+#: Most bytes of an error message, as in TensorFlow Serving: it is sent in an HTTP/2 header, whose size clients limit.
 _LONGEST_MESSAGE = 1024
 _PREDICTION = prediction_service_pb2.DESCRIPTOR.services_by_name["PredictionService"]
 _MODEL = model_service_pb2.DESCRIPTOR.services_by_name["ModelService"]
@@ -45,7 +45,7 @@ class _Service:
         self._api, self._seconds = api, seconds
 
     def _left(self, context):
-        """Seconds that a call may take: its client's deadline comes with it, and may be earlier than ours."""
+        """Seconds that a call may take: the earlier of the client's deadline and the server's."""
         left = context.time_remaining()
         return self._seconds if left is None else min(left, self._seconds)
 
@@ -57,12 +57,12 @@ class _Service:
 
 
 class PredictionService(_Service, prediction_service_pb2_grpc.PredictionServiceServicer):
-    """Predict and GetModelMetadata; the calls that take tf.Examples are UNIMPLEMENTED.
+    """Predict and GetModelMetadata; Classify, Regress and MultiInference, which take tf.Examples, are UNIMPLEMENTED.
 
     Args:
         api: `api.Api`.
         seconds: longest time for one call.
-        as_content: as of `proto_tensors.predict_response`.
+        as_content: as in `proto_tensors.predict_response`.
     """
 
     def __init__(self, api, seconds, as_content=False):
@@ -123,8 +123,8 @@ class ModelService(_Service, model_service_pb2_grpc.ModelServiceServicer):
     """GetModelStatus and HandleReloadConfigRequest.
 
     Args:
-        api, seconds: as of `PredictionService`.
-        allow_reload: whether clients may replace the config, and so name any directory to load models from.
+        api, seconds: as in `PredictionService`.
+        allow_reload: whether clients may replace the config, and so load models from any directory.
     """
 
     def __init__(self, api, seconds, allow_reload=False):
@@ -141,7 +141,7 @@ class ModelService(_Service, model_service_pb2_grpc.ModelServiceServicer):
                 Code.PERMISSION_DENIED, "HandleReloadConfigRequest needs --allow_reload_config_requests"
             )
         logging.info("%s sends a config of %d models", context.peer(), len(request.config.model_config_list.config))
-        # Shielded, for a config that is half applied because its sender left would be neither the old nor the new.
+        # Shielded: if the client disconnects, the config is still applied in full.
         work = asyncio.ensure_future(self._api.manager.reload(request.config))
         try:
             await asyncio.shield(work)
@@ -159,22 +159,22 @@ class ModelService(_Service, model_service_pb2_grpc.ModelServiceServicer):
 class Health(health.aio.HealthServicer):
     """gRPC's health service: SERVING while every model of the config has a version that takes requests.
 
-    That versions cannot be looked for does not end it: what is loaded answers, and a metric tells of the errors.
+    Errors in polling for versions do not change it, because loaded versions still answer; a metric counts them.
     """
 
     async def show(self, serving):
         status = health_pb2.HealthCheckResponse
-        # TensorFlow Serving's health service knows the short names; gRPC's convention is the full ones.
+        # TensorFlow Serving's health service uses short service names, gRPC's convention full ones: set both.
         names = [name for service in (_PREDICTION, _MODEL) for name in (service.name, service.full_name)]
         for service in ("", *names):
             await self.set(service, status.SERVING if serving else status.NOT_SERVING)
 
 
 def _handlers(service, servicer):
-    """The methods of a service of Google's definitions, as a server takes them.
+    """The generic handler of a service's methods.
 
-    Like the generated `add_…_to_server`, except for two things: what is no message of its kind is answered with
-    INTERNAL, as gRPC's other servers do (this one would say UNKNOWN), and a response may be bytes already.
+    Differs from the generated `add_…_to_server` in two ways: a malformed message is answered with INTERNAL, as by
+    gRPC's other servers (grpc.aio answers UNKNOWN), and a response may already be serialised bytes.
     """
 
     def handler(method):
@@ -200,19 +200,22 @@ def _serialized(response):
 
 
 def build(api, *, seconds, max_bytes, max_requests, as_content=False, allow_reload=False):
-    """An unstarted grpc.aio server and its `Health`.
+    """Builds the server without starting it.
 
     Args:
-        api, seconds, as_content, allow_reload: as of the services.
-        max_bytes: of a message that comes in; a larger one is refused with RESOURCE_EXHAUSTED.
-        max_requests: at the same time; one more is refused with RESOURCE_EXHAUSTED.
+        api, seconds, as_content, allow_reload: as in the services.
+        max_bytes: largest request message; a larger one is refused with RESOURCE_EXHAUSTED.
+        max_requests: most requests at the same time; further ones are refused with RESOURCE_EXHAUSTED.
+
+    Returns:
+        (grpc.aio server, its `Health`).
     """
     server = grpc.aio.server(
         maximum_concurrent_rpcs=max_requests,
         options=[
             ("grpc.max_receive_message_length", max_bytes),
             ("grpc.max_send_message_length", -1),
-            # A port that another server has shall be refused, not shared.
+            # Fail on a port in use instead of sharing it.
             ("grpc.so_reuseport", 0),
         ],
     )
@@ -228,14 +231,15 @@ def build(api, *, seconds, max_bytes, max_requests, as_content=False, allow_relo
 
 
 def credentials(config):
-    """Server credentials of an SSLConfig message, whose fields hold PEM texts.
+    """grpc.ServerCredentials from an SSLConfig message, whose fields hold PEM texts.
+
+    Checked here because gRPC would report only that the port cannot be bound.
 
     Raises:
-        RequestError: they are no key and certificate that belong together, or no authority's certificates. gRPC would
-            say only that the port cannot be bound.
+        RequestError: key and certificate are invalid or do not match, or the authority's certificates are invalid.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    # The one way into Python's own reader leads through a file, which only this user can read.
+    # `load_cert_chain` reads only files; this one is readable by this user alone.
     with tempfile.NamedTemporaryFile("w") as pair:
         pair.write(f"{config.server_key}\n{config.server_cert}\n")
         pair.flush()

@@ -1,4 +1,4 @@
-"""Tensors in JSON as TensorFlow Serving's REST API writes and reads them (its api_rest.md and json_tensor.cc)."""
+"""Reads and writes tensors as JSON in TensorFlow Serving's REST format (its api_rest.md and json_tensor.cc)."""
 
 import base64
 import binascii
@@ -20,15 +20,15 @@ _SHOWN = 256
 
 
 def parse(body):
-    """The JSON object of a request's body.
+    """The JSON object in a request's body, as a dict.
 
     Raises:
-        ServingError: it is none.
+        ServingError: INVALID_ARGUMENT, the body is no JSON object.
     """
     if not body:
         raise invalid("JSON Parse error: The document is empty")
-    # Lists that only grow hold no garbage. The collector would look through them over and over, while the interpreter,
-    # which a parser does not let go of, answers nobody.
+    # Parsing makes no garbage. The collector would scan the growing lists again and again, while the parser holds the
+    # interpreter lock and blocks all other requests.
     collects = gc.isenabled()
     gc.disable()
     try:
@@ -46,7 +46,7 @@ def parse(body):
 
 
 def signature_name(document):
-    """What a request's "signature_name" says, "" where it has none."""
+    """The "signature_name" of a request, "" where it has none. Raises ServingError where it is no string."""
     name = document.get("signature_name", "")
     if not isinstance(name, str):
         raise invalid(
@@ -59,15 +59,15 @@ def read_inputs(document, signature, limits):
     """The inputs in a predict request's body.
 
     Args:
-        document: dict, what `parse` gave.
-        signature: `servable.Signature` that they are for.
+        document: dict from `parse`.
+        signature: the `servable.Signature` that is called.
         limits: `servable.Limits`.
 
     Returns:
-        (dict of alias → NumPy array that `signature` takes, whether the answer is to be in rows).
+        (dict of alias → NumPy array for `signature`, whether the answer is in row format, that of "instances").
 
     Raises:
-        ServingError: they do not fit.
+        ServingError: they do not fit the signature or the limits.
     """
     if "instances" in document and "inputs" in document:
         raise invalid(
@@ -98,7 +98,7 @@ def _of_rows(document, inputs, limits):
         raise invalid(f"JSON Value: {_show(document)} Expecting 'instances' to be an list/array")
     if not instances:
         raise invalid(f"JSON Value: {_show(document)} No values in 'instances' array")
-    if len(instances) > limits.examples:  # before anything looks at each
+    if len(instances) > limits.examples:  # before the loops over them
         raise invalid(f"'instances' has {len(instances)} examples; at most {limits.examples} fit one request")
     if not _is_named(instances[0]):
         if len(inputs) > 1:
@@ -194,7 +194,7 @@ def _array(leaves, dtype):
 
 def _string(leaf):
     if isinstance(leaf, str):
-        # A lone surrogate is JSON, but no text that UTF-8 could write.
+        # JSON allows lone surrogates, strict UTF-8 does not.
         return leaf.encode("utf-8", "surrogatepass")
     if not isinstance(leaf, dict):
         raise _type_error(leaf, tf.string)
@@ -227,17 +227,18 @@ def _show(value):
 
 
 def write_outputs(outputs, rows):
-    """The body of a predict request's answer, bytes.
+    """The body of a predict response, bytes.
 
     Args:
         outputs: dict of alias → NumPy array.
-        rows: whether in rows ("predictions") or columns ("outputs").
+        rows: True for row format ("predictions"), False for column format ("outputs").
 
     Raises:
-        ServingError: INVALID_ARGUMENT, JSON has no such values, or the outputs no rows.
+        ServingError: INVALID_ARGUMENT, a dtype has no JSON form, or the outputs of row format lack a common first
+            dimension.
     """
     values = {alias: _jsonable(alias, array) for alias, array in outputs.items()}
-    # orjson would write null for NaN; the shortest digits that give a float32 back are its alone.
+    # Only orjson writes the shortest digits that round-trip a float32, but it writes null for NaN and infinity.
     finite = all(array.dtype.kind != "f" or np.isfinite(array).all() for array in outputs.values())
     dump = _dump if finite else _dump_not_finite
     if not rows:

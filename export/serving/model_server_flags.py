@@ -1,8 +1,8 @@
-"""Flags of TensorFlow Serving's `tensorflow_model_server` that this server does not act on.
+"""Flags of TensorFlow Serving's `tensorflow_model_server` without effect here.
 
-A command line that starts the one should start the other. A flag that tunes speed or memory alone is accepted, with a
-warning that it has no effect. A flag that changes what is loaded, what is answered or who may connect is refused, for
-a server that left it out would do something else than it was told.
+A command line for TensorFlow Serving should also start this server. Flags that only tune speed or memory are accepted
+with a warning. Flags that change what is loaded, what is answered or who may connect are refused, because ignoring them
+would change the behaviour.
 """
 
 from absl import flags, logging
@@ -12,7 +12,7 @@ from zoo.errors import RequestError
 _THREADS = "a run's operations have one thread, and TensorFlow chooses how many work inside of an operation"
 _TFLITE = "there are no TensorFlow Lite interpreters"
 _XLA = "TensorFlow for Python always has XLA"
-#: Name → (TensorFlow Serving's default, why it has no effect). An empty default: it is chosen on the machine.
+#: Name → (TensorFlow Serving's default, why it has no effect). An empty default depends on the machine.
 _WITHOUT_EFFECT = {
     "num_unload_threads": (0, "unloading uses the threads of --num_load_threads"),
     "flush_filesystem_caches": (True, "the operating system manages its file cache"),
@@ -35,7 +35,7 @@ _WITHOUT_EFFECT = {
     "skip_initialize_tpu": (False, "no TPU is initialized"),
     "enable_grpc_healthcheck_service": (False, "the health service is always there"),
 }
-#: Name → (TensorFlow Serving's default, why anything else is refused).
+#: Name → (TensorFlow Serving's default, why other values are refused).
 _REFUSED = {
     "grpc_socket_path": ("", "gRPC listens on --port alone"),
     "use_alts_credentials": (False, "expected --ssl_config_file for an encrypted gRPC API"),
@@ -50,20 +50,20 @@ _DEFINE = {bool: flags.DEFINE_bool, int: flags.DEFINE_integer, float: flags.DEFI
 
 
 def define():
-    """Defines the flags."""
+    """Defines the flags with absl."""
     for names, told in ((_WITHOUT_EFFECT, "Accepted without effect"), (_REFUSED, "Refused unless the default")):
         for name, (default, reason) in names.items():
             _DEFINE[type(default)](name, default, f"{told}: {reason}.")
 
 
 def check(values):
-    """Warns of the flags that were given and have no effect.
+    """Logs a warning for each given flag without effect.
 
     Args:
         values: absl's FlagValues, parsed.
 
     Raises:
-        RequestError: a flag asks for what this server cannot do.
+        RequestError: a flag has a value that this server does not support.
     """
     for name, (default, reason) in _REFUSED.items():
         if values[name].value != default:

@@ -1,12 +1,12 @@
-"""Which versions of which models are served: configs, polling, loading, draining, labels.
+"""Models and their versions: configs, polling, loading, draining, labels.
 
-States and rules are TensorFlow Serving's. A version takes requests once it is loaded and warmed up; a version that is
-to go stays until one that is to come is there (so a broken one never replaces a good one), then takes no more requests,
-ends those that it has, and gives its memory back. One rule is added: where the latest versions are asked for, none of
-them can be loaded and nothing else is served, as at a start, the next older one that can be loaded is served.
+States and rules are TensorFlow Serving's. A version takes requests once it is loaded and warmed up. A version that the
+config no longer asks for stays until a new one is available, so a broken version never replaces a good one. Then it
+takes no more requests, finishes its current ones, and frees its memory. One rule is added: under the policy "latest",
+if none of the latest versions can be loaded and nothing is served, as at startup, the next older version that can be
+loaded is served.
 
-All of this happens on the event loop, loading apart, so nothing here needs a lock but the one that keeps two changes
-from interleaving.
+All but loading runs on the event loop. The only lock keeps two changes of the versions from interleaving.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from export.serving.errors import Code, ServingError, invalid
 from export.serving.servable import Servable
 
 State = get_model_status_pb2.ModelVersionStatus.State
-#: Looked up once: an enum of protocol buffers searches its descriptor each time, and every request asks.
+#: Looked up once: each access to a protobuf enum searches its descriptor, and every request needs the value.
 _AVAILABLE = State.AVAILABLE
 
 
@@ -37,14 +37,16 @@ class Version:
     """One version of a model.
 
     Attributes:
-        number, path: which, and its directory.
+        number, path: version number and directory.
         state: `State`.
         error: the ServingError that ended it, or None.
-        failures: how often in a row it could not be loaded, from the same files.
-        retry_at: when it may be tried again, by the event loop's clock.
-        servable: the loaded model while it is AVAILABLE or UNLOADING.
-        run: coroutine function (signature, inputs, deadline) → outputs while it is loaded; as `Signature.run`.
-        users: requests and runs that hold it. A run goes on when its request is given up, so both are counted.
+        failures: consecutive failed loads of the same files.
+        retry_at: earliest time of the next try, by the event loop's clock.
+        servable: the loaded model while AVAILABLE or UNLOADING, else None.
+        run: coroutine function (signature, inputs, deadline) → outputs, like `Signature.run`; None while not loaded.
+        users: number of requests and runs that use it. Both count, because a run outlives a cancelled request.
+        idle: set when `users` falls to 0.
+        fingerprint: `sources.fingerprint` of its files at the last try to load it.
     """
 
     number: int
@@ -70,12 +72,13 @@ class Version:
 
 @dataclasses.dataclass
 class Model:
-    """A model by name.
+    """A model.
 
     Attributes:
-        config: its ModelConfig; None once no config names it any more.
+        name: its name.
+        config: its ModelConfig; None once the server's config no longer lists it.
         versions: dict of number → `Version`.
-        trouble: why its versions could not be looked for the last time, or "".
+        trouble: error message of the last poll for versions, "" after success.
     """
 
     name: str
@@ -93,12 +96,11 @@ class Manager:
 
     Args:
         parameters: `batching.Parameters`, or None to run every request by itself.
-        threads: requests of one version that run at the same time where there is no batching, or a signature cannot be
-            batched.
+        threads: unbatched requests of one version that run at the same time; the number of cores if None.
         allow_labels_for_unavailable: as TensorFlow Serving's ``--allow_version_labels_for_unavailable_models``.
         metrics: `monitoring.Metrics` to count in, or None.
-        max_load_retries, load_retry_seconds: how often a version that cannot be loaded is tried again before its files
-            change, and after how long; each time when versions are looked for. As TensorFlow Serving's
+        max_load_retries, load_retry_seconds: how often loading a failed version is tried again while its files stay the
+            same, and the least time between tries, which come with a poll. As TensorFlow Serving's
             ``--max_num_load_retries`` and ``--load_retry_interval_micros``.
         load_threads: versions that are loaded or unloaded at the same time.
     """
@@ -118,21 +120,21 @@ class Manager:
         self._runs = self._threads + (parameters.num_batch_threads if parameters else 0)
         self._metrics = metrics or monitoring.Metrics()
         self._allow_labels = allow_labels_for_unavailable
-        # Loads and unloads have threads of their own, and never wait behind requests.
+        # Loads and unloads have their own threads, so they never wait for requests.
         self._loads = ThreadPoolExecutor(load_threads, "load")
         self._changing = asyncio.Lock()
         self._unloads = set()
         self._models = {}
         self._labels = {}
 
-    # What requests ask.
+    # Queries by requests.
 
     @contextlib.contextmanager
     def lease(self, spec):
-        """The `Version` that a ModelSpec names; it stays loaded inside the with block.
+        """Context manager: the `Version` that a ModelSpec names, which stays loaded inside the with block.
 
         Raises:
-            ServingError: there is none that takes requests.
+            ServingError: NOT_FOUND, no such version takes requests; INVALID_ARGUMENT, no name or an unknown label.
         """
         version = self._find(spec)
         version.hold()
@@ -164,10 +166,10 @@ class Manager:
         return None
 
     def status(self, spec):
-        """The `Version`s that a ModelSpec names, loaded or not, the newest first.
+        """The list of `Version`s that a ModelSpec names, loaded or not, newest first.
 
         Raises:
-            ServingError: NOT_FOUND, there are none.
+            ServingError: NOT_FOUND, there are none; INVALID_ARGUMENT, unknown label.
         """
         model, wanted = self._models.get(spec.name), self._number(spec)
         versions = model.versions if model else {}
@@ -180,27 +182,27 @@ class Manager:
         return [versions[number] for number in sorted(versions, reverse=True)]
 
     def configured(self):
-        """The `Model`s that the config names, each with its labels (dict of label → version's number)."""
+        """The configured models: list of (`Model`, dict of label → version number)."""
         return [(model, self._labels.get(model.name, {})) for model in self._models.values() if model.config]
 
     def knows(self, name):
-        """Whether the config names a model so."""
+        """Whether the config lists a model of this name."""
         return name in self._models and self._models[name].config is not None
 
     def ready(self):
-        """Whether every model of the config takes requests."""
+        """Whether every configured model has a version that takes requests."""
         return all(model.available() for model, _ in self.configured())
 
-    # What changes them.
+    # Changes.
 
     async def reload(self, config):
-        """Puts a config in the place of the present one, and waits until its new models are loaded.
+        """Replaces the config, and waits until the new models are loaded.
 
         Args:
             config: ModelServerConfig.
 
         Raises:
-            ServingError: the config is wrong, and the old one stays; or a new model could not be loaded.
+            ServingError: the config is wrong, and the old one stays; or UNKNOWN, a new model is not available.
         """
         if config.WhichOneof("config") != "model_config_list":
             raise invalid(
@@ -214,7 +216,7 @@ class Manager:
             for each in configs:
                 if each.name not in self._models or not self._models[each.name].config:
                     new.append(each.name)
-                    # A server may start before its models are there, but none is to wait for what a reload got wrong.
+                    # A server may start before its models exist. A reload must name existing ones, else it is wrong.
                     if not sources.chosen(each, await self._found(each)) and not first:
                         raise ServingError(
                             Code.NOT_FOUND,
@@ -232,18 +234,18 @@ class Manager:
             raise ServingError(Code.UNKNOWN, _unavailable(failed))
 
     async def poll(self):
-        """Looks for versions that came or went, and acts on it."""
+        """Polls the base paths for versions, and loads and unloads accordingly."""
         async with self._changing:
             await self._reconcile_all()
 
     async def poll_forever(self, seconds):
-        """`poll` every so many seconds."""
+        """Calls `poll` every `seconds` seconds."""
         while True:
             await asyncio.sleep(seconds)
             await self.poll()
 
     async def close(self):
-        """Ends the versions, once their requests have ended."""
+        """Unloads all versions once their requests have ended."""
         async with self._changing:
             for model in self._models.values():
                 for version in model.available():
@@ -255,7 +257,7 @@ class Manager:
         await asyncio.gather(*map(self._look, list(self._models.values())))
 
     async def _look(self, model):
-        """Looks for a model's versions and acts on it. Logs and counts what goes wrong."""
+        """Polls a model's base path, and loads and unloads accordingly. Logs and counts errors."""
         errors = self._metrics.poll_errors.labels(model.name)
         try:
             await self._reconcile(model, await self._found(model.config) if model.config else {})
@@ -271,7 +273,7 @@ class Manager:
             model.trouble = ""
 
     async def _reconcile(self, model, found):
-        """Loads and unloads until the versions are those that the config asks for; `found` as `sources.found`."""
+        """Loads the versions that the config asks for and unloads the others; `found` as from `sources.found`."""
         aspired = sources.chosen(model.config, found) if model.config else []
         await asyncio.gather(*(self._ensure(model, number, found[number]) for number in sorted(aspired, reverse=True)))
         if aspired and model.config.model_version_policy.WhichOneof("policy_choice") in (None, "latest"):
@@ -286,7 +288,7 @@ class Manager:
                     self._unload(model, version)
 
     async def _ensure(self, model, number, path):
-        """Loads a version unless it is there, or failed and is not to be tried again yet."""
+        """Loads a version unless it is loaded, or failed and is not yet to be tried again."""
         known, failures = model.versions.get(number), 0
         if known and known.state != State.END:
             return
@@ -376,11 +378,11 @@ class Manager:
 
 
 class _Runner:
-    """Runs a version's signatures, in threads of its own: a version that occupies them all stops no other.
+    """Runs a version's signatures in its own threads, so that no version can block another.
 
     Args:
         version: the `Version`, loaded.
-        parameters, threads, metrics: as of `Manager`.
+        parameters, threads, metrics: as in `Manager`.
     """
 
     def __init__(self, version, parameters, threads, metrics):
@@ -414,21 +416,21 @@ class _Runner:
         self._version.release()
 
     def close(self):
-        """Lets the threads end. Nothing may be running."""
+        """Ends the threads. Nothing may be running."""
         self._direct.shutdown(wait=False)
         if self._scheduler:
             self._scheduler.close()
 
 
 def single(name, base_path):
-    """The config of one model whose newest version is served, as ``--model_name`` and ``--model_base_path`` give it."""
+    """ModelServerConfig of one model, newest version, as by ``--model_name`` and ``--model_base_path``."""
     config = model_server_config_pb2.ModelServerConfig()
     config.model_config_list.config.add(name=name, base_path=base_path, model_platform=sources.PLATFORM)
     return config
 
 
 def give_back():
-    """Hands freed memory to the system, which the C library's allocator else keeps."""
+    """Returns freed memory, which the C library's allocator would keep, to the system."""
     gc.collect()
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)

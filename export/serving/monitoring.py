@@ -1,4 +1,4 @@
-"""Prometheus metrics, under TensorFlow Serving's names where it has them; its times are in microseconds."""
+"""Prometheus metrics, with TensorFlow Serving's names where it has them; times are in microseconds."""
 
 import collections
 import contextlib
@@ -23,18 +23,18 @@ _LONG, _SHORT, _ROWS = _buckets(10, 1.8, 33), _buckets(100, 1.2, 52), _buckets(1
 
 
 class Metrics:
-    """What a server counts and measures. Labels are models that exist, never what a client made up.
+    """The metrics of a server. Label values come from configured models, never from a client's request.
 
     Attributes:
-        batch_rows, queuing: prometheus_client.Histogram of the rows of the batches that were run, padding included, and
-            of the microseconds that a request waited for its batch to run.
-        enqueued: prometheus_client.Gauge of what waits for a thread, label ``queue``.
-        poll_errors: prometheus_client.Counter of looks for versions that failed, label ``model_name``.
+        batch_rows: prometheus_client.Histogram of the rows of executed batches, padding included.
+        queuing: prometheus_client.Histogram of the microseconds that a request waited for its batch to run.
+        enqueued: prometheus_client.Gauge of the batches or single runs waiting for a thread, label ``queue``.
+        poll_errors: prometheus_client.Counter of failed polls for versions, label ``model_name``.
     """
 
     def __init__(self):
         self._registry = prometheus_client.CollectorRegistry()
-        # Memory, processor time, open files, under the names that every Prometheus client gives them.
+        # Memory, processor time and open files, under Prometheus' standard names.
         prometheus_client.ProcessCollector(registry=self._registry)
         self._requests, self._loads, self._load_times = (collections.Counter() for _ in range(3))
         self._registry.register(self)
@@ -61,7 +61,7 @@ class Metrics:
             f"{_OWN}poll_errors", "Looks for a model's versions that failed.", ["model_name"], registry=self._registry
         )
         in_flight = self._gauge("requests_in_flight", "Requests that are not answered yet.", ["entrypoint"])
-        # Made at once, so that they read 0 before the first request.
+        # Created here, so that they read 0 before the first request.
         self._in_flight = {entrypoint: in_flight.labels(entrypoint) for entrypoint in ("GRPC", "REST")}
 
     def _histogram(self, name, documentation, buckets, labels=()):
@@ -73,34 +73,34 @@ class Metrics:
         return prometheus_client.Gauge(_OWN + name, documentation, labels, registry=self._registry)
 
     def in_flight(self, entrypoint):
-        """Context manager: a request is being answered."""
+        """Context manager that counts a request in flight; `entrypoint` is "GRPC" or "REST"."""
         return self._in_flight[entrypoint].track_inprogress()
 
     def record(self, model_name, api, entrypoint, code, seconds):
-        """Takes in one request.
+        """Records one request.
 
         Args:
-            model_name: of a model of the config, or "" for any other.
+            model_name: name of a configured model, or "" for any other.
             api, entrypoint: for example "Predict" and "GRPC".
             code: grpc.StatusCode.
-            seconds: from its arrival to its answer; only successes count, as in TensorFlow Serving.
+            seconds: from arrival to answer; recorded for successes only, as in TensorFlow Serving.
         """
         self._requests[model_name, code.name] += 1
         if code.value[0] == 0:
             self._latency.labels(model_name, api, entrypoint).observe(seconds * 1e6)
 
     def loaded(self, path, load_seconds, warmup_seconds):
-        """Takes in a version's directory that was loaded, and how long it took."""
+        """Records the load of a version's directory and its duration."""
         self._loads[path, "success"] += 1
         self._load_times[path,] += load_seconds * 1e6
         self._warmup.labels(path, "OK").observe(warmup_seconds * 1e6)
 
     def not_loaded(self, path):
-        """Takes in a version's directory that could not be loaded."""
+        """Records a failed load of a version's directory."""
         self._loads[path, "fail"] += 1
 
     def forget(self, path):
-        """Drops what is known of a version's directory: versions come for as long as a server runs."""
+        """Drops the metrics of a version's directory, which would otherwise accumulate while the server runs."""
         self._load_times.pop((path,), None)
         for status in ("success", "fail"):
             self._loads.pop((path, status), None)
@@ -130,7 +130,7 @@ class Metrics:
             yield metric
 
     def page(self):
-        """The metrics as Prometheus reads them, bytes."""
+        """The metrics in Prometheus' text format, bytes."""
         text = prometheus_client.generate_latest(self._registry)
-        # The library declares every counter as NAME_total. TensorFlow Serving's counters have no such ending.
+        # prometheus_client declares every counter as NAME_total; TensorFlow Serving's counters lack the suffix.
         return re.sub(rb"(?m)^(# (?:HELP|TYPE) :tensorflow:\S+)_total ", rb"\1 ", text)

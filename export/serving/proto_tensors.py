@@ -1,7 +1,7 @@
-"""Tensors in the messages of the gRPC API: an array out of a TensorProto, a PredictResponse out of arrays.
+"""Tensors in gRPC messages: TensorProto → array, arrays → serialised PredictResponse.
 
-A response is put together as bytes. As a message it would hold its images once more, and serialising it copies them
-again, which for large images costs more than all else that a request needs beside the model.
+A response is written directly as bytes. A message object would copy the images, and serialising it would copy them
+again; for large images this costs more than the rest of a request besides the model.
 """
 
 import numpy as np
@@ -12,18 +12,18 @@ from tensorflow_serving.apis import predict_pb2
 _TENSOR = {field.name: field.number for field in tensor_pb2.TensorProto.DESCRIPTOR.fields}
 _OUTPUTS = predict_pb2.PredictResponse.DESCRIPTOR.fields_by_name["outputs"]
 _ENTRY = {field.name: field.number for field in _OUTPUTS.message_type.fields}
-#: The typed fields whose numbers have a fixed width: packed, they are an array's bytes. (Little-endian, as every
-#: machine that TensorFlow has wheels for.)
+#: Typed fields of fixed-width numbers, whose packed form equals the array's bytes. (Little-endian, as on every machine
+#: that TensorFlow has wheels for.)
 _PACKED = {np.dtype(np.float32): _TENSOR["float_val"], np.dtype(np.float64): _TENSOR["double_val"]}
 _TYPED = {"int64": "int64_val", "bool": "bool_val", "uint32": "uint32_val", "uint64": "uint64_val"}
 
 
 def decode(proto, dtype, shape):
-    """The array in a TensorProto; it may be read-only.
+    """The NumPy array in a TensorProto; it may be read-only.
 
     Args:
         proto: the TensorProto.
-        dtype, shape: what it says of itself, as a tf.DType and a list of int.
+        dtype, shape: those of the TensorProto, as a tf.DType and a list of int.
 
     Raises:
         ValueError, TypeError, OverflowError: its values do not fill its shape.
@@ -39,13 +39,13 @@ def predict_response(spec, outputs, as_content=False):
     Args:
         spec: its ModelSpec.
         outputs: dict of alias → NumPy array.
-        as_content: whether values travel in `tensor_content`, as ``--enable_serialization_as_tensor_content``; else in
-            the typed fields (`float_val`, …), as TensorFlow Serving sends them by default.
+        as_content: True: values in `tensor_content`, as with ``--enable_serialization_as_tensor_content``; False: in
+            the typed fields (`float_val`, …), TensorFlow Serving's default.
 
     Returns:
         bytes.
     """
-    # The bytes of two messages one after the other are the bytes of both merged.
+    # Concatenating two serialised messages merges them.
     parts = [predict_pb2.PredictResponse(model_spec=spec).SerializeToString()]
     for alias, array in outputs.items():
         key, value = _field(_ENTRY["key"], alias.encode()), _field(_ENTRY["value"], *_tensor(array, as_content))
@@ -54,7 +54,7 @@ def predict_response(spec, outputs, as_content=False):
 
 
 def _tensor(array, as_content):
-    """A TensorProto, serialised, as parts to join."""
+    """A serialised TensorProto, as a list of bytes-like parts to join."""
     if array.dtype.kind not in "biuf" or array.dtype == np.float16:
         return [tf.make_tensor_proto(array).SerializeToString()]
     proto = tensor_pb2.TensorProto()
@@ -73,12 +73,12 @@ def _tensor(array, as_content):
 
 
 def _field(number, *parts):
-    """A field that holds bytes, as parts to join: its key and its length, and what it holds."""
+    """A length-delimited field, as parts to join: its key and length, then `parts`."""
     return [_varint(number << 3 | 2) + _varint(sum(map(len, parts))), *parts]
 
 
 def _varints(levels):
-    """uint8 [n] as _varint writes them, uint8 [m]: those above 127 take two bytes."""
+    """The varints of uint8 [n], joined, uint8 [m]; values above 127 take two bytes."""
     two = levels > 0x7F
     places = np.arange(len(levels)) + np.cumsum(two) - two
     written = np.ones(len(levels) + np.count_nonzero(two), np.uint8)

@@ -1,10 +1,9 @@
-"""TensorFlow Serving's text protos, and those of its messages that Google's Python package leaves out.
+"""Reads TensorFlow Serving's text protos, and defines the messages that the package `tensorflow-serving-api` lacks.
 
-`tensorflow-serving-api` holds what travels over the wire and `ModelServerConfig`. What the other flags of the server
-name, ``--batching_parameters_file``, ``--monitoring_config_file`` and ``--ssl_config_file``, is defined in three more
-files of its source (servables/tensorflow/session_bundle_config.proto, config/monitoring_config.proto and
-config/ssl_config.proto). Those messages are built here from their fields, in a descriptor pool of their own, so that
-they never clash with another package's.
+That package has the API's messages and `ModelServerConfig`, but not those of ``--batching_parameters_file``,
+``--monitoring_config_file`` and ``--ssl_config_file``, which TensorFlow Serving's source defines in
+servables/tensorflow/session_bundle_config.proto, config/monitoring_config.proto and config/ssl_config.proto. They are
+built here from their fields, in a separate descriptor pool to avoid clashes with other packages.
 """
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format, wrappers_pb2
@@ -13,7 +12,7 @@ from zoo.errors import RequestError
 
 _Field = descriptor_pb2.FieldDescriptorProto
 _INT64, _STRING = ".google.protobuf.Int64Value", ".google.protobuf.StringValue"
-#: Message → field → (number, type; a list where it is repeated).
+#: Message → field → (number, type; in a list for a repeated field).
 _FIELDS = {
     "BatchingParameters": {
         "max_batch_size": (1, _INT64),
@@ -68,11 +67,14 @@ def read_text(path, message, where):
 
     Args:
         path: epath.Path of the file.
-        message: class of what it holds.
-        where: the flag that named it, for a message.
+        message: class of its message.
+        where: the flag that names it, for error messages.
+
+    Returns:
+        The message.
 
     Raises:
-        RequestError: it cannot be read, or holds something else.
+        RequestError: it cannot be read, or holds no such message.
     """
     try:
         return text_format.Parse(path.read_text(), message())

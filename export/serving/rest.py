@@ -1,4 +1,4 @@
-"""The REST half of the server: TensorFlow Serving's paths, bodies and status codes (its guide api_rest.md)."""
+"""The server's REST API, with TensorFlow Serving's paths, bodies and status codes (its guide api_rest.md)."""
 
 import asyncio
 import contextlib
@@ -22,12 +22,12 @@ from export.serving.servable import check_outputs
 _NAMED = r"(?i:/v1/models/(?P<name>[^/:]+)(?:/versions/(?P<version>[0-9]+)|/labels/(?P<label>[^/:]+))?"
 _CALL = re.compile(_NAMED + r":(?P<call>classify|regress|predict))")
 _STATUS = re.compile(_NAMED + r"(?P<metadata>/metadata)?)")
-#: Requests that are read or written at the same time. JSON can take 30 times its size in memory, and more threads would
-#: not be faster, for the interpreter runs one at a time.
+#: Requests whose JSON is read or written at the same time. JSON can take 30 times its size in memory, and more threads
+#: would not be faster, because only one at a time holds the interpreter lock.
 THREADS = 2
-#: Bytes of a body after which memory is handed back to the system: it took up to 30 times as much.
+#: Body size in bytes above which memory is returned to the system afterwards: parsing takes up to 30 times as much.
 _LARGE = 1 << 20
-#: The bodies in memory that are not read yet have at most so many times the largest body's size.
+#: Limit on the total size of undecoded bodies in memory, as a multiple of the largest body's size.
 _BODIES = 8
 _NO_NAME = re.compile(r"(?i:/v1/models/?)")
 
@@ -37,9 +37,9 @@ class Rest:
 
     Args:
         api: `api.Api`.
-        seconds: longest time for one request, its body's arrival included.
-        max_bytes: of a request's body.
-        metrics_path: where Prometheus finds the metrics, or None.
+        seconds: longest time for one request, including the arrival of its body.
+        max_bytes: largest request body, before and after decompression.
+        metrics_path: path of the Prometheus metrics, or None for no metrics page.
         threads: requests whose JSON is read or written at the same time.
     """
 
@@ -49,7 +49,7 @@ class Rest:
         self._waiting_bytes, self._give_back = 0, None
 
     def routes(self):
-        """For a web.Application. The last one takes every path below /v1."""
+        """Routes for a web.Application: the metrics, and every path below /v1."""
         metrics = [web.get(self._metrics_path, self._metrics)] if self._metrics_path else []
         return [*metrics, web.route("*", "/{path:(?i:v1)(?:/.*)?}", self._handle)]
 
@@ -57,10 +57,10 @@ class Rest:
         return web.Response(body=self._api.metrics.page(), headers={"Content-Type": monitoring.CONTENT_TYPE})
 
     async def _handle(self, request):
-        # The path as it was sent: an escaped slash or colon belongs to a name.
+        # The undecoded path: an escaped slash or colon belongs to a name.
         path = request.rel_url.raw_path
         if request.method == "OPTIONS":
-            # A browser's question before a request to another site; `allow_any_origin` gives the answer.
+            # CORS preflight; `allow_any_origin` sets the headers.
             if re.match("https?://", request.headers.get("Origin", "")):
                 return web.Response()
             raise ServingError(Code.FAILED_PRECONDITION, "Origin header is missing in CORS preflight")
@@ -83,7 +83,7 @@ class Rest:
         return web.Response(body=body, content_type="application/json")
 
     async def _status(self, match):
-        # Without `always_print…` the first version would lack what is zero.
+        # `_to_json` also prints fields that are zero, such as an error code of OK.
         return _to_json(self._api.status(_spec(match))).encode()
 
     async def _metadata(self, match):
@@ -117,7 +117,7 @@ class Rest:
 
     @contextlib.asynccontextmanager
     async def _body(self, request):
-        """A request's body, bytearray; counted among those in memory until the end of the with block."""
+        """Context manager: a request's body, bytearray, counted in `_waiting_bytes` inside the with block."""
         body = bytearray()
         try:
             while chunk := await request.content.readany():
@@ -148,13 +148,13 @@ def _too_large(most):
 
 
 def _decompressed(body, encoding, most):
-    """A body of a Content-Encoding as it was before, of `most` bytes at most, however well it was compressed."""
+    """Decompresses a body, bytes-like; at most `most` bytes are produced. Raises ServingError."""
     if encoding == "identity":
         return body
     if encoding not in ("gzip", "deflate"):
         message = f"Content-Encoding {encoding!r}; expected gzip, deflate or identity"
         raise ServingError(Code.INVALID_ARGUMENT, message, web.HTTPUnsupportedMediaType.status_code)
-    # Some clients send deflate without zlib's header, whose first half byte is always 8.
+    # Some clients send deflate without the zlib header, whose first byte has 8 in the low half.
     bare = encoding == "deflate" and body[:1] and body[0] & 0xF != 8
     decoder = zlib.decompressobj(-zlib.MAX_WBITS if bare else zlib.MAX_WBITS + (16 if encoding == "gzip" else 0))
     try:
@@ -169,11 +169,12 @@ def _decompressed(body, encoding, most):
 
 
 def _read(body, encoding, most, servable, limits):
-    """(signature, inputs, whether the answer is to be in rows) of a predict request's body. Runs in a thread."""
+    """Decodes a predict request's body, in a thread: (signature, inputs, whether the answer is in row format)."""
     try:
         return _of_document(_decompressed(body, encoding, most), servable, limits)
     except ServingError as error:
-        # Without the frames that hold the document: the thread may read the next before the event loop takes the error.
+        # Drop the frames, which hold the document: the thread may read the next body before the event loop takes the
+        # error.
         raise error.with_traceback(None) from None
 
 
@@ -189,7 +190,7 @@ def _of_document(body, servable, limits):
 def _spec(match):
     spec = model_pb2.ModelSpec(name=urllib.parse.unquote(match["name"]))
     if match["version"]:
-        # Before the conversion: Python refuses it for thousands of digits.
+        # Checked before the conversion, because Python refuses to convert thousands of digits.
         digits = match["version"].lstrip("0") or "0"
         if len(digits) > 19 or int(digits) >= 2**63:
             raise invalid(f"Failed to convert version: {match['version']} to numeric.")
@@ -206,7 +207,7 @@ def _to_json(message):
 
 
 async def allow_any_origin(request, response):
-    """Lets pages of any site read the REST API's answers. A signal handler for `on_response_prepare`."""
+    """Adds CORS headers that let pages of any site read the REST API. A handler for `on_response_prepare`."""
     if re.match("(?i)/v1/", request.path):
         response.headers["Access-Control-Allow-Origin"] = "*"
         response.headers["Access-Control-Allow-Methods"] = "POST, GET"
@@ -215,7 +216,7 @@ async def allow_any_origin(request, response):
 
 @web.middleware
 async def errors_as_json(request, handler):
-    """Every error, the framework's own included, as TensorFlow Serving writes them: {"error": message}."""
+    """Writes every error, aiohttp's own included, as TensorFlow Serving does: {"error": message}."""
     try:
         return await handler(request)
     except ServingError as error:

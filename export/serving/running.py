@@ -1,4 +1,4 @@
-"""The life of a server: both halves started, versions and config followed, requests ended before it stops."""
+"""Runs a server: starts gRPC and REST, follows versions and config, and lets requests finish before it stops."""
 
 import asyncio
 import gc
@@ -20,21 +20,21 @@ from trainers import program
 from zoo.errors import RequestError
 
 _MIB = 1 << 20
-#: How long, once all requests have ended, runs that nobody waits for may keep the server from closing its models.
+#: Seconds to wait at shutdown for runs of requests that have ended, before the models are abandoned.
 _CLOSE_SECONDS = 1
 
 
 def read_model_config(path):
-    """The ModelServerConfig in a file of --model_config_file. Raises RequestError."""
+    """Reads the ModelServerConfig of --model_config_file. Raises RequestError."""
     message = model_server_config_pb2.ModelServerConfig
     return protos.read_text(epath.Path(path).expanduser(), message, "--model_config_file")
 
 
 async def serve(options, config, parameters, monitoring_config, credentials):
-    """Serves until SIGTERM, SIGINT or SIGHUP (a terminal that closes), then lets the requests end that are under way.
+    """Serves until SIGTERM, SIGINT or SIGHUP (closed terminal), then lets current requests finish.
 
     Args:
-        options: the values of `server`'s flags, as attributes.
+        options: object with the values of `server`'s flags as attributes.
         config: ModelServerConfig.
         parameters: `batching.Parameters`, or None for no batching.
         monitoring_config: MonitoringConfig.
@@ -57,8 +57,8 @@ async def serve(options, config, parameters, monitoring_config, credentials):
         load_retry_seconds=options.load_retry_interval_micros / 1e6,
         load_threads=options.num_load_threads or 1,
     )
-    # What is imported stays for good. Left to the garbage collector, each of its full rounds would look through all of
-    # it, and the requests of that moment wait for a tenth of a second.
+    # Imported objects live for good. Unfrozen, they would be scanned in every full garbage collection, which delays
+    # requests by a tenth of a second.
     gc.collect()
     gc.freeze()
     await _load(manager, config, options)
@@ -100,7 +100,7 @@ async def serve(options, config, parameters, monitoring_config, credentials):
             "nobody waited for it" if answered else "requests were cut off",
         )
         logging.flush()
-        # Threads inside of TensorFlow cannot be told to end, and the interpreter would wait for them.
+        # Threads inside TensorFlow cannot be ended, and the interpreter would wait for them.
         os._exit(0 if answered else 1)
 
 
@@ -111,7 +111,7 @@ async def _load(manager, config, options):
         if error.code is Code.UNKNOWN and "due to error" in error.message:
             raise program.RunFailed(error.message) from error
         if error.code is Code.UNKNOWN:
-            # Nothing is wrong: versions may still come.
+            # No error: a model has no versions yet.
             logging.warning("%s", error.message)
             return
         where = "--model_config_file" if options.model_config_file else "--model_base_path"
@@ -156,11 +156,11 @@ async def _start_http(api, prometheus, options):
     runner = web.AppRunner(
         application,
         access_log=None,
-        # aiohttp would decompress a body without an end in sight, on the event loop; `rest` does it within its limits.
+        # aiohttp would decompress bodies without a size limit, on the event loop; `rest` limits them.
         auto_decompress=False,
-        # A client that hangs up takes its request with it.
+        # A client's disconnect cancels its request.
         handler_cancellation=True,
-        # How long a connection may stay without a whole header: nobody holds one by sending slowly.
+        # Closes a connection whose header is not complete in time, against clients that send slowly.
         keepalive_timeout=options.rest_api_timeout_in_ms / 1e3,
         shutdown_timeout=options.shutdown_grace_seconds,
     )
@@ -179,7 +179,7 @@ async def _start_http(api, prometheus, options):
 
 
 def _malformed_in_a_line(record):
-    """A filter of aiohttp's log, which would add a traceback through its parser."""
+    """Log filter that reduces aiohttp's traceback of a malformed request to one line."""
     error = record.exc_info and record.exc_info[1]
     if isinstance(error, HttpProcessingError):
         record.levelno, record.levelname, record.exc_info = logging.converter.STANDARD_WARNING, "WARNING", None
@@ -188,7 +188,7 @@ def _malformed_in_a_line(record):
 
 
 async def _follow_config(manager, applied, options):
-    """Applies --model_config_file again when it says something new; a wrong one is logged, and the old one stays."""
+    """Applies --model_config_file again when it changes; errors are logged, and the old config stays."""
     while True:
         await asyncio.sleep(options.model_config_file_poll_wait_seconds)
         try:

@@ -1,6 +1,6 @@
-"""A version of a model, loaded: its signatures, the check of what is fed to them, and running them.
+"""A loaded version of a model: its signatures, checks of their inputs, and running them.
 
-It runs in a session of its own, the path that TensorFlow Serving takes: closing the session gives its memory back.
+Each version has its own session, as in TensorFlow Serving; closing the session frees its memory.
 """
 
 import dataclasses
@@ -23,13 +23,13 @@ _MAX_WARMUP_RECORDS = 1000
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """How large a request and its answer may be.
+    """Size limits of a request and its answer.
 
     Attributes:
-        examples: rows of the first dimension.
-        bytes: of one input as an array.
-        response_bytes, json_response_bytes: of all outputs as arrays, over gRPC and over REST; as JSON, a float32 takes
-            about three times its bytes and a uint8 up to four times.
+        examples: most rows in the first dimension of an input.
+        bytes: most bytes of one input as an array.
+        response_bytes, json_response_bytes: most bytes of all outputs as arrays, over gRPC and over REST. As JSON, a
+            float32 takes about three times its bytes and a uint8 up to four times.
     """
 
     examples: int = 1024
@@ -39,7 +39,7 @@ class Limits:
 
 
 def dtype_name(dtype):
-    """A tf.DType's name in TensorFlow's messages."""
+    """A tf.DType's name in TensorFlow's error messages, such as "float" for float32."""
     return {"float32": "float", "float64": "double", "float16": "half"}.get(dtype.name, dtype.name)
 
 
@@ -48,8 +48,7 @@ class Signature:
 
     Attributes:
         inputs, outputs: dict of alias → tf.TensorSpec.
-        batchable: whether rows of several requests can travel together: every input and output has a free first
-            dimension.
+        batchable: whether several requests can share a batch: every input and output has a free first dimension.
     """
 
     def __init__(self, session, pools, definition):
@@ -62,12 +61,12 @@ class Signature:
         self.batchable = bool(self.inputs) and all(spec.shape.rank and spec.shape[0] is None for spec in specs)
 
     def run(self, inputs, deadline=None):
-        """Runs the function; the interpreter is free for other threads meanwhile.
+        """Runs the function, without the interpreter lock.
 
         Args:
             inputs: dict of alias → NumPy array that `check` passed.
-            deadline: by `time.monotonic`, when TensorFlow is to cancel the run; None: never. It leaves loops and ops
-                that wait. A kernel that computes is not interrupted, and ops outside of loops are all computed.
+            deadline: time by `time.monotonic` at which TensorFlow cancels the run; None: never. Cancelling ends loops
+                and waiting ops. Running kernels are not interrupted, and ops outside of loops are all computed.
 
         Returns:
             Dict of alias → NumPy array.
@@ -105,9 +104,15 @@ class Signature:
             )
 
     def check(self, alias, dtype, shape, limits):
-        """Raises ServingError unless an input of this type and shape can be fed. Comes before its memory is taken.
+        """Raises ServingError unless an input of this dtype and shape can be fed. To be called before it is allocated.
 
-        A wrong shape would else show only inside the model, and there fail a whole batch.
+        A wrong shape would otherwise fail inside the model, and with it a whole batch.
+
+        Args:
+            alias: name of the input, one of `inputs`.
+            dtype: tf.DType.
+            shape: list of int.
+            limits: `Limits`.
         """
         spec = self.inputs[alias]
         if dtype != spec.dtype:
@@ -122,8 +127,8 @@ class Signature:
             raise invalid(f"input {alias} has {shape[0]} examples; at most {limits.examples} fit one request")
 
     def check_response(self, inputs, most):
-        """Raises ServingError where the outputs for these inputs are larger than `most` bytes. Comes before they are
-        computed; of a dimension that only the run tells, it counts 1."""
+        """Raises ServingError where the outputs for these inputs would exceed `most` bytes. To be called before the
+        run; dimensions that are unknown before it count as 1."""
         rows, size = len(next(iter(inputs.values()))) if self.batchable else 1, 0
         for spec in self.outputs.values():
             lengths = [1 if length is None else length for length in spec.shape.as_list()] if spec.shape.rank else []
@@ -131,10 +136,10 @@ class Signature:
         _check_size(size, most)
 
     def decode(self, protos, limits):
-        """Arrays out of a request's map of alias → TensorProto, checked.
+        """Decodes and checks a request's map of alias → TensorProto. Returns a dict of alias → NumPy array.
 
         Raises:
-            ServingError: they do not fit the signature.
+            ServingError: they do not fit the signature or the limits.
         """
         self.check_aliases(protos)
         arrays = {}
@@ -157,7 +162,7 @@ class Signature:
             raise invalid(f"tensor parsing error: {alias}") from error
 
     def select(self, output_filter):
-        """The aliases to answer with: those of a request's `output_filter`, or all."""
+        """The output aliases to return: those of a request's `output_filter`, or all if empty. Raises ServingError."""
         chosen = list(output_filter)
         for position, alias in enumerate(chosen):
             if alias not in self.outputs:
@@ -175,8 +180,8 @@ class Servable:
 
     Attributes:
         signatures: dict of name → `Signature`.
-        definitions: dict of name → SignatureDef, as the model has them.
-        load_seconds, warmup_seconds: how long the two took.
+        definitions: dict of name → SignatureDef of the SavedModel.
+        load_seconds, warmup_seconds: duration of loading and of the warm-up.
     """
 
     def __init__(self, path, runs=None):
@@ -184,15 +189,15 @@ class Servable:
 
         Args:
             path: a version's directory.
-            runs: how many runs there may be at the same time; one more waits. By default one a core.
+            runs: most runs at the same time, further ones wait; the number of cores if None.
 
         Raises:
-            Exception: whatever a broken model makes TensorFlow raise.
+            Exception: any error of TensorFlow on a broken model.
         """
         start = time.perf_counter()
         graph = tf.Graph()
-        # A thread for each run's ops. All sessions would else share a thread a core, and as many runs that do not end
-        # would stop every model. Inside of an op all cores work.
+        # One thread for the ops of each run. By default all sessions share one thread a core, and that many endless
+        # runs would block every model. Inside an op all cores work.
         runs, pools = runs or os.cpu_count(), queue.SimpleQueue()
         for pool in range(runs):
             pools.put(pool)
@@ -210,12 +215,12 @@ class Servable:
             self.load_seconds = time.perf_counter() - start
             self._warm_up(path)
             self.warmup_seconds = time.perf_counter() - start - self.load_seconds
-        except BaseException:  # whatever broke off the load, the session holds memory that nobody else gives back
+        except BaseException:  # on any error, free the session's memory
             self._session.close()
             raise
 
     def signature(self, name):
-        """The signature called `name`, or the default one where that is empty.
+        """The signature `name`, or the default one if `name` is empty.
 
         Raises:
             ServingError: FAILED_PRECONDITION, there is none.
@@ -226,11 +231,11 @@ class Servable:
         return self.signatures[name]
 
     def close(self):
-        """Gives the memory back. Nothing may be running."""
+        """Frees the memory. Nothing may be running."""
         self._session.close()
 
     def _warm_up(self, path):
-        """Runs the requests that lie in the model, so that the first real one need not wait for lazy set-up."""
+        """Runs the model's warm-up requests, so that the first real request does not wait for lazy set-up."""
         records = tf.io.gfile.join(path, _WARMUP)
         if not tf.io.gfile.exists(records):
             return
@@ -246,7 +251,7 @@ class Servable:
 
 
 def check_outputs(outputs, most):
-    """Raises ServingError where outputs, a dict of alias → NumPy array, are larger than `most` bytes."""
+    """Raises ServingError where outputs, a dict of alias → NumPy array, exceed `most` bytes."""
     _check_size(
         sum(sum(map(len, array.flat)) if array.dtype == object else array.nbytes for array in outputs.values()), most
     )

@@ -1,9 +1,9 @@
-"""Serves SavedModels with TensorFlow Serving's protocol, gRPC and REST, and a page to look at.
+"""Serves SavedModels with TensorFlow Serving's protocol, over gRPC and REST, and a web page to sample them.
 
     python -m export.serving.server --model_name=digits --model_base_path=models/digits --rest_api_port=8501
 
-Flags that TensorFlow Serving's `tensorflow_model_server` has are named and meant as there. What differs: it binds to
-this machine alone unless --bind_address says otherwise, requests have a largest size, and base paths on the command
+Flags of TensorFlow Serving's `tensorflow_model_server` have the same names and meanings. Differences: by default the
+server listens on the loopback address only (--bind_address), request sizes are limited, and base paths on the command
 line may be relative.
 
 The models' signatures are told in `export.signatures`, those with labels of classes included; the page at / asks them.
@@ -40,7 +40,7 @@ def main(argv):
 
 
 def check(values):
-    """Raises RequestError where flags do not go together. Free of TensorFlow."""
+    """Raises RequestError where flags contradict one another or a port is taken. Does not import TensorFlow."""
     if not values.model_config_file and not values.model_base_path:
         raise RequestError("--model_base_path: missing; expected it or --model_config_file, see --help")
     if not values.port and not values.rest_api_port:
@@ -59,12 +59,12 @@ def check(values):
 
 
 def _check_free(host, port, where):
-    """Raises RequestError where nothing can listen, before models are loaded in vain."""
+    """Raises RequestError where the address cannot be listened on, before models are loaded."""
     try:
         found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, kind, _, _, address = found[0]
         with socket.socket(family, kind) as probe:
-            # As the servers do it: a port whose last connections are still closing is free.
+            # As both servers do: a port whose last connections are still closing counts as free.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
     except OSError as error:
@@ -72,13 +72,13 @@ def _check_free(host, port, where):
 
 
 def read_configs(values):
-    """Reads the files that flags name.
+    """Reads the config files of the flags.
 
     Returns:
         (ModelServerConfig, batching.Parameters or None, MonitoringConfig, grpc.ServerCredentials or None).
 
     Raises:
-        RequestError: one cannot be read, or says what cannot be.
+        RequestError: one cannot be read or is invalid.
     """
     from export.serving import batching, grpc_service, models, protos, running
 

@@ -1,4 +1,4 @@
-"""Which versions a model's config asks for and its base path holds."""
+"""Versions in a model's base path, and the ones that its config asks for."""
 
 import os
 import re
@@ -13,7 +13,7 @@ _MAX_VERSION = 2**63 - 1
 
 
 def check(configs):
-    """Raises ServingError unless ModelConfigs are as TensorFlow Serving takes them, each name once."""
+    """Raises ServingError unless TensorFlow Serving would accept the ModelConfigs; names must be unique."""
     names = set()
     for config in configs:
         if config.name in names:
@@ -40,11 +40,12 @@ def check(configs):
 
 
 def found(config):
-    """The versions below a config's base path, and nothing outside of it: dict of number → path.
+    """The versions in a config's base path: dict of number → path.
 
     Raises:
         ServingError: there is no such directory, or it holds a name that is not UTF-8.
-        tf.errors.OpError: it cannot be read, or a version in it. None is left out, for it would be taken as deleted.
+        tf.errors.OpError: the directory or a version in it cannot be read. An unreadable version is not left out,
+            because it would be taken as deleted.
     """
     try:
         entries = tf.io.gfile.listdir(config.base_path)
@@ -61,7 +62,7 @@ def found(config):
 
 
 def _is_directory(path):
-    """As tf.io.gfile.isdir, which says no to what it may not look at."""
+    """Like tf.io.gfile.isdir, but raises where permission is denied instead of returning False."""
     try:
         return tf.io.gfile.stat(path).is_directory
     except tf.errors.NotFoundError:
@@ -69,7 +70,7 @@ def _is_directory(path):
 
 
 def chosen(config, found):
-    """The numbers of the versions that a config asks for, of those `found`."""
+    """Numbers of the versions in `found`, a dict of number → path, that a config asks for: a list of int."""
     policy = config.model_version_policy
     choice = policy.WhichOneof("policy_choice")
     if choice == "all":
@@ -80,7 +81,7 @@ def chosen(config, found):
 
 
 def fingerprint(path):
-    """What changes when a version's files do, as far as the file system tells."""
+    """Folder, name, size and modification time of all files of a version; None where they cannot be read."""
     try:
         return [
             (folder, name, stat.length, stat.mtime_nsec)

@@ -1,7 +1,7 @@
-"""Requests that TensorFlow Serving sends a version through before it takes traffic.
+"""Warm-up requests, which TensorFlow Serving replays on a version before it takes traffic.
 
 It reads them from ``assets.extra/tf_serving_warmup_requests``, a TFRecord file of PredictionLog messages. The first
-request of a kind is slow: kernels are chosen, memory is claimed. Without warm-up a user waits for that.
+request of each signature and batch size is slow, because kernels are chosen and memory is allocated.
 """
 
 import os
@@ -9,19 +9,19 @@ import os
 import numpy as np
 
 FILE = "tf_serving_warmup_requests"
-#: One example, and a full batch of the client.
+#: Batch sizes: one example, and a full batch of the client.
 _BATCHES = (1, 64)
 
 
 def requests(name, functions):
-    """Real requests for every signature: the first seeds, and their latents and labels.
+    """Requests for every signature, with seeds 0, 1, … or their latents and labels.
 
     Args:
-        name: of the model.
-        functions: signature → concrete function, as of `export.signatures.signatures`.
+        name: name of the model.
+        functions: dict of signature → concrete function, of `export.signatures.signatures`.
 
     Returns:
-        List of PredictRequest.
+        List of PredictRequest, one for each signature and batch size 1 and 64.
     """
     import tensorflow as tf
     from tensorflow_serving.apis import predict_pb2
