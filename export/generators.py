@@ -1,4 +1,4 @@
-"""Generators out of SavedModels: found, and loaded to be sampled, whoever wrote them."""
+"""Finds and loads generators of SavedModels, this package's or others', for sampling."""
 
 import dataclasses
 import os
@@ -13,7 +13,14 @@ from zoo.pixels import to_uint8
 
 
 def find_saved_model(path, where="--saved_model"):
-    """The directory that holds a SavedModel: `path` itself, or its newest version. Free of TensorFlow.
+    """The directory that holds a SavedModel: `path` itself, or its newest version. Does not import TensorFlow.
+
+    Args:
+        path: directory of a version or of a model.
+        where: name of the path in error messages.
+
+    Returns:
+        epath.Path.
 
     Raises:
         RequestError: there is none.
@@ -33,7 +40,7 @@ def find_saved_model(path, where="--saved_model"):
 
 
 def version_numbers(models):
-    """The numbers of the versions in a model's folder, an etils.epath.Path; in no order."""
+    """Version numbers in a model's folder, an etils.epath.Path: a list of int, unsorted."""
     return [int(entry.name) for entry in models.iterdir() if entry.name.isdecimal()]
 
 
@@ -43,18 +50,17 @@ def _holds_model(path):
 
 @dataclasses.dataclass(frozen=True)
 class Generator:
-    """A generator of any origin, ready to be sampled.
+    """A generator of any origin, ready for sampling.
 
     Attributes:
-        sample: seeds int64 [N] → NumPy uint8 [N, H, W, C], or float32 [N, d] points.
-        generate: latents float32 [N, z] → NumPy examples as the generator makes them.
+        sample: seeds int64 [N] → NumPy uint8 [N, H, W, C], or points [N, d].
+        generate: latents float32 [N, z] → NumPy output of the generator: [N, H, W, C] or [N, d].
         latent_dim: number of latents z.
         data_shape: (H, W, C) or (d,).
         parameters: number of weights.
-        seeded: False where seeds were turned into latents here, because the model has no ``sample`` signature.
-        labels: of a generator that is told labels: seeds int64 [N] → NumPy int64 [N], those that `sample` draws; None
-            of any other.
-        sample_with_labels: beside it: seeds int64 [N], labels int64 [N] → as `sample`.
+        seeded: False if the model has no ``sample`` signature, so that seeds are converted to latents here.
+        labels: seeds int64 [N] → NumPy int64 [N], the labels that `sample` draws; None for an unconditional generator.
+        sample_with_labels: seeds int64 [N], labels int64 [N] → as `sample`; None for an unconditional generator.
     """
 
     sample: Callable
@@ -68,7 +74,7 @@ class Generator:
 
     @classmethod
     def of_sampler(cls, sampler, latent_dim, data_shape):
-        """The generator as its export would answer; arguments as of `export.signatures.signatures`."""
+        """A generator with the signatures of its export, without writing it; arguments as in `signatures`."""
         functions = signatures(sampler, latent_dim, data_shape)
         (output,) = functions["sample"].get_concrete_function().structured_outputs
         return cls(
@@ -82,16 +88,17 @@ class Generator:
 
     @classmethod
     def load(cls, path, where="--saved_model"):
-        """The generator of a SavedModel: ours, or any whose ``serving_default`` maps latents [N, z] to examples.
+        """The generator of a SavedModel: this package's, or any whose ``serving_default`` maps latents to examples.
 
-        Without a ``sample`` signature, floats are read as images in [-1, 1], bytes as pixels.
+        Without a ``sample`` signature, float images are taken to be in [-1, 1], uint8 images to be pixels.
 
         Args:
-            path: a version's directory, or a model's: the newest version is taken.
-            where: what a message calls the path.
+            path: directory of a version or of a model, of which the newest version is taken.
+            where: name of the path in error messages.
 
         Raises:
-            RequestError: there is none, it is damaged, or it maps something else.
+            RequestError: there is no SavedModel, it is damaged, or its ``serving_default`` does not map float latents
+                [N, z] to images [N, H, W, 1 or 3] or points [N, d].
         """
         path = find_saved_model(path, where)
         import tensorflow as tf
@@ -149,7 +156,7 @@ class Generator:
 
 
 def _told_labels(functions):
-    """What a `Generator` has of signatures for labels; {} where the model has none."""
+    """`Generator`'s `labels` and `sample_with_labels` from a model's signatures; {} where it has none for labels."""
     if not {"labels", "sample_with_labels"} <= set(functions):
         return {}
 

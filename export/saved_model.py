@@ -2,14 +2,12 @@
 
     python -m export.saved_model --workdir=DIR --model_base_path=BASE [--model_name=NAME] [--precision=bfloat16]
 
-writes BASE/NAME/<next integer>/, the layout that TensorFlow Serving watches. What such a model answers is told in
-`export.signatures`. The directory holds the model card and the report under ``assets.extra/``, and requests for
-TensorFlow Serving to warm a version up with before it takes traffic.
+writes BASE/NAME/<next integer>/, the layout of TensorFlow Serving. `export.signatures` lists the model's signatures.
+The model card, the report and warm-up requests for TensorFlow Serving are under ``assets.extra/``.
 
-``--precision=bfloat16`` lets the network compute in bfloat16, which is faster where the processor has instructions for
-it. The signatures stay, float32 in and out, and so do the weights on disk and the activation at the end. Pixels move by
-a few levels: a seed's image is like that of the float32 export, not equal to it, and the report inside was measured
-before the change.
+``--precision=bfloat16`` makes the network compute in bfloat16, which is faster on processors with instructions for it.
+Signatures, weights on disk and the final activation stay float32. Pixels change by a few levels, so a seed's image is
+similar but not equal to that of the float32 export. The report inside was measured in the run's own precision.
 """
 
 import json
@@ -26,16 +24,16 @@ from trainers import program
 from zoo.errors import RequestError
 from zoo.files import check_writable, writing
 
-#: What --precision chooses from, and the dtype policy that Keras knows it by.
+#: Values of --precision → Keras dtype policy.
 _PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
 
 def in_precision(sampler, precision):
-    """The same network with the same weights, computing in another precision.
+    """A copy of a network with the same weights, computing in another precision.
 
     Args:
-        sampler: Keras model that its config can build again.
-        precision: "float32", or "bfloat16": see this module; weights stay float32.
+        sampler: Keras model that can be rebuilt from its config.
+        precision: "float32" or "bfloat16" (see this module); weights stay float32.
     """
     import keras
 
@@ -50,25 +48,24 @@ def in_precision(sampler, precision):
 
 
 def export_saved_model(sampler, latent_dim, data_shape, base_path, name, *, report_dir=None, card=None, precision=None):
-    """Writes the next version of a model. It appears whole or not at all, and concurrent writers get different numbers.
+    """Writes the next version of a model. Writing is atomic on a local disk; concurrent writers get different numbers.
 
-    On a local disk a version appears by one rename. Object stores know no rename of folders; there the files are
-    copied, ``saved_model.pb`` not necessarily last.
+    On a local disk a version appears by one rename. Object stores cannot rename folders; there the files are copied,
+    ``saved_model.pb`` not necessarily last.
 
     Args:
-        sampler, latent_dim, data_shape: as of `export.signatures.signatures`. The sampler's weights and nothing
-            else are saved.
-        base_path: directory of models, made if it is not there; local or remote.
-        name: of the model: one folder of `base_path`.
-        report_dir: folder with a `report.json` and its companions to put inside, or None.
-        card: dict of facts for the model card (`export.model_card.run_facts`), anything that JSON can hold, or None.
-        precision: what the network computes in, "float32" or "bfloat16"; as the sampler does if None.
+        sampler, latent_dim, data_shape: as in `export.signatures.signatures`. Only the sampler's weights are saved.
+        base_path: directory of models, made if it does not exist; local or remote.
+        name: name of the model, a folder of `base_path`.
+        report_dir: folder of a `report.json` and its other files to include, or None.
+        card: dict of facts for the model card (`export.model_card.run_facts`), of JSON values, or None.
+        precision: of the network's computations, "float32" or "bfloat16"; the sampler's own if None.
 
     Returns:
         epath.Path of the version's directory, ``base_path/name/<integer>``.
 
     Raises:
-        RequestError: `name` is no folder name, or the place cannot be written.
+        RequestError: `name` is no folder name, or the directory cannot be written.
     """
     check_name(name)
     import tensorflow as tf
@@ -85,7 +82,7 @@ def export_saved_model(sampler, latent_dim, data_shape, base_path, name, *, repo
 
     models = epath.Path(base_path).expanduser() / name
     made = [folder for folder in (models, models.parent) if not folder.exists()]
-    # TensorFlow Serving reads folders whose name is an integer, and passes over this one.
+    # TensorFlow Serving reads only folders whose name is an integer, so it ignores this one.
     building = models / f".building-{uuid.uuid4().hex}"
     with writing("--model_base_path", models):
         building.mkdir(parents=True)
@@ -104,17 +101,17 @@ def export_saved_model(sampler, latent_dim, data_shape, base_path, name, *, repo
 
 
 def check_name(name):
-    """Raises RequestError unless `name` can be a model's: the name of one folder."""
+    """Raises RequestError unless `name` is a valid model name: one folder, not starting with a dot."""
     if not name or name != os.path.basename(name) or name.startswith("."):
         raise RequestError(f"--model_name: {name!r}; expected the name of one folder")
 
 
 def _number(building, models):
-    """Renames `building` to the next free integer."""
+    """Renames `building` to the next free version number and returns the new path."""
     while True:
         version = models / str(max(version_numbers(models), default=0) + 1)
         try:
-            # Fails where another writer was first, for its folder is not empty.
+            # Fails if another writer was first: its folder is not empty.
             return building.rename(version)
         except OSError:
             if not version.exists():
@@ -125,17 +122,19 @@ def _number(building, models):
 
 
 def export_run(workdir, base_path, name=None, precision=None):
-    """Exports the averaged generator of a workdir's newest checkpoint, with its report if that is of the same step.
+    """Exports a workdir's newest checkpoint, with its report if that is of the same step.
+
+    The exported generator is the EMA, or the raw one where `ema_decay` is 0.
 
     Args:
         workdir: directory of a training run.
-        base_path, name, precision: as of `export_saved_model`; the workdir's own name if `name` is None.
+        base_path, name, precision: as in `export_saved_model`; the workdir's own name if `name` is None.
 
     Returns:
         epath.Path of the version's directory.
 
     Raises:
-        RequestError: the workdir holds no run, or the place cannot be written.
+        RequestError: the workdir holds no run, or the directory cannot be written.
     """
     from trainers import build
 
@@ -184,7 +183,7 @@ def main(argv):
 
 def run():
     """Console entry point."""
-    # Defined here and not on import, for other programs import this module and have flags of the same names.
+    # Defined here, not on import, because programs that import this module have flags of the same names.
     flags.DEFINE_string("workdir", None, "Directory of a training run.")
     flags.DEFINE_string("model_base_path", None, "Directory of models; BASE/NAME/<next integer> is written.")
     flags.DEFINE_string("model_name", None, "Name of the model; the workdir's own name if not given.")

@@ -1,4 +1,4 @@
-"""The functions that a SavedModel of a generator answers, its signatures:
+"""Signatures of a generator's SavedModel:
 
 =================== ============================ ============================================================
 signature           input                        output
@@ -6,23 +6,23 @@ signature           input                        output
 ``serving_default`` latents float32 [N, z]       images float32 [N, H, W, C] in [-1, 1]; points float32 [N, d]
 ``sample``          seeds int64 [N]              images uint8 [N, H, W, C]; points float32 [N, d]
 ``png``             seeds int64 [N]              png_bytes string [N], one encoded PNG each (images only)
-``latents``         seeds int64 [N]              latents float32 [N, z], those that ``sample`` gives the generator
+``latents``         seeds int64 [N]              latents float32 [N, z] of these seeds, as ``sample`` uses them
 =================== ============================ ============================================================
 
-Where the generator is told labels, a seed and latents decide the label too, and there are beside these:
+A class-conditional generator derives the label from the seed or the latents in these, and has further signatures:
 
 ======================== ===================================== ================================================
 signature                inputs                                output
 ======================== ===================================== ================================================
-``labels``               seeds int64 [N]                       labels int64 [N], those that ``sample`` draws
-``generate_with_labels`` latents float32 [N, z], labels [N]    as of ``serving_default``
-``sample_with_labels``   seeds int64 [N], labels int64 [N]     as of ``sample``
-``png_with_labels``      seeds int64 [N], labels int64 [N]     as of ``png``
+``labels``               seeds int64 [N]                       labels int64 [N], as ``sample`` draws them
+``generate_with_labels`` latents float32 [N, z], labels [N]    as for ``serving_default``
+``sample_with_labels``   seeds int64 [N], labels int64 [N]     as for ``sample``
+``png_with_labels``      seeds int64 [N], labels int64 [N]     as for ``png``
 ======================== ===================================== ================================================
 
-Inputs and outputs are called by their names here. (``png_bytes`` ends in ``_bytes`` because TensorFlow
-Serving's REST interface then sends it as base64.) Under ``sample`` and ``png``, and under these with labels, a seed
-gives the same image in any batch, on the same device and number of threads.
+Labels are int64 in [0, number of classes); others are an error. The aliases of inputs and outputs are their names here.
+(``png_bytes`` ends in ``_bytes`` so that TensorFlow Serving's REST API sends it as base64.) In ``sample`` and ``png``,
+with and without labels, a seed gives the same image in any batch, on the same device and number of threads.
 """
 
 import math
@@ -31,12 +31,12 @@ from zoo.pixels import to_uint8
 
 
 def _piece_size(data_shape):
-    """How many seeds pass through the network together, always.
+    """The fixed number of seeds in each forward pass.
 
-    A seed's image must not depend on its batch, but convolution kernels cut their work by the batch's size and the
-    number of threads, add in another order, and now and then a pixel rounds to its neighbour level. Within one size a
-    row's place does not matter. The last piece is padded. Each piece costs a fixed time beside that for its images, so
-    large pieces are cheap for large batches and small ones for single images (benchmarks/sample_signature.py).
+    A seed's image must not depend on its batch. Convolution kernels split their work by batch size and number of
+    threads, which changes the order of summation and now and then a pixel by one level. At a fixed batch size the
+    position of a row does not matter. The last piece is padded. Each piece has a fixed cost besides that of its images,
+    so large pieces suit large batches, small pieces single images (benchmarks/sample_signature.py).
     """
     if len(data_shape) == 1:
         return 256
@@ -44,16 +44,17 @@ def _piece_size(data_shape):
 
 
 def signatures(sampler, latent_dim, data_shape):
-    """The functions that a SavedModel of a generator answers.
+    """The signatures of a generator's SavedModel.
 
     Args:
-        sampler: Keras model, latents float32 [N, latent_dim] → examples [N, *data_shape]. One whose `conditions` hold
-            "label" takes that too, and has `labels` and `num_classes` like `zoo.ConditionalGenerator`.
+        sampler: Keras model, latents float32 [N, latent_dim] → examples [N, *data_shape]. If its `conditions` contain
+            "label", it also takes that keyword, and has `labels` and `num_classes` like `zoo.ConditionalGenerator`.
         latent_dim: number of latents z.
         data_shape: (H, W, C) of images in [-1, 1], or (d,) of points.
 
     Returns:
-        Dict of tf.functions with any batch size, as in this module's tables; without those of "png" for points.
+        Dict of signature name → tf.function with any batch size, as in this module's tables; for points without "png"
+        and "png_with_labels".
     """
     import tensorflow as tf
 
@@ -85,7 +86,7 @@ def signatures(sampler, latent_dim, data_shape):
         return tf.map_fn(tf.io.encode_png, examples, fn_output_signature=tf.string)
 
     def told(labels, beside):
-        """The condition for `labels`, one for each row `beside` them. A label of no class would have no embedding."""
+        """The condition for `labels`: one for each row of `beside`, each a class. An unknown class has no embedding."""
         rows, most = [tf.shape(values)[0] for values in (beside, labels)], sampler.num_classes - 1
         bad = tf.boolean_mask(labels, (labels < 0) | (labels > most))
         tf.debugging.Assert(tf.equal(*rows), ["labels: expected", rows[0], "found", rows[1]])
