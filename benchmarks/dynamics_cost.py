@@ -1,4 +1,4 @@
-"""What a step of each dynamics costs beside alternating descent with one critic step, the same networks and batch.
+"""Time of a training step of each dynamics, relative to alternating descent, for the same networks and batch size.
 
 python -m benchmarks.dynamics_cost --networks=ring,dcgan
 """
@@ -15,7 +15,7 @@ _FILTERS = flags.DEFINE_integer("base_filters", 16, "Width of the dcgan.")
 _ROUNDS = flags.DEFINE_integer("rounds", 7, "Turns of each side.")
 _JIT = flags.DEFINE_bool("jit_compile", False, "Compile the steps with XLA.")
 
-#: The first is what the others are divided by.
+#: Dynamics → options. The first is the baseline.
 DYNAMICS = {
     "alternating": {},
     "simultaneous": {},

@@ -1,4 +1,4 @@
-"""Memory of training from a folder of JPEGs, against the size of the folder: it must not grow with it.
+"""Peak memory of training from folders of JPEGs of several sizes; it must not grow with the folder.
 
 python -m benchmarks.folder_memory --sizes=6000,60000
 """

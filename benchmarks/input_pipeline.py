@@ -1,4 +1,4 @@
-"""How many times faster the input pipeline delivers images than training consumes them.
+"""Throughput of the input pipeline relative to that of training, in images a second.
 
 python -m benchmarks.input_pipeline --config=configs/fashion_mnist.py
 python -m benchmarks.input_pipeline --config=configs/folder.py --config.data.source=folder:DIR

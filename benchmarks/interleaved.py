@@ -1,15 +1,18 @@
-"""Timing on a noisy machine: the sides take turns, and medians are quoted."""
+"""Timing on a noisy machine: the functions run in turns, and the medians are compared."""
 
 import statistics
 import time
 
 
 def interleaved(sides, rounds=7):
-    """Median seconds of each side.
+    """Median wall time of each function over interleaved runs.
 
     Args:
-        sides: dict of name → function without arguments; each has run once before, so that nothing is compiled here.
-        rounds: how many turns each side gets.
+        sides: dict of name → function without arguments, already run once, so that no compilation is timed.
+        rounds: number of timed runs of each function.
+
+    Returns:
+        Dict of name → median seconds.
     """
     seconds = {name: [] for name in sides}
     for _ in range(rounds):

@@ -1,7 +1,7 @@
-"""How far the weights of one and of two replicas are apart after the same steps, in float64 and in float32.
+"""Difference between the weights of training on one and on two replicas after the same steps, in float64 and float32.
 
-Two replicas add the same numbers in another order. The difference starts at the last digit, which in float32 is half a
-billion times larger than in float64, and training amplifies it.
+Two replicas add the same numbers in another order. The rounding difference, which is half a billion times larger in
+float32 than in float64, is amplified by training.
 
   python -m benchmarks.replica_rounding --config=configs/digits.py --objectives=non_saturating,wasserstein_gp
 """
@@ -17,7 +17,7 @@ _STEPS = flags.DEFINE_integer("steps", 50, "Steps of training.", lower_bound=1)
 
 
 def weights(objective, precision, strategy, steps):
-    """All weights of both players after `steps` steps of the config's variant, float64, end to end."""
+    """All trainable weights of generator and critic after `steps` steps of the config's variant, float64 [P]."""
     from trainers import build, training
     from trainers import config as config_checks
 
@@ -25,7 +25,7 @@ def weights(objective, precision, strategy, steps):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     config = module.get_config(objective)
-    # One call takes at least as many steps as it is told to execute at once.
+    # One call takes at least steps_per_execution steps.
     config.train.update(precision=precision, steps_per_execution=1)
     run = build.build(config, config_checks.check(config, replicas=2), strategy=strategy)
     run.model.fit(training.batches(run, 0), steps_per_epoch=steps, verbose=0, shuffle=False)

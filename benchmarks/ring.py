@@ -1,11 +1,11 @@
-"""Every objective and every dynamics on the ring of eight Gaussians, three seeds each, in one table.
+"""Table of every objective and every dynamics on the ring of eight Gaussians, three seeds each.
 
 python -m benchmarks.ring --runs=runs/ring --jobs=2
 python -m benchmarks.ring --runs=runs/ring --only=unrolled,wasserstein_gp --seeds=0,1
 
-A row is a variant of configs/ring.py, trained as the train program would, on one thread. Runs whose result is on disk
-are not made again, those that were stopped go on. What was found in all of them is written to
-docs/ring.md and, with each run's config and history, to docs/ring.json.
+A row is a variant of configs/ring.py, trained as by the training program, on one thread. Finished runs are not
+repeated, stopped runs resume. The results of all runs go to docs/ring.md and, with each run's config and history, to
+docs/ring.json.
 """
 
 import dataclasses
@@ -36,15 +36,15 @@ _SEEDS = flags.DEFINE_list("seeds", ["0", "1", "2"], "Seeds.")
 _STEPS = flags.DEFINE_integer("steps", 8_000, "Generator steps.", lower_bound=20)
 _JOBS = flags.DEFINE_integer("jobs", 1, "Runs at once.", lower_bound=1)
 
-#: Moments of a run, equally far apart, at which samples are measured, and how many samples.
+#: Number of equally spaced checkpoints of a run at which samples are measured, and number of samples.
 _MOMENTS, _SAMPLES = 20, 2_500
-#: The objective that the table plays a dynamics with, where its paper's experiment is of another than the usual one.
+#: Dynamics → the objective of its row, where its paper does not use `non_saturating`.
 _PLAYED_WITH = {"unrolled": "minimax"}
 
 
 @dataclasses.dataclass(frozen=True)
 class Training:
-    """One run: a row, which is a variant of configs/ring.py, and a seed."""
+    """One run of the table: a row, which is a variant of configs/ring.py, its seed, steps and root directory."""
 
     row: str
     seed: int
@@ -65,18 +65,18 @@ class Training:
 
     @property
     def result(self):
-        """What was measured, or None where the run is not at its end."""
+        """The dict that `run` wrote, or None while the run is not finished."""
         path = self.workdir / "ring.json"
         return json.loads(path.read_text()) if path.exists() else None
 
     @property
     def steps_taken(self):
-        """Steps up to the newest checkpoint."""
+        """Step of the newest checkpoint, 0 without one."""
         found = [int(path.name.removeprefix("step_")) for path in self.workdir.glob("checkpoints/step_*")]
         return max(found, default=0)
 
     def run(self):
-        """Trains, or goes on from the newest checkpoint, measures, and writes the result."""
+        """Trains, from the newest checkpoint if there is one, measures, and writes the result."""
         import keras
 
         from trainers import training
@@ -96,21 +96,21 @@ class Training:
 
 
 def trainings(seeds, steps, root):
-    """All runs of the table, in its order."""
+    """All runs of the table in row order, a list of `Training`."""
     found = objectives.METHODS.names()
-    # Variants that are more than an objective. A divergence each stands for the objective that takes one.
+    # Variants that are no plain objective. Those with a slash, the divergences, replace the row of their objective.
     more = [variant for variant in ring.VARIANTS if variant not in found]
     of = {variant.partition("/")[0] for variant in more}
     rows = sorted([each for each in found if each not in of] + [each for each in more if "/" in each])
     rows += [each for each in more if "/" not in each]
-    # Alternating descent is what the rows of the objectives have.
+    # The rows of the objectives use alternating descent.
     played = [name for name in dynamics.METHODS.names() if name != "alternating"]
     rows += [f"{_PLAYED_WITH.get(name, 'non_saturating')}+{name}" for name in played]
     return [Training(row, seed, steps, root) for row in rows for seed in seeds]
 
 
 def measure(run):
-    """Modes found and share of high quality at every checkpoint, and steps a second of processor time at the end."""
+    """Modes found and high-quality share at every checkpoint, and generator steps per second of processor time."""
     from export.metrics import toy
     from trainers import training
     from trainers.checkpoints import Checkpoints
@@ -120,7 +120,7 @@ def measure(run):
         checkpoints.restore(run.model, step)
         counts = toy.mode_counts(run.model.sample(range(_SAMPLES)).numpy(), run.data.modes, run.data.std)
         history.append({"step": step, "modes": counts.modes_found, "high_quality": counts.high_quality_share})
-    # Processor time: what else the machine does hardly changes it, so that rows made at different hours compare.
+    # Processor time hardly depends on other work on the machine, so rows measured at different times compare.
     run.model.last_step.assign(2**62)
     steps, feed, seconds = run.model.make_train_function(), iter(training.batches(run, 0)), []
     for _ in range(4):
@@ -131,7 +131,7 @@ def measure(run):
 
 
 def _work(waiting, done):
-    """A worker: runs what is waiting, on one thread, until it is stopped."""
+    """A worker process: runs the queued trainings on one thread until it is terminated."""
     try:
         import tensorflow as tf
 
@@ -146,7 +146,7 @@ def _work(waiting, done):
 
 
 def train_all(wanted, jobs):
-    """Runs each of `wanted`, `jobs` at once in processes of their own."""
+    """Runs each `Training` of `wanted`, in `jobs` worker processes at once."""
     context = multiprocessing.get_context("spawn")
     waiting, done = context.Queue(), context.Queue()
     for each in wanted:
@@ -181,13 +181,13 @@ def _told(found):
 
 
 def _fewest(found):
-    """Fewest modes at any moment of the second half; of a run that broke off before, at its end."""
+    """Fewest modes at any checkpoint of the run's second half; for a run that failed earlier, at its last one."""
     half = [at["modes"] for at in found["history"] if 2 * at["step"] >= found["config"]["train"]["steps"]]
     return min(half, default=found["history"][-1]["modes"])
 
 
 def page(results):
-    """The table in Markdown; `results` are dicts of `Training.finish`, in the table's order."""
+    """The table in Markdown; `results` are the dicts of `Training.result`, in row order."""
     rows = {}
     for found in results:
         rows.setdefault(found["row"], []).append(found)
@@ -224,7 +224,7 @@ def page(results):
 
 
 def _critic(config):
-    """The hidden units of the critic, and what it is where it is no plain one."""
+    """The critic's hidden units, with "autoencoder" if it is one; "none" for objectives without a critic."""
     if "critic" not in objectives.METHODS.load(config["objective"]).configured:
         return "none"
     kind = " autoencoder" if config["critic"]["family"] == "mlp_autoencoder" else ""
@@ -242,7 +242,7 @@ def main(argv):
         raise RequestError(f"--seeds: {','.join(_SEEDS.value)}; expected whole numbers, 0 or more")
     everything = trainings([int(seed) for seed in _SEEDS.value], _STEPS.value, pathlib.Path(_RUNS.value))
     rows = {each.row for each in everything}
-    # An objective's name is its own row; a dynamics' is that of the rows played so.
+    # Names for --only: a row's own, and those of its parts (objective, divergence, dynamics) that are no row.
     names = {each: {each.row, *re.split("[+/]", each.row)} - (rows - {each.row}) for each in everything}
     known = set().union(*names.values())
     for name in _ONLY.value:
@@ -256,7 +256,7 @@ def main(argv):
         workdir.check_workdir(each.workdir, each.config)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        # A seed of every row before the next: a look at the table tells early.
+        # One seed of every row before the next seed, so that the table is informative early.
         left = sorted((each for each in wanted if each.result is None), key=lambda each: each.seed)
         train_all(left, _JOBS.value)
     except KeyboardInterrupt as stop:

@@ -1,11 +1,10 @@
-"""What `sample` (seeds) costs beside `serving_default` (latents) for the same images, and `png` beside both; for a new
-model also `serving_default` of its export in bfloat16.
+"""Time of the signatures `serving_default` (latents), `sample` and `png` (seeds) for the same number of images; for a
+new model also of `serving_default` of its export in bfloat16.
 
     python -m benchmarks.sample_signature --batches=1,8,64,100,256
     python -m benchmarks.sample_signature --saved_model=models/digits
 
-The sides take turns; medians. Beside the time on the clock, that of all CPU cores together, which other work on the
-machine does not change.
+Medians of interleaved runs: wall time, and processor time of all cores, which other work on the machine hardly changes.
 """
 
 import statistics

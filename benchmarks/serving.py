@@ -1,15 +1,15 @@
-"""Throughput of the embedded server beside the same SavedModel called in process at its best batch size.
+"""Throughput of the embedded server relative to the same SavedModel called in process at its best batch size.
 
-Clients live in processes of their own and draw orders of 1 to 8 images; their requests are made before the clock
-starts, and what comes back is counted and not decoded, for a client's cost is not the server's. They share the
-machine's cores with the server all the same, so images a second of processor time are quoted beside images a second of
-the clock, and the clients' share of the processor time. The sides take turns, all in one run; medians.
+Clients run in separate processes and send requests for 1 to 8 images. To leave out the clients' cost, requests are
+serialised before the timing, and responses are counted but not decoded. Clients still share the machine's cores with
+the server, so the output has images a second of wall time, images a second of the server's processor time, and the
+clients' share of the processor time. Medians of interleaved turns in one run.
 
   python -m benchmarks.serving [--saved_model=DIR] [--image_size=64] [--signature=serving_default]
 
-Without --saved_model, an untrained generator is exported first: as the Fashion-MNIST config has it, or, with another
---image_size than 28, as the DCGAN paper does (64 channels and their multiples, 100 latents, colour). What a request
-costs the server beside the model is about the same for all, what the model costs is not.
+Without --saved_model, an untrained generator is exported first: that of the Fashion-MNIST config, or, with another
+--image_size than 28, that of the DCGAN paper (64 channels and multiples, 100 latents, colour). The server's own cost of
+a request is about the same for all models, the cost of the model is not.
 """
 
 import contextlib
@@ -40,7 +40,7 @@ _PREDICT = "/tensorflow.serving.PredictionService/Predict"
 
 
 def _inputs(signature, count, seed=0):
-    """(alias, rows) that a signature takes."""
+    """(alias, random rows [count, …]) of a signature's single input."""
     ((alias, spec),) = signature.items()
     random, shape = np.random.default_rng(seed), [count, *spec.shape[1:]]
     dtype = spec.dtype.as_numpy_dtype
@@ -58,7 +58,7 @@ def _export(folder):
 
 
 def _client(address, requests, clients, seconds, ready, go, results):
-    """A process of clients; reports (images, latencies, processor seconds, failures)."""
+    """A process of clients; puts (images, latencies in seconds, processor seconds, failures) into `results`."""
     import asyncio
 
     import grpc
@@ -95,7 +95,7 @@ def _client(address, requests, clients, seconds, ready, go, results):
 
 
 class Server:
-    """The embedded server in a process, and turns of clients against it."""
+    """The embedded server in a subprocess, measured in turns of clients."""
 
     def __init__(self, base, *options):
         with socket.socket() as probe:
@@ -145,7 +145,7 @@ class Server:
 
 
 def _in_process(servable, signature, alias, batches, seconds):
-    """Images a second for each batch size, the processor seconds of the best; the way the server runs the model."""
+    """Throughput without a server at the best batch size: (images/s, batch size, images per processor second)."""
     best = (0, 0, 0)
     for size, rows in batches.items():
         images, start, used = 0, time.perf_counter(), _processor()

@@ -1,7 +1,7 @@
-"""A DCGAN step of this library beside the step of a plain Keras script, the same networks' sizes and order of play.
+"""Time of a DCGAN training step of this library and of a plain Keras script, with the same networks and update order.
 
-The plain script is what a user would write from the Keras documentation: keras.layers.BatchNormalization, a tape for
-each player, latents from keras.random, images generated anew for each player.
+The plain script follows the Keras documentation: keras.layers.BatchNormalization, a gradient tape for each player,
+latents from keras.random, new generated images for each player.
 
   python -m benchmarks.training_step --image_size=32 --channels=3 --batch_size=64
 """
@@ -18,7 +18,7 @@ _ROUNDS = flags.DEFINE_integer("rounds", 7, "Turns of each side, five steps a tu
 
 
 def plain_keras_script(image_shape, latent_dim=64, filters=64):
-    """A DCGAN as a Keras subclass in the documentation's manner; the same layers and widths as `zoo.dcgan`."""
+    """A compiled DCGAN as a keras.Model subclass like the documentation's; same layers and widths as `zoo.dcgan`."""
     import keras
     import tensorflow as tf
     from keras import layers
