@@ -1,1 +1,1 @@
-"""ml_collections configs, one a data set; the objective is the variant after the colon."""
+"""ml_collections configs, one for each data set; the variant, an objective, follows the colon after the file name."""

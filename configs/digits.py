@@ -1,9 +1,9 @@
-"""The 8×8 digits inside scikit-learn: needs no download, trains in two minutes on two cores.
+"""scikit-learn's 8×8 digits: no download, two minutes of training on two cores.
 
 python -m trainers.train --config=configs/digits.py --workdir=runs/digits
 python -m export.evaluate --workdir=runs/digits
 
-In the features of digits_cnn_v1, as many samples as there are test images (304), one seed:
+In the features of digits_cnn_v1, 304 samples (as many as test images), one seed:
 
 | variant | Fréchet | precision | recall |
 |---|---|---|---|
@@ -40,7 +40,7 @@ from configs.base import FAST_GENERATOR, base_config, set_objective
 
 _FAST = {"generator_optimizer": {"learning_rate": 1e-3}, "critic_optimizer": {"learning_rate": 1e-3}}
 
-#: What each objective changes.
+#: Objective → changes.
 VARIANTS = {
     "minimax": FAST_GENERATOR,
     "maximum_likelihood": FAST_GENERATOR,
@@ -52,7 +52,8 @@ VARIANTS = {
     "wasserstein_gp": _FAST,
     "loss_sensitive": {"objective_options": {"margin_scale": 0.02}},
     "energy_based": {
-        # A margin that 64 pixels can be apart from; at the paper's of 10, for MNIST, the generator stays on one image.
+        # A margin within reach of the reconstruction error of 64 pixels; with the paper's 10, for MNIST, the generator
+        # collapses to one image.
         "objective_options": {"margin": 2.0},
         "critic": {"family": "dcgan_autoencoder", "code_dim": 64, "base_filters": 64},
     },

@@ -3,11 +3,11 @@
 python -m trainers.train --config=configs/fashion_mnist.py:non_saturating --workdir=runs/fashion
 python -m export.evaluate --workdir=runs/fashion
 
-As it is, on one or two cores shared with other work: `non_saturating` a Fréchet distance of 2.15 after 34 minutes,
-`wasserstein_gp` 3.36 after 27 (README.md). Others cut short, with --config.train.steps=STEPS, five to ten minutes of
-one core each; 10,000 samples against the test images in the features of fashion_mnist_cnn_v1, where an untrained
-generator is at 185.9 and `non_saturating` after 2,000 steps at 17.4 (9.4 %, precision 0.54, recall 0.62); one seed.
-The two contrastive ones fit a mixture of 16 Gaussians to the pixels, which they are not made for.
+Full runs on one or two cores shared with other work: Fréchet distance 2.15 for `non_saturating` after 34 minutes, 3.36
+for `wasserstein_gp` after 27 (README.md). The other variants in shorter runs (--config.train.steps=STEPS), five to ten
+minutes of one core each: 10,000 samples against the test images in the features of fashion_mnist_cnn_v1, one seed.
+There an untrained generator has a distance of 185.9, `non_saturating` after 2,000 steps 17.4 (9.4 %, precision 0.54,
+recall 0.62). The two contrastive objectives fit a mixture of 16 Gaussians to the pixels, which is not their purpose.
 
 | variant | steps | Fréchet | of untrained | precision | recall |
 |---|---|---|---|---|---|
@@ -40,7 +40,7 @@ the generator kept to nearly one image a class with `hinge` (Fréchet 18.7, reca
 
 from configs.base import FAST_GENERATOR, base_config, set_objective
 
-#: What each objective changes.
+#: Objective → changes.
 VARIANTS = {
     "minimax": FAST_GENERATOR,
     "maximum_likelihood": FAST_GENERATOR,
@@ -57,14 +57,14 @@ VARIANTS = {
         "train": {"steps": 5_500},
     },
     "wasserstein_gp": {
-        # Five critic steps and a second derivative: with half the channels in the critic 25 minutes of two cores hold
-        # three times the steps, which is worth more. Three times the paper's rate: a fortieth of its steps.
+        # Five critic steps with second derivatives are slow. Half the critic's channels allow three times the steps in
+        # 25 minutes of two cores, which is worth more. Three times the paper's rate, for a fortieth of its steps.
         "critic": {"base_filters": 32},
         "generator_optimizer": {"learning_rate": 3e-4},
         "critic_optimizer": {"learning_rate": 3e-4},
         "train": {"batch_size": 64, "steps": 5_500},
     },
-    # No momentum, as the paper has it for most of its settings; with DCGAN's momentum and rates it is far behind.
+    # No momentum, as in most settings of the paper; with DCGAN's momentum and rates the results are far worse.
     "hinge": {
         "generator_optimizer": {"learning_rate": 5e-4, "beta_1": 0.0},
         "critic_optimizer": {"learning_rate": 1e-3, "beta_1": 0.0},
@@ -79,7 +79,7 @@ VARIANTS = {
 
 def get_config(objective="non_saturating"):
     config = base_config("idx:/usr/share/datasets/fashion-mnist")
-    # Batches of 64 take half the steps for the same images, and end at a recall of 0.83.
+    # Batches of 64, with half the steps for as many images, reach a recall of only 0.83.
     config.train.batch_size = 32
     config.train.steps = 15_000
     config.train.decay_from = 0.5

@@ -1,12 +1,12 @@
-"""Your own images: a folder of files, with or without class folders, cropped and resized to 32×32 colour.
+"""Your own images: a folder of image files, with or without class folders, cropped and resized to 32×32 RGB.
 
 python -m trainers.train --config=configs/folder.py --config.data.source=folder:DIR --workdir=runs/mine
 python -m export.evaluate --workdir=runs/mine
 
-Tried on CIFAR-10 as JPEG files in class folders, cut short with --config.train.steps=STEPS and
---config.train.decay_from=0.5: two to nine minutes of one core each, one seed, at most a twentieth of this config's run.
+Results on CIFAR-10 as JPEG files in class folders, in short runs (--config.train.steps=STEPS,
+--config.train.decay_from=0.5) of two to nine minutes of one core, at most a twentieth of this config's run; one seed.
 10,000 samples against the test images, in the features of the classifier that the evaluation trains on the folder
-(69.9 % test accuracy), where an untrained generator is at 60.7:
+(69.9 % test accuracy). An untrained generator has a distance of 60.7:
 
 | variant | steps | Fréchet | of untrained | precision | recall |
 |---|---|---|---|---|---|
@@ -29,18 +29,18 @@ Tried on CIFAR-10 as JPEG files in class folders, cut short with --config.train.
 | wasserstein | 500 | 13.1 | 22 % | 0.77 | 0.18 |
 | wasserstein_gp | 200 | 13.1 | 22 % | 0.86 | 0.17 |
 
-A recall near zero so early says that the images are still much alike; whether the full run mends that was not seen.
-The two contrastive ones fit a mixture of 16 Gaussians to the pixels, which they are not made for.
+A recall near zero means that the images still lack diversity; full runs were not tried.
+The two contrastive objectives fit a mixture of 16 Gaussians to the pixels, which is not their purpose.
 """
 
 from configs.base import FAST_GENERATOR, base_config, set_objective
 
-#: Noise on what the critic sees, to the end of the run. Where a loss is flat, or unbounded, once the critic is sure,
-#: a generator of colour images loses its variety within a few hundred steps: without it `minimax` is at a Fréchet
-#: distance of 68 after 1,000.
+#: Instance noise up to the end of the run, for losses that are flat or unbounded where the critic is saturated. Without
+#: it a generator of colour images loses its diversity within a few hundred steps: `minimax` has a Fréchet distance of
+#: 68 after 1,000.
 _NOISE = {"techniques": {"instance_noise": {"std": 0.5, "until": 1.0}}}
 
-#: What each objective changes.
+#: Objective → changes.
 VARIANTS = {
     "minimax": _NOISE,
     "maximum_likelihood": {**FAST_GENERATOR, **_NOISE},
@@ -52,14 +52,14 @@ VARIANTS = {
     "mode_regularized": FAST_GENERATOR,
     "manifold_diffusion": FAST_GENERATOR,
     "wasserstein": {"generator_optimizer": {"learning_rate": 2e-4}, "critic_optimizer": {"learning_rate": 2e-4}},
-    # Three times the paper's rate: this run has a tenth of the paper's steps.
+    # Three times the paper's rate, for a tenth of its steps.
     "wasserstein_gp": {"generator_optimizer": {"learning_rate": 3e-4}, "critic_optimizer": {"learning_rate": 3e-4}},
-    # As on Fashion-MNIST; with DCGAN's momentum and rates a Fréchet distance of 22.7 and a recall of 0.01.
+    # As on Fashion-MNIST; with DCGAN's momentum and rates the Fréchet distance is 22.7 and the recall 0.01.
     "hinge": {
         "generator_optimizer": {"learning_rate": 5e-4, "beta_1": 0.0},
         "critic_optimizer": {"learning_rate": 1e-3, "beta_1": 0.0},
     },
-    # Distances grow with the number of pixels, so the margin's share of them falls.
+    # Distances grow with the number of pixels, so margin_scale is smaller.
     "loss_sensitive": {**FAST_GENERATOR, "objective_options": {"margin_scale": 0.001}},
     "energy_based": {"critic": {"family": "dcgan_autoencoder", "code_dim": 64, "base_filters": 64}},
 }

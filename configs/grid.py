@@ -1,9 +1,9 @@
-"""Grid of 25 Gaussians (coordinates -4 to 4, standard deviation 0.05), multilayer perceptrons.
+"""Grid of 25 Gaussians (coordinates -4 to 4, standard deviation 0.05) with MLPs.
 
 python -m trainers.train --config=configs/grid.py:wasserstein_gp --workdir=runs/grid
 
-The settings are the ring's (configs/ring.py), found there; for most none were sought here. Modes of 25, and share of
-2,500 samples within three standard deviations of one (the data's own is 0.989), after 10,000 steps of seed 0:
+The settings are those tuned on the ring (configs/ring.py); few were tuned here. Modes found of 25, and share of 2,500
+samples within three standard deviations of a mode (the data's own is 0.989), after 10,000 steps with seed 0:
 
 | variant | modes of 25 | high quality |
 |---|---|---|
@@ -36,14 +36,14 @@ The settings are the ring's (configs/ring.py), found there; for most none were s
 from configs import ring
 from configs.base import base_config, set_variant
 
-#: What each objective changes: the ring's settings, the critic's apart, and those that 25 modes ask for.
+#: Objective → changes: the ring's (the critic has two layers of 128 throughout), and those that 25 modes need.
 VARIANTS = {
     **ring.VARIANTS,
     "energy_based": {
         **ring.VARIANTS["energy_based"],
         "critic": {"family": "mlp_autoencoder", "code_dim": 32, "hidden_units": (128, 128)},
     },
-    # Distances are twice the ring's, and its margin would be seldom met.
+    # Distances are twice the ring's, whose margin would seldom be reached.
     "loss_sensitive": {"objective_options": {"margin_scale": 0.25}},
     "maximum_likelihood": {"techniques": {"instance_noise": {"std": 1.0}}},
     "noise_contrastive": {
@@ -55,12 +55,12 @@ VARIANTS = {
     "self_contrastive": {"generator": {"family": "gaussian_mixture", "components": 64}},
 }
 
-#: What each dynamics changes.
+#: Dynamics → changes.
 DYNAMICS = {**ring.DYNAMICS, "locally_stable": {"dynamics_options": {"eta": 0.02}}}
 
 
 def get_config(variant="non_saturating"):
-    """The config of an objective, or of an objective and a dynamics with a plus sign between them."""
+    """The config of a variant, "objective" or "objective+dynamics"."""
     config = base_config("grid")
     config.generator = {"family": "mlp", "latent_dim": 2, "hidden_units": (128, 128)}
     config.critic = {"family": "mlp", "hidden_units": (128, 128), "input_scale": 0.25}

@@ -1,16 +1,15 @@
-"""Ring of eight Gaussians (radius 2, standard deviation 0.02) and the perceptrons of Metz et al. 2016, appendix A: a
-generator of two hidden layers of 128, a critic of one that reads its input over 4, orthogonal weights times 0.8.
+"""Ring of eight Gaussians (radius 2, standard deviation 0.02) with the MLPs of Metz et al. 2016, appendix A: two hidden
+layers of 128 in the generator, one in the critic, whose input is divided by 4, orthogonal weights with gain 0.8.
 
 python -m trainers.train --config=configs/ring.py:wasserstein_gp --workdir=runs/ring
 python -m trainers.train --config=configs/ring.py:minimax+unrolled --workdir=runs/ring_unrolled
 python -m trainers.train --config=configs/ring.py:non_saturating --config.dynamics=consensus \\
     --config.dynamics_options.gamma=1 --workdir=runs/ring_consensus
 
-What follows an objective's plus sign is a dynamics, with its settings here. With --config.train.jit_compile=True a run
-takes half a minute to a minute on one core, two to three times less than without. It differs from the paper in 16
-latents for 256 (most of a step went into drawing them) and in its learning rate, 1e-3, falling to zero over the second
-half. By `python -m benchmarks.ring`, seeds 0 to 2, 8,000 steps
-(docs/ring.md has more):
+A plus sign adds a dynamics to an objective, with its settings below. With --config.train.jit_compile=True a run takes
+half a minute to a minute on one core, two to three times less than without. Differences from the paper: 16 latents
+instead of 256 (drawing them took most of a step), and a learning rate of 1e-3 that falls to zero over the second half.
+Results of `python -m benchmarks.ring`, seeds 0 to 2, 8,000 steps (more in docs/ring.md):
 
 | variant | modes of 8 | high quality |
 |---|---|---|
@@ -50,17 +49,19 @@ half. By `python -m benchmarks.ring`, seeds 0 to 2, 8,000 steps
 
 from configs.base import base_config, set_variant
 
-#: A critic that can hold all modes apart, for games whose plain descent circles with the small one.
+#: A larger critic that separates all modes, for objectives that cycle between modes with the small one.
 _DEEP = {"hidden_units": (128, 128)}
 
-#: Noise, annealed to zero over the first half, makes p and q overlap: else many a divergence is infinite, or flat.
+#: Instance noise, annealed to zero over the first half, makes p and q overlap. Without overlap many divergences are
+#: infinite or flat.
 _OVERLAP = {"instance_noise": {"std": 0.5, "until": 0.5}}
 
-#: Holds scores together whose exponentials a divergence's loss is made of.
+#: Gradient penalty that bounds the critic's scores, for losses that are exponential in them.
 _SLOPE = {"gradient_norm": {"weight": 0.1, "at": "interpolates", "target": 1.0}}
 
-#: What each divergence of `f_divergence` changes. Where p/q or q/p weighs without bound the slope is held too; where
-#: the alternative loss pulls exponentially at what the critic is sure of, the generator descends the bound itself.
+#: Divergence of `f_divergence` → changes. Where the weight of p/q or q/p is unbounded, the critic's gradient norm is
+#: penalised too. Where the alternative loss has exponential gradients at confident scores, the generator minimises the
+#: bound itself ("saturating").
 DIVERGENCES = {
     "kl": {"techniques": {**_OVERLAP, **_SLOPE}},
     "reverse_kl": {"objective_options": {"saturating": True}, "techniques": {**_OVERLAP, **_SLOPE}},
@@ -69,15 +70,16 @@ DIVERGENCES = {
     "squared_hellinger": {"objective_options": {"saturating": True}, "techniques": {**_OVERLAP, **_SLOPE}},
     "jensen_shannon": {},
     "gan": {},
-    # Its scores end in a tanh, and the optimal ones at its two flat ends, where a slope held at one leads too (three
-    # settings, no modes). Pulled towards zero, it stays as small as telling p from q allows, the scores in between.
+    # Its scores pass through a tanh. The optimal scores, and those under a gradient norm of 1 (three settings, no
+    # modes), lie at its two flat ends. A target of 0 keeps the gradient as small as separating p from q allows, and the
+    # scores between the ends.
     "total_variation": {
         "techniques": {"gradient_norm": {"weight": 1.0, "at": "interpolates", "target": 0.0}},
     },
     "jeffrey": {"techniques": {**_OVERLAP, **_SLOPE}},
 }
 
-#: What each objective changes.
+#: Objective or other variant → changes.
 VARIANTS = {
     "wasserstein": {
         "objective_options": {"clip": 0.1},
@@ -86,7 +88,7 @@ VARIANTS = {
         "critic": _DEEP,
     },
     "wasserstein_gp": {
-        "objective_options": {"penalty_weight": 0.1},  # of the authors' code for points
+        "objective_options": {"penalty_weight": 0.1},  # as in the authors' code for points
         "generator_optimizer": {"learning_rate": 1e-3},
         "critic_optimizer": {"learning_rate": 1e-3},
     },
@@ -94,17 +96,18 @@ VARIANTS = {
     "hinge": {"critic": _DEEP},
     "maximum_likelihood": {"critic": _DEEP},
     "loss_sensitive": {"objective_options": {"margin_scale": 1.0}, "critic": _DEEP},
-    # The unit slope of the paper's weight, 10, would hold the scores of neighbouring modes together.
+    # A unit gradient norm, enforced by the paper's weight of 10, would keep the scores of neighbouring modes too close.
     "dragan": {"objective_options": {"penalty_weight": 0.1}, "critic": _DEEP},
     "f_divergence": {"techniques": _OVERLAP, "critic": _DEEP},
     "jensen_shannon_regularized": {"critic": _DEEP},
-    # With 16 latents the encoder finds codes that reconstruct every mode where the prior hardly ever comes, and the
-    # samples stay on some (1 to 5 modes, the fewer the more reconstruction weighs). In two there is no room for that.
+    # With 16 latents the encoder reconstructs every mode from codes of negligible prior probability, and the samples
+    # cover only 1 to 5 modes, the fewer the larger the weight of the reconstruction. Two latents leave no room for such
+    # codes.
     "mode_regularized": {"generator": {"latent_dim": 2}, "critic": _DEEP},
     "manifold_diffusion": {"critic": _DEEP},
     "feature_matching": {"critic": _DEEP},
-    # Its optimal critic measures total variation: flat wherever p and q do not overlap, so that modes once lost stay so
-    # (3 with the paper's weight of 0.1, 4 to 6 with that of 1). Noise, annealed to zero, makes them overlap.
+    # Its optimal critic measures total variation, which is flat where p and q do not overlap, so lost modes stay lost
+    # (3 modes found with the paper's weight of 0.1, 4 to 6 with 1). Annealed noise makes p and q overlap.
     "energy_based": {
         "objective_options": {"margin": 1.0, "pull_away_weight": 1.0},
         "techniques": _OVERLAP,
@@ -127,19 +130,19 @@ for _name, _changes in DIVERGENCES.items():
         "objective_options": _options,
     }
 
-#: What each dynamics changes.
+#: Dynamics → changes.
 DYNAMICS = {
     "consensus": {"dynamics_options": {"gamma": 1.0}},
-    # Under Adam the paper's weight of 1 holds the players where they began; with the small critic no weight stops the
-    # circling (1, 0.01 and 0.001 tried).
+    # Under Adam the paper's weight of 1 keeps both networks at their initial values; with the small critic no weight
+    # stops the cycling (1, 0.01 and 0.001 tried).
     "historical_averaging": {"dynamics_options": {"weight": 1e-3}, "techniques": _OVERLAP, "critic": _DEEP},
-    # A critic, and with it its surrogate, that learns faster than the generator: with one rate a seed lost a mode.
+    # The critic, and with it its surrogate, learns faster than the generator; with equal rates one seed lost a mode.
     "unrolled": {"dynamics_options": {"steps": 5}, "critic_optimizer": {"learning_rate": 3e-3}},
 }
 
 
 def get_config(variant="non_saturating"):
-    """The config of an objective, or of an objective and a dynamics with a plus sign between them."""
+    """The config of a variant, "objective" or "objective+dynamics"."""
     config = base_config("ring")
     config.generator = {"family": "mlp", "latent_dim": 16, "hidden_units": (128, 128), "orthogonal_gain": 0.8}
     config.critic = {"family": "mlp", "hidden_units": (128,), "input_scale": 0.25, "orthogonal_gain": 0.8}
@@ -147,7 +150,7 @@ def get_config(variant="non_saturating"):
     config.train.batch_size = 128
     config.train.steps = 8_000
     config.train.decay_from = 0.5
-    config.train.ema_decay = 0.0  # the papers' samples are of the weights themselves
+    config.train.ema_decay = 0.0  # as in the papers, samples come from the raw generator
     config.train.steps_per_execution = 50
     config.train.checkpoint_every = 2_500
     config.train.log_every = 250
