@@ -1,4 +1,4 @@
-"""What all tests share: two logical CPUs, so that two replicas can be had without an accelerator."""
+"""Two logical CPUs for all tests, so that two replicas need no accelerator."""
 
 import os
 
@@ -8,7 +8,7 @@ os.environ["CUDA_VISIBLE_DEVICES"] = ""
 import pytest
 import tensorflow as tf
 
-# Must come before TensorFlow's first operation. What names no device still runs on the first, as on a plain machine.
+# Must come before TensorFlow's first operation. By default operations still run on the first device.
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
 )

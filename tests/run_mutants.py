@@ -1,12 +1,11 @@
-"""Whether the tests notice a mistake: each patch of `mutants/` in a copy of this tree, and the tests that it names.
+"""Mutation tests: applies each patch of `mutants/` to a copy of this tree and runs the tests that it names.
 
-python tests/run_mutants.py                              # all of them: make mutants
-python tests/run_mutants.py --only='dynamics|penalties'  # those in whose file or change this expression is found
+python tests/run_mutants.py                              # all mutants, as `make mutants`
+python tests/run_mutants.py --only='dynamics|penalties'  # mutants whose file or change matches this expression
 
-A mutant is killed where a test fails, or where the tests take more than two minutes of a core; it survives where they
-all pass. The tests are run without any patch first, for a test that fails anyway kills nothing. Exit code: 0 where at
-least 95 % of the mutants that are not equivalent die, 1 where fewer do, 2 where a patch does not apply, or breaks more
-than a test.
+A mutant is killed if a test fails or the tests take more than two minutes of a core; it survives if all pass. The tests
+run once without a patch first, because a test that fails anyway kills nothing. Exit code: 0 if at least 95 % of the
+mutants that are not equivalent die, 1 if fewer do, 2 if a patch does not apply or breaks more than a test.
 """
 
 import argparse
@@ -24,7 +23,7 @@ import sys
 import tempfile
 import time
 
-# Before TensorFlow: what tests/conftest.py sets, and no threads, which a forked process would not have.
+# Before TensorFlow is imported: the settings of tests/conftest.py, and no threads, because a fork would lose them.
 os.environ.update(CUDA_VISIBLE_DEVICES="", TF_CPP_MIN_LOG_LEVEL="3", OPENBLAS_NUM_THREADS="1")
 
 from mutants import every_mutant
@@ -32,7 +31,7 @@ from mutants import every_mutant
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 #: Share of the mutants that must die.
 ENOUGH = 0.95
-#: Seconds of a core, and by the clock, that one run of tests may take: on a busy machine the clock says little.
+#: Limits of one run of tests in seconds of processor time, and of wall time, which means little on a busy machine.
 LIMITS = 120, 1200
 
 
@@ -123,7 +122,7 @@ def main():
     equivalent = [mutant for mutant in mutants if mutant.equivalent]
     mutants = [mutant for mutant in mutants if not mutant.equivalent]
 
-    # Imported once, here: each test run is a fork of this process. None of ours, for those are what is patched.
+    # Imported once, because each test run is a fork of this process. Not this package's modules, which get patched.
     import keras  # noqa: F401
     import pytest  # noqa: F401
     import scipy.optimize

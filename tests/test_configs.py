@@ -1,4 +1,4 @@
-"""Every config with every objective: what it asks for holds, and, where the data is at hand, its run can be built."""
+"""Every config with every objective passes the checks, and its run can be built if the data is available."""
 
 import importlib
 

@@ -1,4 +1,4 @@
-"""Tiny untrained generators, and generators without networks: what is tested here does not ask for good ones."""
+"""Tiny untrained generators, and generators without networks: these tests do not depend on sample quality."""
 
 import keras
 import numpy as np

@@ -1,8 +1,8 @@
-"""Mistakes that the tests must notice, a file a part of the code: `make mutants` makes each in a copy of the tree and
-runs its tests.
+"""Mutants that the tests must kill, one file for each part of the code: `make mutants` applies each to a copy of the
+tree and runs its tests.
 
-A row is a text that occurs once in a file and what stands there instead; the tests are those of its group. What changes
-nothing that can be observed is kept beside the others with the reason, so that it is not tried again.
+A row is a text that occurs once in a file, and its replacement; the tests are those of its group. Equivalent mutants,
+without observable effect, are listed with the reason, so that they are not tried again.
 """
 
 import importlib

@@ -1,4 +1,4 @@
-"""Networks that are told labels, GANs of them, and their SavedModels."""
+"""Mistakes in class-conditional networks, GANs and SavedModels."""
 
 from mutants.mutant import of_file
 

@@ -1,4 +1,4 @@
-"""Mistakes in how the players move."""
+"""Mistakes in the dynamics."""
 
 from mutants.mutant import of_file
 

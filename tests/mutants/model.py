@@ -215,7 +215,7 @@ MUTANTS = [
             'kept = {"step": self.step, "rollbacks": self.rollbacks}',
         ),
     ),
-    # An optimizer holds the weights that it moves: what only the networks have are moving statistics.
+    # An optimizer refers to the trainable weights; moving statistics are in the networks only.
     *of_file(
         "trainers/model.py",
         f"{TRAINING} -k everything",

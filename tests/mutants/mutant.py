@@ -9,9 +9,9 @@ class Mutant:
 
     Attributes:
         file: path from the root.
-        old, new: what is replaced, which occurs once in the file, and by what.
-        tests: pytest's arguments that choose the tests that should fail, as on a command line.
-        equivalent: why nothing can fail, or "".
+        old, new: text that occurs once in the file, and its replacement.
+        tests: pytest's command-line arguments that select the tests expected to fail.
+        equivalent: why no test can fail, or "".
     """
 
     file: str

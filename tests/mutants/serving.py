@@ -18,7 +18,7 @@ MODELS = f"{SERVING}/test_models.py"
 PROGRAM = f"{SERVING}/test_server_program.py"
 
 MUTANTS = [
-    # Looking for versions: nothing ends it.
+    # Polling for versions goes on after errors.
     *of_file(
         "export/serving/models.py",
         f"{MODELS} -k 'cannot_be_read or not_utf_8'",
@@ -46,7 +46,7 @@ MUTANTS = [
         ("if config != applied:", "if True:"),
         ("                applied = config\n", ""),
     ),
-    # Loading: tried again, an older version at the start.
+    # Loading: retries, and the fallback to an older version at startup.
     *of_file(
         "export/serving/models.py",
         f"{MODELS} -k tried_again",
@@ -151,7 +151,7 @@ MUTANTS = [
         ("await asyncio.wait_for(manager.close(), _CLOSE_SECONDS)", "await manager.close()"),
         ("os._exit(0 if answered else 1)", "os._exit(1)"),
     ),
-    # Errors and what the log says of them.
+    # Errors and their log messages.
     *of_file(
         "export/serving/errors.py",
         ERRORS,
@@ -227,7 +227,7 @@ MUTANTS = [
         ("if values[name].present:", "if True:"),
         ('    "num_unload_threads": (0, "unloading uses the threads of --num_load_threads"),\n', ""),
     ),
-    # What clients notice.
+    # Behaviour towards clients.
     *of_file(
         "export/serving/running.py",
         f"{PROGRAM} -k 'ipv6 or other_sites or parsed_at'",
@@ -323,7 +323,7 @@ MUTANTS = [
         ("&& error.status !== 404", ""),
         ("signatures = {}; classes = null;", "signatures = {};"),
     ),
-    # What an operator sees.
+    # Metrics and logs.
     *of_file(
         "export/serving/monitoring.py",
         f"{MODELS} -k metrics",

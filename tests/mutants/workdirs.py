@@ -1,4 +1,4 @@
-"""Mistakes in what a workdir, several workers and the end of a program owe their user."""
+"""Mistakes in workdirs, in training with several workers, and in how programs end."""
 
 from mutants.mutant import of_file
 

@@ -1,4 +1,4 @@
-"""GANs that are told labels: with every objective, dynamics and technique, and what they learn."""
+"""Class-conditional GANs: with every objective, dynamics and technique, and what they learn."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What a config may ask for, read before TensorFlow is imported."""
+"""Checks of configs, which run before TensorFlow is imported."""
 
 import inspect
 
@@ -12,7 +12,7 @@ from trainers import config as config_checks
 from trainers import optimizers
 from zoo.errors import RequestError
 
-#: Key, value, and what the message says behind the key.
+#: Key, value, and the message after the key.
 WRONG = [
     ("seed", 2**32, "4294967296; expected a whole number, 0 to 4294967295"),
     ("seed", True, "True; expected a whole number"),

@@ -1,4 +1,4 @@
-"""Every default of an objective, a dynamics, a technique and an optimizer, against the paper or released code it is of.
+"""Every default of objectives, dynamics, techniques and optimizers, against its paper or released code.
 
 A row is written by hand from the source that it names; a new option without a row here fails.
 """

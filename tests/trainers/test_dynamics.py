@@ -1,4 +1,4 @@
-"""The players' moves on a linear game, against the same updates written out in NumPy."""
+"""Updates of the dynamics on a linear game, against the same updates in NumPy."""
 
 import keras
 import numpy as np
@@ -68,7 +68,7 @@ def alternating(state, steps, k):
         for draw in range(k):
             z = latents(step, draw)
             state = [*state[:2], *moved(state[2:], critic_gradients(state, batches[step * k + draw], z), RATES[0])]
-        # The generator answers on the examples that the critic saw last.
+        # The generator's step uses the batch of the critic's last step.
         state = [*moved(state[:2], generator_gradients(state, z), RATES[1]), *state[2:]]
     return state
 

@@ -1,5 +1,5 @@
-"""What every objective in the registry, a mixture and a conditional GAN owe, on one small run of each: replicas, XLA
-and resumption change nothing, and its generator is exported."""
+"""Every objective in the registry, a mixture and a conditional GAN, on one small run of each: same results with
+replicas, XLA and after resumption, and its generator is exported."""
 
 import dataclasses
 import functools

@@ -1,7 +1,7 @@
-"""What the release before wrote can still be opened: its configs, its checkpoints, its SavedModels.
+"""Configs, checkpoints and SavedModels of the previous release can still be opened.
 
-`tests/data/release_1` holds a run of `manifold_diffusion` on the ring, of three steps with the techniques of that
-release turned on, and the SavedModel of its generator. `expected.npz` has what that release itself sampled.
+`tests/data/release_1` holds a run of `manifold_diffusion` on the ring, three steps with that release's techniques
+turned on, and the SavedModel of its generator. `expected.npz` has the samples that the release itself drew.
 """
 
 import json

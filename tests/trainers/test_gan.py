@@ -1,6 +1,6 @@
-"""The template: one result under `fit` and the train program, on one replica or two, plain or compiled.
+"""The base class: same result from `fit` and the training program, on one replica or two, with and without XLA.
 
-What every objective owes is in test_every_objective.py.
+Tests of all objectives are in test_every_objective.py.
 """
 
 import keras

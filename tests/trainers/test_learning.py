@@ -1,4 +1,4 @@
-"""What is learned: the mean and the spread of a Gaussian."""
+"""Training learns the mean and the spread of a Gaussian."""
 
 import keras
 import numpy as np
@@ -37,7 +37,7 @@ def test_a_gaussians_mean_and_spread_are_learned(objective, options, rates, step
     before = gan.sample(range(4096)).numpy()
     gan.fit(gaussian(128), steps_per_epoch=steps, verbose=0, shuffle=False)
     samples = gan.sample(range(4096)).numpy()
-    # 4096 samples are good to 0.02, the moving average of a GAN circling its optimum to a few hundredths more.
+    # Tolerance: 0.02 for 4096 samples, and a few hundredths for the EMA of a GAN that cycles around its optimum.
     np.testing.assert_allclose(samples.mean(0), MEAN, atol=0.15)
     np.testing.assert_allclose(samples.std(0), SPREAD, atol=0.15)
     # A generator that had learned nothing would fail.

@@ -1,4 +1,4 @@
-"""What a run needs at the least, against the networks themselves."""
+"""The lower bound on a run's memory, against the networks themselves."""
 
 import math
 import types

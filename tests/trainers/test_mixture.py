@@ -1,7 +1,7 @@
-"""Mixed strategies: the payoff over all pairs and its gradients, in float64, against a game written in NumPy that
-shares no code with them; what they compose with; what they learn.
+"""Mixed strategies: the payoff over all pairs and its gradients in float64, against an independent NumPy
+implementation; combinations with other methods; what they learn.
 
-The game: three linear generators zA + b against three critics tanh(xK + k)h + c in the plane. Gradients in NumPy are by
+The game: three linear generators zA + b against three critics tanh(xK + k)h + c in the plane. NumPy takes gradients by
 the complex step, exact to rounding.
 """
 
@@ -85,7 +85,7 @@ def make(objective="non_saturating", shared=0, **options):
     gan = Mixture.of(objectives.METHODS.load(objective))(generator, critic, **options)
     gan.compile(keras.optimizers.SGD(1.0), keras.optimizers.SGD(1.0))
     rng = np.random.default_rng(7)
-    # Weights of components too: equal ones would hide which is whose.
+    # Component weights too: with equal ones, swapped weights would go unnoticed.
     for variable in variables(gan):
         variable.assign(rng.normal(size=variable.shape))
     return gan

@@ -1,4 +1,4 @@
-"""What the model gives every method: conditions that reach the networks, and scores for techniques that observe."""
+"""The model's services to every method: conditions for the networks, and scores for techniques that observe them."""
 
 import keras
 import numpy as np
@@ -73,7 +73,7 @@ def test_all_networks_are_told_the_conditions_of_each_batch_and_no_others(object
     pair = points(0), np.array(labels[0])
     gan.train_step((pair, Batch(points(1), {"label": np.array(labels[1]), "weight": np.ones(4)})))
     for name, network in gan.networks.items():
-        # The encoder is told nothing, and of two critic steps the manifold step has the last.
+        # The encoder receives no label, and the manifold step has the batch of the second critic step.
         expected = {"encoder": set(), "manifold_critic": {labels[1]}}.get(name, set(labels))
         assert getattr(network, "told", set()) == expected, name
     assert gan.generator.told

@@ -1,4 +1,4 @@
-"""Two workers, each a process with a device of its own, learn what one process learns, and stop together."""
+"""Two workers, each a process with its own device, end with the weights of one process, and stop together."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The train program as a process: killed at random moments it ends where an uninterrupted run ends, every byte."""
+"""The training program as a process: a run killed at random moments ends with the bytes of an uninterrupted one."""
 
 import os
 import pathlib

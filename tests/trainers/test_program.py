@@ -1,5 +1,5 @@
-"""Wrong requests to the train program: exit code 2, one line, no TensorFlow, nothing left on disk. And how any
-program ends that is stopped or finds the disk full."""
+"""Wrong requests to the training program: exit code 2, one line, no TensorFlow, nothing left on disk. And how
+programs end on a signal or a full disk."""
 
 import errno
 import logging
@@ -19,7 +19,7 @@ from zoo.errors import RequestError
 ROOT = pathlib.Path(__file__).parents[2]
 RING, DIGITS = "--config=configs/ring.py", "--config=configs/digits.py"
 
-#: Arguments, and what the one line must contain. HERE stands for a directory of the test's own.
+#: Arguments, and text that the error line must contain. HERE stands for a temporary directory of the test.
 WRONG = {
     "no config": (["--workdir=HERE/run"], ["--config: missing"]),
     "no workdir": ([RING], ["--workdir: missing"]),

@@ -1,4 +1,4 @@
-"""From configs to runs, and what a workdir refuses."""
+"""Building runs from configs, and configs that a workdir refuses."""
 
 import json
 

@@ -1,6 +1,6 @@
-"""A run on disk: resumed it is the uninterrupted one, bit for bit; a step that is not finite stops it or is undone.
+"""A run on disk: resumed, it equals the uninterrupted run bit for bit; a non-finite step stops it or is rolled back.
 
-That every objective resumes is in test_every_objective.py.
+Resumption of every objective is tested in test_every_objective.py.
 """
 
 import json
@@ -201,7 +201,7 @@ def test_a_signal_saves_and_the_same_command_goes_on(small_config, build, state,
     with pytest.raises(Interrupted, match="SIGTERM: saved at step 4; the same command goes on from there") as caught:
         training.train(build(config, workdir=tmp_path / "cut"))
     assert caught.value.code == 128 + signal.SIGTERM
-    # A second signal is not for the step to end first.
+    # A second signal does not wait for the end of the step.
     assert handled_next == [before[0]]
     assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
     assert (tmp_path / "cut" / "checkpoints" / "step_00000004").is_dir()

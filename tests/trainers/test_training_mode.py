@@ -1,7 +1,7 @@
-"""Networks run in training mode in every loss of every objective, and as they were trained in sampling alone.
+"""Networks run in training mode in every loss of every objective, and in inference mode only for sampling.
 
-Batch normalisation, virtual batch normalisation and spectral normalisation compute something else in each mode, so a
-loss that is taken in the wrong one trains another network than the one that is sampled.
+Batch normalisation, virtual batch normalisation and spectral normalisation differ between the modes, so a loss in the
+wrong mode trains another network than the one that is sampled.
 """
 
 import keras

@@ -1,4 +1,4 @@
-"""What TF_CONFIG may say, and how workers wait for each other; what they do together is in test_multi_worker.py."""
+"""Checks of TF_CONFIG, and how workers wait for each other; their training is in test_multi_worker.py."""
 
 import json
 import socket
@@ -90,7 +90,7 @@ def test_workers_wait_for_the_last_and_say_for_whom(addresses, monkeypatch):
     for one in waiting[:2]:
         one.start()
     assert absent_was_named.wait(20.0)
-    # Whoever calls is hung up on, so that no number of calls fills the queue of those not yet answered.
+    # The worker closes every connection at once, so that connections cannot fill the accept queue.
     with socket.create_connection(("localhost", int(addresses[0].rpartition(":")[2])), timeout=20.0) as call:
         assert call.recv(1) == b""
     assert not any(one.is_set() for one in came)

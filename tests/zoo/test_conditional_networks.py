@@ -1,4 +1,4 @@
-"""Networks that are told labels, against their definitions in NumPy."""
+"""Class-conditional networks, against their definitions in NumPy."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""Noise against the published vectors of its generator, a NumPy implementation of it, and its laws."""
+"""Noise against published test vectors of its generator, a NumPy implementation, and its distributions."""
 
 import zlib
 

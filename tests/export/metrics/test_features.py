@@ -1,4 +1,4 @@
-"""Feature extractors: what is shipped, what is trained on the spot, and what cannot be had."""
+"""Feature extractors: shipped classifiers, classifiers trained on demand, and Inception weights that are missing."""
 
 import hashlib
 import json
@@ -74,7 +74,7 @@ def test_shipped_metadata_and_weights_belong_together():
 
 def test_shipped_digits_classifier_reaches_its_accuracy(digits, extractor):
     assert extractor.test_accuracy >= 0.97
-    # A point of 304 images is three of them: room for another machine's rounding.
+    # One percent of 304 images is three images: tolerance for another machine's rounding.
     assert extractor.accuracy(*digits.arrays("test")) >= extractor.test_accuracy - 0.01
 
 
@@ -304,7 +304,7 @@ def test_the_program_trains_and_records_how(tmp_path):
     metadata = json.loads((tmp_path / "out" / "some_v1.json").read_text())
     assert metadata["recipe"] == "python -m export.metrics.train_classifier " + " ".join(arguments)
     assert f"test accuracy {metadata['test_accuracy']:.4f}" in result.stdout
-    # Nothing of TensorFlow's own log, which its libraries print as they load; only lines of this package.
+    # Only this package's log lines, without those that TensorFlow's libraries print on loading.
     assert result.stderr and all(
         re.match(r"I\d{4} \S+ \d+ (features|progress)\.py:", line) for line in result.stderr.splitlines()
     )

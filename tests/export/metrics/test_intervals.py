@@ -1,4 +1,4 @@
-"""Intervals cover what they say: known Gaussians drawn anew hundreds of times, and closed forms."""
+"""Intervals: measured coverage over hundreds of draws from known distributions, and closed forms."""
 
 import math
 
@@ -12,7 +12,7 @@ from export.metrics import classifier_score, frechet, intervals, kernel, precisi
 #: Of 200 draws a right interval of level 95 % covers 92 to 98 % with probability 0.96 (binomial), one that covers 84 %
 #: or less, or 99.9 % or more, with probability below 0.001. The seeds are fixed: what passes once passes always.
 _DRAWS, _LOWEST, _HIGHEST = 200, 0.92, 0.98
-#: Draws behind a true expectation that has no closed form: known to a thirtieth of the spread of one draw.
+#: Draws to estimate an expectation without closed form, to a thirtieth of the standard deviation of one draw.
 _DRAWS_OF_TRUTH = 1000
 
 

@@ -1,4 +1,4 @@
-"""What a metric takes where nothing is said, against the paper that defined it or the convention that is followed."""
+"""Default arguments of the metrics, against their papers or the conventions they follow."""
 
 import inspect
 

@@ -1,4 +1,4 @@
-"""The distance against closed forms and against other optimisers; what the source says of samples."""
+"""The neural-net distance against closed forms and other optimisers; the paper's statements on generalisation."""
 
 import numpy as np
 import pytest
@@ -45,7 +45,7 @@ def test_steep_critics_on_a_line_see_the_kolmogorov_distance():
     x, y = samples(60, 50, dim=1, shift=1.0)
     found = neural_net_distance(x, y, MLPCritics(()), "identity", starts=10, max_iterations=1_000)
     expected = scipy.stats.ks_2samp(x[:, 0], y[:, 0]).statistic
-    # The payoff of thresholds is not concave, and a slope is never infinite: from below, and near.
+    # The payoff is not concave and slopes stay finite, so the found value is slightly below the supremum.
     assert 0.99 * expected < found.value <= expected + 1e-9
 
 
@@ -69,13 +69,13 @@ def test_gradients_are_central_differences(critics, phi):
 
 
 def test_more_critics_see_more_and_the_best_start_counts():
-    # A ring around a blob: one line cannot part them, tanh units can.
+    # A ring around a blob: not linearly separable, but separable with tanh units.
     rng = np.random.default_rng(3)
     angle = rng.uniform(0, 2 * np.pi, 300)
     ring, blob = 2.0 * np.stack([np.cos(angle), np.sin(angle)], 1), 0.3 * rng.normal(size=(300, 2))
     line, perceptron = (neural_net_distance(ring, blob, MLPCritics(hidden)) for hidden in ((), (8,)))
     assert line.value < 0.05
-    # Parted for certain: φ = log ends at 2 log 2.
+    # Perfect separation: the maximum of φ = log is 2 log 2.
     assert perceptron.value > 1.3
     assert perceptron.value == perceptron.starts.max() and len(perceptron.starts) == 4
     assert perceptron.parameters == 8 * 3 + 9
@@ -90,7 +90,7 @@ def test_each_start_is_of_a_stream_of_its_own_and_the_best_one_is_kept():
     np.testing.assert_allclose(found.payoff(x, y), found.value, rtol=1e-12)
     fewer = neural_net_distance(x, y, MLPCritics((2,)), starts=2, seed=1)
     np.testing.assert_array_equal(fewer.starts, found.starts[:2])
-    # Standardised, so that where the points lie and how large they are is nothing to a start, beyond rounding.
+    # Points are standardised, so a start does not depend on their location and scale, beyond rounding.
     moved = neural_net_distance(1e3 * x + 1e4, 1e3 * y + 1e4, MLPCritics((2,)), starts=1, seed=1, max_iterations=1)
     unmoved = neural_net_distance(x, y, MLPCritics((2,)), starts=1, seed=1, max_iterations=1)
     np.testing.assert_allclose(moved.value, unmoved.value, rtol=1e-6)
@@ -110,7 +110,7 @@ def test_the_distance_of_equal_samples_is_none():
 
 
 def test_small_samples_look_far_apart_and_the_gap_falls_with_their_size():
-    # Both samples are of the same distribution: the population's distance is 0, all that is seen is the sample.
+    # Both samples come from one distribution: its distance is 0, and the value is all generalisation gap.
     rng, critics = np.random.default_rng(0), MLPCritics((8,))
     held_out = rng.normal(size=(2, 10_000, 2))
     parameters, values, gaps = 33, [], []
@@ -121,7 +121,7 @@ def test_small_samples_look_far_apart_and_the_gap_falls_with_their_size():
         assert {one.parameters for one in found} == {parameters}
         values.append(np.mean([one.value for one in found]))
         gaps.append(np.mean([one.generalization_gap(*held_out) for one in found]))
-    # Fewer examples than parameters are told apart; with enough of them there is nothing left to tell.
+    # With fewer examples than parameters the samples are separable; with enough examples the value tends to 0.
     assert values[0] > 0.5 and values[2] < 0.05
     assert values[0] > 3 * values[1] > 9 * values[2]
     assert gaps[0] > gaps[1] > gaps[2] > 0.0

@@ -1,4 +1,4 @@
-"""The report's diagrams: what they draw of a run's metrics."""
+"""The report's diagrams of a run's metrics."""
 
 import numpy as np
 import pytest

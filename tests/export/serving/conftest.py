@@ -1,4 +1,4 @@
-"""Servers to be tested: the embedded one in a process of its own, and a real TensorFlow Serving where there is one."""
+"""Servers under test: the embedded one in a subprocess, and a real TensorFlow Serving if TF_SERVING_HOST names one."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""Starting servers and asking them, for the tests of this folder."""
+"""Helpers of this folder's tests: starting servers and sending requests."""
 
 import contextlib
 import dataclasses

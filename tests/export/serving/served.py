@@ -1,8 +1,8 @@
-"""The models that the tests ask for, each small enough to be checked by hand.
+"""The models of the serving tests, each small enough to be checked by hand.
 
     python tests/export/serving/served.py DIR
 
-writes them, and DIR/models.config beside them, for a TensorFlow Serving to be tested: start it with
+writes them and DIR/models.config, to run the tests against a TensorFlow Serving: start it with
 ``--model_config_file=DIR/models.config --allow_version_labels_for_unavailable_models=true`` on the ports 8500 and 8501,
 and set TF_SERVING_HOST to its host.
 """

@@ -1,4 +1,4 @@
-"""Batches as they are formed, with a model of NumPy that remembers what it was given."""
+"""Forming of batches, with a NumPy model that records its inputs."""
 
 import asyncio
 import threading
@@ -75,7 +75,7 @@ def check(values, answers):
 def test_requests_that_wait_together_travel_together():
     model = Doubling(is_open=False)
     check(*batched(model, [1, 2, 3, 4, 5, 6], max_batch_size=8))
-    # The first starts at once, for a thread is idle; 2 + 3, then 4, for 5 does not fit any more; and so on.
+    # The first runs at once on an idle thread; then 2 + 3; then 4, because 5 no longer fits; and so on.
     assert model.sizes[0] == 1 and sum(model.sizes) == 21 and max(model.sizes) <= 8 and len(model.sizes) < 6
 
 

@@ -1,4 +1,4 @@
-"""The client against Google's generated servicer, which can be told to fail, and against the embedded server."""
+"""The client against Google's generated servicer, with injected failures, and against the embedded server."""
 
 from concurrent import futures
 

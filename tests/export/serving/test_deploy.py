@@ -1,4 +1,4 @@
-"""The files of deploy/: what they say about the server is so. No cluster and no docker are needed."""
+"""The files of deploy/ agree with the server. The tests need neither a cluster nor docker."""
 
 import json
 import re
@@ -53,7 +53,7 @@ def test_kubernetes_takes_the_manifests(objects):
 
 def test_the_program_takes_the_flags(container, flags):
     done = program(*container["args"])
-    # It comes as far as looking for the model, which is not here.
+    # It gets as far as looking for the model, which does not exist.
     assert (
         done.stderr.splitlines()[-1] == f"server.py: --model_base_path: {flags['model_base_path']}: no such directory"
     )

@@ -1,4 +1,4 @@
-"""What clients and the log are told of an error."""
+"""Error messages to clients and in the log."""
 
 import pytest
 import tensorflow as tf

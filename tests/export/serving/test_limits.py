@@ -1,4 +1,4 @@
-"""How much memory and time requests may take: what is too large is refused, and what they took is given back."""
+"""Memory and time limits of requests: too large ones are refused, and memory is freed afterwards."""
 
 import asyncio
 import gc

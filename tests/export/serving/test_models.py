@@ -72,7 +72,7 @@ def run(scenario, **options):
     async def whole():
         manager = Manager(**options)
         try:
-            # Scenarios wait for what should come to pass: where it never does, they fail.
+            # Scenarios wait for an expected state, and fail at a timeout.
             return await asyncio.wait_for(scenario(manager), 60)
         finally:
             await manager.close()
@@ -160,7 +160,7 @@ def test_a_new_version_takes_over_and_the_old_one_ends(base, four):
             shutil.copytree(four / "2", base / "2")
             await manager.poll()
             assert await ask(manager) == 2
-            # A request still holds version 1: it is on its way out, and not out.
+            # A request still holds version 1: it is UNLOADING, not END.
             assert states(manager) == {2: State.AVAILABLE, 1: State.UNLOADING} and old.servable
         await unloaded(manager)
         assert states(manager) == {2: State.AVAILABLE, 1: State.END} and old.servable is None
@@ -213,7 +213,7 @@ def test_where_the_newest_cannot_be_loaded_a_start_serves_an_older_one(base, fou
         await manager.poll()
         await unloaded(manager)
         assert states(manager) == {4: State.AVAILABLE, 3: State.END, 2: State.END}
-        # Who names versions wants those alone.
+        # The policy "specific" has no fallback to other versions.
         with pytest.raises(ServingError, match="did not become available"):
             await manager.reload(config_of(base, "model_version_policy { specific { versions: 3 } }", "other"))
 

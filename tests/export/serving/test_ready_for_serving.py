@@ -1,4 +1,4 @@
-"""What TensorFlow Serving needs of an export: its graph, its warm-up, and the C API that it loads models through."""
+"""Exports meet TensorFlow Serving's requirements: graph, warm-up requests, and loading by TensorFlow's C API."""
 
 import importlib.util
 import json
@@ -38,7 +38,7 @@ def test_no_operation_needs_python(exported):
     operations = {node.op for node in [*graph.graph_def.node, *nodes]}
     assert {"Conv2DBackpropInput", "EncodePng"} <= operations
     assert not [name for name in operations if "PyFunc" in name or name.startswith("_")]
-    # What this process does not know without our modules, the server does not know either.
+    # An op that is unknown without this package's modules is unknown to the server too.
     assert not [name for name in operations if name not in tf.raw_ops.__dict__ and name != "PartitionedCall"]
 
 

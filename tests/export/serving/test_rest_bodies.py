@@ -1,4 +1,4 @@
-"""Compressed bodies of REST requests: read within the limit of plain ones, whatever they would become."""
+"""Compressed bodies of REST requests: the size limit of plain bodies also holds for the decompressed ones."""
 
 import gzip
 import tracemalloc

@@ -1,4 +1,4 @@
-"""More than 5,000 generated requests, each wrong in a known way: the right code each time, and no harm done."""
+"""More than 5,000 generated requests, each wrong in a known way: each gets the right error, and the server survives."""
 
 import asyncio
 import gzip
@@ -92,7 +92,7 @@ def grpc_cases(random):
         request.inputs["x"].CopyFrom(proto)
         return request
 
-    # Small messages that speak of large tensors.
+    # Small messages that declare large tensors.
     for power in range(11, 63):
         add(tensor([2**power], float_val=[1.0]), Code.INVALID_ARGUMENT)
         add(tensor([2**power, 2**power], float_val=[1.0]), Code.INVALID_ARGUMENT)

@@ -1,4 +1,4 @@
-"""Clients that nobody here wrote, against the embedded server and, where there is one, a real TensorFlow Serving."""
+"""Third-party clients against the embedded server and, if there is one, a real TensorFlow Serving."""
 
 import json
 import shutil

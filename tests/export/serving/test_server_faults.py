@@ -1,4 +1,4 @@
-"""10,000 requests while everything happens to the server that can happen to one."""
+"""10,000 requests during new, broken and deleted versions, new and wrong configs, disconnects and SIGTERM."""
 
 import asyncio
 import collections
@@ -196,7 +196,7 @@ async def scenario(server, base, store):
         appear(store, base, 4)
         await reach(server, {4: State.AVAILABLE})
         await load.more(step)
-        # Deleted under its requests: the newest that is left takes over, and no request notices.
+        # Deleted while requests use it: the newest remaining version takes over, and no request fails.
         shutil.rmtree(base / "4")
         await reach(server, {2: State.AVAILABLE})
         await load.more(step)
@@ -220,7 +220,7 @@ async def scenario(server, base, store):
         await reach(server, {5: State.AVAILABLE})
         load.expect(5)
         await load.more(_REQUESTS - load.answered)
-        # One version is loaded, as at the start; six were in between.
+        # One version is loaded, as at the start; six were loaded in between.
         grown = server.memory() - memory
     assert not load.failures, (len(load.failures), load.failures[:5])
     assert load.answered >= _REQUESTS and set(load.versions) == {1, 2, 4, 5} and 3 not in load.versions
@@ -228,7 +228,7 @@ async def scenario(server, base, store):
 
 
 async def drain(server):
-    """SIGTERM while requests run: they are answered, the process ends, and waits for no run whose client left."""
+    """SIGTERM while requests run: they are answered, and the process ends without waiting for abandoned runs."""
     slow = request_of("numbered", {"x": np.array([1e5], np.float32)}, "slow")
     body = {"signature_name": "slow", "instances": [1e5]}
     endless = json.dumps({**body, "instances": [1e9]}).encode()
@@ -244,7 +244,7 @@ async def drain(server):
         over_rest = [http.client.HTTPConnection(server.host, server.rest_port, timeout=TIMEOUT) for _ in range(2)]
         for connection in over_rest:
             connection.request("POST", "/v1/models/numbered:predict", json.dumps(body))
-        # What was sent before these has arrived when these are answered.
+        # Once these are answered, all earlier requests have arrived.
         await call(request_of("numbered", {"x": np.ones([1], np.float32)}).SerializeToString(), timeout=TIMEOUT)
         assert requests.get(server.url("/v1/models/numbered"), timeout=TIMEOUT).ok
         server.process.send_signal(signal.SIGTERM)
@@ -255,7 +255,7 @@ async def drain(server):
             answer = await asyncio.to_thread(connection.getresponse)
             assert json.load(answer) == {"predictions": [5]}
     assert await asyncio.to_thread(server.process.wait, 30) == 0
-    # Of 20 seconds that requests have, and 30 that one over REST has.
+    # Well below the time limits, 20 seconds of these requests and 30 of REST requests.
     assert time.monotonic() - begin < 15
 
 

@@ -1,4 +1,4 @@
-"""What the server does beside TensorFlow Serving's API: the page's routes, metrics, and refusals at the start."""
+"""The server beyond TensorFlow Serving's API: routes of the web page, metrics, and refusals at startup."""
 
 import asyncio
 import contextlib

@@ -1,7 +1,7 @@
-"""Every dynamics on f = wb, the game whose plain descent circles: closed forms, float64, 1e-12 relative.
+"""Every dynamics on the bilinear game f = wb, where plain descent cycles: closed forms, float64, 1e-12 relative.
 
-The game is a real GAN's: the Wasserstein losses of a critic D(x) = wx + c at the real point 0 and the generated point b
-are L_D = wb and L_G = -wb - c, so the field is v = (b, -w).
+The game is a GAN: the Wasserstein losses of a critic D(x) = wx + c at the real point 0 and the generated point b are
+L_D = wb and L_G = -wb - c, so the gradient vector field is v = (b, -w).
 """
 
 import keras

@@ -1,7 +1,7 @@
-"""What the second-order dynamics descend, against a game written in NumPy that shares no code with them, in float64.
+"""Update directions of the second-order dynamics against an independent NumPy implementation, in float64.
 
-The game: `minimax` between a linear generator zA + b in the plane and the critic tanh(xK + k)h + c. First derivatives
-in NumPy are by the complex step (exact to rounding); derivatives of those, and through the unrolled optimizer, by
+The game: `minimax` between a linear generator zA + b in the plane and the critic tanh(xK + k)h + c. NumPy takes first
+derivatives by the complex step (exact to rounding), second derivatives and those through the unrolled optimizer by
 central differences.
 """
 
@@ -149,7 +149,7 @@ def test_unrolled_gradients_go_through_plain_descent(steps):
 @pytest.mark.parametrize("warm", [0, 2])
 @pytest.mark.parametrize("steps", [1, 3])
 def test_unrolled_gradients_go_through_adam_from_its_current_state(steps, warm):
-    # Values that float32 holds exactly, for Keras keeps them so.
+    # Exact in float32, in which Keras keeps them.
     rate, betas, epsilon = 0.125, (0.25, 0.75), 2.0**-4
     gan = make(Unrolled(steps=steps), keras.optimizers.Adam(rate, *betas, epsilon=epsilon))
     for _ in range(warm):

@@ -1,6 +1,6 @@
-"""What every dynamics in the registry owes: replicas, XLA and resumption change nothing; it plays with every objective.
+"""Every dynamics in the registry: same results with replicas, XLA and after resumption; works with every objective.
 
-For `alternating` the tests over all objectives show it.
+`alternating` is covered by the tests of every objective.
 """
 
 import keras
@@ -100,7 +100,7 @@ class TestEveryDynamics:
         steps(compiled, range(3), jit_compile=True)
         for one, other in zip(floats(plain), floats(compiled)):
             np.testing.assert_allclose(other, one, rtol=1e-4, atol=1e-6)
-        # A step is a function of these variables, the data and the seed: equal here, equal ever after.
+        # A step depends only on these variables, the data and the seed: equal here means equal from here on.
         Checkpoints(tmp_path).save(plain)
         Checkpoints(tmp_path).restore(resumed, 3)
         assert_same(state(resumed), state(plain))

@@ -1,4 +1,4 @@
-"""What the objectives' tests share: small float64 networks, gradients, and central differences to hold them against."""
+"""Fixtures of the objectives' tests: small float64 networks, gradients, and central differences to compare with."""
 
 import keras
 import numpy as np

@@ -1,7 +1,7 @@
 """Every divergence: its conjugate found numerically from f, the bound tight on discrete distributions, losses in NumPy.
 
-The table below is written out for the tests: f from Nowozin et al. 2016, table 2, conjugates checked as suprema, and
-Lambert's W from SciPy. It shares no code with the one under test.
+The table below is independent of the code under test: f from Nowozin et al. 2016, table 2, conjugates checked as
+suprema, and Lambert's W from SciPy.
 """
 
 import numpy as np

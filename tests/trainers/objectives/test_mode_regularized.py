@@ -175,7 +175,7 @@ def test_wrong_requests_are_refused(make):
 
 @pytest.mark.parametrize("name", ["mode_regularized", "manifold_diffusion"])
 def test_reconstructions_leave_the_statistics_that_samples_are_drawn_with(make, points, name):
-    # Codes lie elsewhere than the prior's latents: an average over both would fit neither.
+    # Codes and the prior's latents have different statistics: an average over both would fit neither.
     generator = zoo.MLPGenerator((3,), latent_dim=2, hidden_units=(4,), normalization="batch", dtype="float64")
     critic = zoo.MLPDiscriminator((3,), hidden_units=(5,), dtype="float64")
     gan, (real, _) = objectives.METHODS.load(name)(generator, critic), points(6)

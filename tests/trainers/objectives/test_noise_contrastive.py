@@ -68,7 +68,7 @@ def test_the_noise_is_drawn_with_its_mean_and_scale():
     gan = build(noise_mean=0.5, noise_scale=2.0)
     normal = gan.noise(6).normal("contrast", [2]).numpy().astype(np.float64)
     np.testing.assert_allclose(gan.contrast(gan.noise(6)), 0.5 + 2.0 * normal, rtol=1e-15)
-    # What it is drawn from is what the density is of.
+    # The noise density is that of the distribution it is drawn from.
     found = stats.multivariate_normal([0.5, 0.5], 4.0 * np.eye(2)).logpdf(0.5 + 2.0 * normal)
     np.testing.assert_allclose(gan.contrast_log_density(0.5 + 2.0 * normal), found, rtol=1e-12)
 

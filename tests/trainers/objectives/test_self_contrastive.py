@@ -1,4 +1,4 @@
-"""Self-contrastive estimation has maximum likelihood's expected gradient, and no critic that plays makes a GAN's so.
+"""Self-contrastive estimation has maximum likelihood's expected gradient, which no critic of a family gives a GAN.
 
 Goodfellow 2014b; expectations by quadrature.
 """

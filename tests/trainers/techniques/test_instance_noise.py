@@ -1,4 +1,4 @@
-"""Instance noise: its law, its schedule, what sees it, and the gradient through it."""
+"""Instance noise: its distribution, its schedule, which inputs it is added to, and the gradient through it."""
 
 import keras
 import numpy as np

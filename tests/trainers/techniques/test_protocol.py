@@ -1,4 +1,4 @@
-"""What a technique can do: change what the critic sees, by a variable that adapts to the critic's scores."""
+"""The interface of techniques: one that changes the critic's inputs by a variable that adapts to its scores."""
 
 import keras
 import numpy as np

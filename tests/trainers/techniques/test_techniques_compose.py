@@ -35,7 +35,7 @@ SETTINGS = {
         "generator.normalization": "virtual_batch",
     },
 }
-#: What can be had together: minibatch discrimination compares examples, which penalties do not bear.
+#: Techniques that combine: minibatch discrimination compares examples, which excludes the penalties.
 TOGETHER = {
     key: value for name in SETTINGS if name != "minibatch discrimination" for key, value in SETTINGS[name].items()
 }

@@ -1,4 +1,4 @@
-"""Order, replicas, and the contract of batches, on the smallest set of images."""
+"""Order of examples, replicas, and the interface of batches, on the smallest set of images."""
 
 import subprocess
 import sys
