@@ -196,7 +196,7 @@ async def _follow_config(manager, applied, options):
             if config != applied:
                 await manager.reload(config)
                 applied = config
-        except Exception as error:  # whatever a file system may raise: the next look comes
+        except Exception as error:  # whatever a file system may raise: the next poll tries again
             logging.error("--model_config_file: %s", error)
 
 
