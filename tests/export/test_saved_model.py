@@ -70,10 +70,10 @@ def test_bfloat16_changes_the_pixels_a_little_and_the_signatures_not_at_all(vers
     assert [card["precision"] for card in cards] == ["float32", "bfloat16"]
     images = [Generator.load(path).sample(np.arange(40)).astype(int) for path in (version, narrow)]
     difference = np.abs(images[0] - images[1])
-    # bfloat16 keeps 8 bits of a number. The kernels are blown up here, so that few outputs are near zero.
+    # bfloat16 has 8 significant bits. The kernels are scaled up here, so that few outputs are near zero.
     assert 0 < difference.mean() < 4
     np.testing.assert_array_equal(Generator.load(narrow).sample([7]), images[1][7:8])
-    # Asking for what the network does anyway changes nothing.
+    # The network's own precision changes nothing.
     twin = saved_model.in_precision(sampler, "float32")
     latents = np.ones([3, 8], np.float32)
     np.testing.assert_array_equal(twin(latents), sampler(latents))
@@ -89,7 +89,7 @@ def test_versions_count_up_and_the_newest_is_found(point_sampler, tmp_path):
     for _ in range(2):
         export_saved_model(point_sampler, 4, (2,), tmp_path, "points")
     (tmp_path / "points" / "10").mkdir()
-    # A number that is taken is passed over, even one whose folder holds no model; that one is not found either.
+    # A folder without a model still takes its version number, but is not found as a version.
     assert export_saved_model(point_sampler, 4, (2,), tmp_path, "points").name == "11"
     (tmp_path / "points" / "12").mkdir()
     assert find_saved_model(tmp_path / "points").name == "11"

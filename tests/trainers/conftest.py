@@ -12,10 +12,10 @@ from trainers import training
 
 def _config(objective="non_saturating", changes=()):
     config = configs.ring.get_config(objective)
-    # A density model stays as the variant has it; a network becomes a small one of its family.
+    # Networks become small; a density model stays as in the variant.
     if config.generator.family == "mlp":
         config.generator = {"family": "mlp", "latent_dim": 4, "hidden_units": (8,)}
-    # Not ReLU, which may take NaN for zero; tanh hands it on.
+    # tanh passes NaN on; ReLU may turn it into zero.
     family = config.critic.family
     config.critic = {"family": family, "hidden_units": (8,), "normalization": "none", "activation": "tanh"}
     # Five critic steps make a graph of five copies; two are enough to tell k from one.

@@ -30,7 +30,7 @@ def test_two_replicas_learn_what_one_learns_in_float32(small_config, build, fit,
 
 @pytest.mark.parametrize("clip", [{"clipnorm": 0.01}, {"global_clipnorm": 0.01}, {"clipvalue": 0.001}])
 def test_two_replicas_clip_the_gradient_that_one_clips(clip, small_config, build, two_replicas):
-    # The objective with the most players, each of an optimizer of its own.
+    # The objective with the most players, each with its own optimizer.
     config = small_config("manifold_diffusion", {"train.precision": "float64"})
     for player in ("generator_optimizer", "critic_optimizer"):
         config[player] = {"name": "sgd", "learning_rate": 0.1, **clip}
@@ -46,7 +46,7 @@ def test_two_replicas_clip_the_gradient_that_one_clips(clip, small_config, build
     for player in players:
         weights = getattr(alone, player).get_weights()
         steps = [new - old for new, old in zip(weights, before[player])]
-        # The clip is what sets the length: of a variable's step at most, the generator takes two.
+        # The clip determines the length of a variable's step; the generator takes two steps.
         assert 0 < max(np.linalg.norm(step) for step in steps) <= 2 * 0.1 * (np.sqrt(steps[0].size) * 0.01)
         for one, other in zip(getattr(together, player).get_weights(), weights):
             # Float64 sums in another order; a step twice as long would be 1e-4 off.
@@ -80,7 +80,7 @@ def test_fit_by_hand_gives_the_weights_of_the_train_program(small_config, build,
     training.train(program)
     assert int(program.model.step) == 6
     by_hand = build(config).model
-    # In epochs of two steps: where one ends changes nothing.
+    # In epochs of two steps: the boundaries of epochs change nothing.
     by_hand.fit(zoo.datasets.load("ring").batches("train", 16, seed=0), steps_per_epoch=2, epochs=3, verbose=0)
     assert_same(state(program.model), state(by_hand))
 

@@ -126,7 +126,7 @@ def test_a_component_plays_alone_within_its_turn_and_the_critic_scores_by_the_ex
                 np.testing.assert_array_equal(critic(REAL), alone[0])
             np.testing.assert_array_equal(critic(REAL), alone[-1])
     assert len({scores.tobytes() for scores in alone}) == COMPONENTS
-    # The lowest layers are all there are below the heads: shared, their features are the same.
+    # The shared lowest layers are all layers below the heads, so the features are equal.
     assert len({scores.tobytes() for scores in features}) == 1
     expected = sum(weight * scores for weight, scores in zip(softmax(critic.logits.numpy()), alone))
     np.testing.assert_allclose(critic(REAL), expected, rtol=1e-12)

@@ -83,7 +83,7 @@ def test_killed_at_random_moments_a_run_ends_with_the_same_bytes(children, tmp_p
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     uninterrupted = start(whole)
     children.append(uninterrupted)
-    # Some time after a random checkpoint, and well before the end: three kills, then the signal of a scheduler.
+    # Three kills, then SIGTERM, as by a scheduler, each shortly after a random checkpoint and well before the end.
     moments = sorted(chance.sample(range(EVERY, STEPS * 2 // 3, EVERY), 4))
     for moment, signum in zip(moments, [signal.SIGKILL] * 3 + [signal.SIGTERM]):
         process = start(cut)
@@ -110,5 +110,5 @@ def test_killed_at_random_moments_a_run_ends_with_the_same_bytes(children, tmp_p
     assert len(rows(cut)) == STEPS // 20
     picture = pathlib.Path("samples") / f"step_{STEPS:08d}.png"
     assert (cut / picture).read_bytes() == (whole / picture).read_bytes()
-    # Half-written things of the kills are gone or hidden; nothing is left that looks like a checkpoint and is none.
+    # Partial files of the killed runs are gone or hidden: every folder named like a checkpoint is one.
     assert all((path / "weights.index").exists() for path in (cut / "checkpoints").glob("step_*"))

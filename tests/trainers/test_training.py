@@ -138,7 +138,7 @@ def test_a_finished_run_is_extended_to_the_same_bytes(small_config, build, state
     written, expected = (json.loads((tmp_path / name / "config.json").read_text()) for name in ("cut", "whole"))
     change = {"step": 6, "train.steps": [6, 9], "train.steps_per_execution": [1, 3]}
     assert written == {**expected, "changes": [change]}
-    # A second change is added to the first, and the run is still one that can be opened.
+    # A second change is appended to the first, and the run can still be opened.
     again = {**longer, "train.keep_checkpoints": 1}
     training.train(build(small_config(changes=again), workdir=tmp_path / "cut"))
     written = json.loads((tmp_path / "cut" / "config.json").read_text())
@@ -275,10 +275,10 @@ def test_rollback_goes_on_past_a_bad_batch(small_config, build, state, assert_sa
     assert [row["step"] for row in rows(tmp_path / "whole")] == [1, 2, 3, 4, 5, 6]
     untouched = build(config, workdir=tmp_path / "untouched")
     training.train(untouched)
-    # Up to the checkpoint they are one run, after it other noise and data make another.
+    # Equal up to the checkpoint; different afterwards, by other noise and data.
     assert rows(tmp_path / "whole")[:3] == rows(tmp_path / "untouched")[:3]
     assert rows(tmp_path / "whole")[3:] != rows(tmp_path / "untouched")[3:]
-    # Killed after it was rolled back, before the next checkpoint: the same end.
+    # Killed between the rollback and the next checkpoint: the same final state.
     at_step(5, crash)
     with pytest.raises(Crash):
         training.train(poisoned(build(config, workdir=tmp_path / "cut"), [4], seeds=[0]))
@@ -295,7 +295,7 @@ def test_rollback_gives_up_where_it_does_not_help(small_config, build, tmp_path)
 
 
 def test_rollback_counts_anew_once_a_run_got_past(small_config, build, tmp_path):
-    # Five bad batches one after the other, each good at the second try: more than three rollbacks, never in a row.
+    # Five bad batches in a row, each finite at the second try: more than three rollbacks, but none consecutive.
     changes = {"train.on_nonfinite": "rollback", "train.checkpoint_every": 1}
     run = build(small_config(changes=changes), workdir=tmp_path)
     run._data = Poisoned(run.data, [1, 2, 3, 4, 5], None)

@@ -81,7 +81,7 @@ def test_workers_wait_for_the_last_and_say_for_whom(addresses, monkeypatch):
 
     def work(index):
         workers.wait(addresses, index)
-        # As TensorFlow does: whoever has seen the others answers at the same address from then on.
+        # Like TensorFlow: a worker that has seen the others listens at the same address from then on.
         with socket.create_server(("", int(addresses[index].rpartition(":")[2]))):
             came[index].set()
             all_came.wait(20.0)
@@ -106,7 +106,7 @@ def test_a_worker_whose_port_is_taken_is_told(addresses):
 
 
 def test_one_worker_alone_waits_for_nobody(addresses):
-    # Nor does it answer anybody: its port is as it was.
+    # It does not listen either: its port is in use here.
     with socket.create_server(("", int(addresses[0].rpartition(":")[2]))):
         workers.wait(addresses[:1], 0)
 

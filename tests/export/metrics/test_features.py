@@ -158,7 +158,7 @@ def test_without_a_test_split_some_training_images_are_kept_back():
     images, labels, test_images, test_labels = features._training_arrays(_SmallSet(test=0), seed=0)
     assert images.shape == (180, 8, 8, 1) and test_images.shape == (20, 8, 8, 1)
     assert images.dtype == test_images.dtype == np.uint8
-    # All of them, once: brightness tells each image's label.
+    # Each image once, with its own label, which its brightness encodes.
     assert len(np.unique(np.concatenate([images, test_images]), axis=0)) == 200
     for some_images, some_labels in ((images, labels), (test_images, test_labels)):
         above, below = some_images[:, :4].mean(axis=(1, 2, 3)), some_images[:, 4:].mean(axis=(1, 2, 3))
@@ -223,7 +223,7 @@ def test_a_classifier_is_held_against_chance(extractor, monkeypatch, accuracy, c
 def test_inception_is_downloaded_and_read_from_where_it_is_put(cache, tmp_path, monkeypatch, digits):
     import keras
 
-    # Random weights in the format and under the name of Keras' own; from a file, for there may be no network.
+    # Random weights in Keras' format and under its file name, from a file:// URL, because there may be no network.
     keras.applications.InceptionV3(weights=None, classifier_activation=None).save(tmp_path / inception.KERAS_WEIGHTS)
     content = (tmp_path / inception.KERAS_WEIGHTS).read_bytes()
     monkeypatch.setattr(inception, "KERAS_URL", (tmp_path / inception.KERAS_WEIGHTS).as_uri())
@@ -233,7 +233,7 @@ def test_inception_is_downloaded_and_read_from_where_it_is_put(cache, tmp_path, 
     assert (cache / inception.KERAS_WEIGHTS).read_bytes() == content
     found, logits = downloaded(digits.arrays("test", 2)[0])
     assert found.shape == (2, 2048) and logits.shape == (2, 1000)
-    # Downloaded once; and a file that lies there is taken as it is.
+    # Downloaded once: an existing file is used as it is.
     monkeypatch.setattr(inception, "KERAS_URL", "file:///no/such/file")
     monkeypatch.setattr(keras.applications, "InceptionV3", lambda weights, **options: pytest.fail(weights))
     with pytest.raises(pytest.fail.Exception, match=str(cache / inception.KERAS_WEIGHTS)):

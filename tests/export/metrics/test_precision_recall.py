@@ -118,7 +118,7 @@ def test_an_interval_needs_two_halves_of_twenty():
     for interval in precision_recall.manifold_intervals(few[:39], enough).values():
         assert interval.low is None and interval.reason == "fewer than 40 examples"
     far = precision_recall.manifold_intervals(few, 100.0 + enough)
-    # No half holds a hit: Wilson's interval still says how large the share may be, density has no logarithm.
+    # All values on halves are 0: Wilson's interval still has an upper end, density has no logarithm.
     assert far["precision"].low == 0.0 < far["precision"].high < 0.2
     assert far["density"].reason == "the value is 0 on half of the examples"
 

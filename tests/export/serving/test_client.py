@@ -114,7 +114,7 @@ def test_the_program_writes_what_came_before_the_server_failed(service, tmp_path
     away = f"--server=127.0.0.1:{free_port()}"
     done = program(away, "--model=faces", "--timeout=3", f"--out={tmp_path}/grid.png", module="export.sample")
     assert done.returncode == 1 and not (tmp_path / "grid.png").exists(), done.stderr
-    # TensorFlow, which the messages need, may have said something of its own before.
+    # TensorFlow, imported for the messages, may have logged lines before.
     assert done.stderr.splitlines()[-1].startswith("sample.py: 127.0.0.1:") and "Traceback" not in done.stderr
 
 

@@ -124,7 +124,7 @@ def test_the_images_health_check_tells_a_server_that_serves(dockerfile, embedded
     (check,) = (arguments for name, arguments in dockerfile if name == "HEALTHCHECK")
     program, *arguments = json.loads(check.partition("CMD ")[2])
     assert program == "python"
-    # One that answers, and that it does not serve.
+    # A health service that answers NOT_SERVING.
     service, closing = health.HealthServicer(), grpc.server(ThreadPoolExecutor(1))
     service.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
     health_pb2_grpc.add_HealthServicer_to_server(service, closing)

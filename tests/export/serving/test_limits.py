@@ -123,7 +123,7 @@ def test_a_body_is_refused_as_soon_as_it_is_too_large(base):
     async def scenario(client, api):
         answer = await client.post(_PATH, data=body_of(400))
         assert answer.status == 413 and "larger than 1000 bytes" in (await answer.json())["error"]
-        # Nor one that tells no length.
+        # The same for a chunked body, without Content-Length.
         answer = await client.post(_PATH, data=parts())
         assert answer.status == 413
 

@@ -67,7 +67,7 @@ def test_the_warm_up_asks_every_signature_what_it_can_answer(exported):
     for log in logs:
         assert log.WhichOneof("log_type") == "predict_log"
         request = log.predict_log.request
-        # A version would tie the file to one directory's number.
+        # Without a version the file fits a directory of any number.
         assert request.model_spec.name == version.parent.name and not request.model_spec.HasField("version")
         inputs = {name: tf.make_ndarray(value) for name, value in request.inputs.items()}
         (rows,) = {len(values) for values in inputs.values()}

@@ -31,7 +31,7 @@ def refusal(call, request):
 def test_predict_over_grpc(server):
     response = predict(server, "half_plus_two", X)
     np.testing.assert_array_equal(tf.make_ndarray(response.outputs["y"]), [2.5, 3.0, 4.5])
-    # The typed field is what clients without a TensorFlow read.
+    # Clients without TensorFlow read the typed field.
     assert list(response.outputs["y"].float_val) == [2.5, 3.0, 4.5]
     assert (response.model_spec.name, response.model_spec.version.value) == ("half_plus_two", 123)
     assert response.model_spec.signature_name == "serving_default"
@@ -172,7 +172,7 @@ def ovms(request, server):
 def test_ovmsclient(ovms):
     import ovmsclient
 
-    # Versions are named throughout: the client sends 0 where none is, which only OpenVINO takes for the newest.
+    # Every call gives a version: without one the client sends 0, which only OpenVINO takes for the newest.
     np.testing.assert_array_equal(ovms.predict({"x": X["x"]}, "half_plus_two", 123), [2.5, 3.0, 4.5])
     for version in (1, 2):
         answer = ovms.predict({"x": X["x"]}, "numbered", version)

@@ -190,7 +190,7 @@ def test_who_hangs_up_is_counted_as_cancelled(embedded):
     ):
         with socket.create_connection((embedded.host, embedded.rest_port)) as connection:
             connection.sendall(head + sent)
-            # Where nobody handles it yet, a connection that closes is no request.
+            # A connection that closes before its request is handled does not count.
             wait_until(lambda: 'requests_in_flight{entrypoint="REST"} 1.0' in page())
         wait_until(lambda: 'requests_in_flight{entrypoint="REST"} 0.0' in page())
     assert counts() == [internal, cancelled + 3]
@@ -297,7 +297,7 @@ def test_it_listens_on_ipv6_and_ends_in_order_when_its_terminal_closes(models, a
         os.kill(os.getpid(), signal.SIGHUP)
         await asyncio.wait_for(serving, TIMEOUT)
 
-    # A server that does not handle it shall fail this test, and not end all.
+    # Without a handler in the server, SIGHUP must fail this test and not end pytest.
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         asyncio.run(scenario())

@@ -138,7 +138,7 @@ def test_unrolled_gradients_go_through_plain_descent(steps):
     z = latents()
     answered = differences(lambda at: losses(sgd(at, z, steps, 0.5), z)[1], theta, range(OF_GENERATOR))
     np.testing.assert_allclose(taken[:OF_GENERATOR], answered, rtol=RTOL, atol=ATOL)
-    # Far from the gradient that holds the answered critic fixed, so that the path through the steps is there.
+    # Far from the gradient at a fixed unrolled critic: the path through the unrolled steps is included.
     still = gradient(sgd(theta, z, steps, 0.5), z, 1)[:OF_GENERATOR]
     assert np.abs(answered - still).max() > 1e-2
     np.testing.assert_allclose(taken[OF_GENERATOR:], gradient(theta, z, 0)[OF_GENERATOR:], rtol=1e-11)

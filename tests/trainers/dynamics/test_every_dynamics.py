@@ -167,13 +167,13 @@ class Reference:
 @pytest.mark.parametrize("objective", GAMES)
 def test_every_dynamics_moves_as_its_equation_says_in_every_two_player_game(objective, small_config, build):
     """The whole move, or its component in one direction where the equation has a derivative of a derivative in it."""
-    # One GAN an objective, its dynamics exchanged: what is built does not depend on it.
+    # One GAN for each objective, whose dynamics is exchanged: the networks do not depend on it.
     config = small_config(objective, {"train.precision": "float64", "dynamics_options.critic_steps": 1})
     config.update(GAMES[objective])
     if objective == "wasserstein":
         config.objective_options.clip = 0.0  # A projected weight has not moved by its gradient.
     gan = build(config).model
-    # A third player, such as an encoder, moves outside of the dynamics, and stays where it is.
+    # A third player, such as an encoder, is updated outside of the dynamics; rate 0 keeps it fixed.
     for player, rate in (("generator", 1.0), ("critic", 1.0), ("encoder", 0.0)):
         if player in gan.players:
             gan.players[player].prepare(keras.optimizers.SGD(rate), gan.distribute_strategy)

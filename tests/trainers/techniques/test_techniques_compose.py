@@ -123,7 +123,7 @@ class TestEveryObjective:
             assert added[0] > 1e-4
             np.testing.assert_allclose(added[1], 2.0 * added[0], rtol=1e-9)
             if objective not in ("mixture", "manifold_diffusion"):
-                # Of one critic on real and generated examples: the part itself, which has an oracle.
+                # With a single critic it is the penalty itself, which is tested elsewhere.
                 penalty = gan.techniques[0].critic_penalty(gan.critic, real, fake, noise, gan.step.value)
                 np.testing.assert_allclose(2.0 * added[0], penalty, rtol=1e-9)
 
@@ -145,7 +145,7 @@ class TestEveryObjective:
         gan.techniques = (part,)
         found = losses(real, fake)
         assert all(abs(one - other) > 1e-6 for one, other in zip(found, plain))
-        # Reconstructions are no arguments of a loss, and are noised within it.
+        # Losses with reconstructions cannot be compared: these are made, and get their noise, inside the loss.
         given = {"manifold_diffusion": 0, "mode_regularized": 1}.get(objective, 2)
         np.testing.assert_allclose(found[:given], expected[:given], rtol=1e-12)
 
@@ -185,7 +185,7 @@ class TestEveryObjective:
         assert all(np.isfinite(value) for value in logs.values())
         after = [variable.numpy() for player in (gan.generator, gan.critic) for variable in kernels(player)]
         assert all(np.abs(one - other).max() > 0 for one, other in zip(before, after))
-        # The first example's score has the others in it; without the kernels it has not.
+        # The first example's score depends on the others, through the kernels alone.
         scores = [
             gan.critic(tf.concat([real.x[:1], others], 0), training=True)[0, 0] for others in (real.x[1:], -real.x[1:])
         ]
@@ -333,7 +333,7 @@ def test_the_list_names_every_method_with_its_source_and_without_tensorflow():
     ]
     for line in lines:
         if line.startswith("  "):
-            # A source: a year, and more than the name.
+            # Each line gives a source: a year, and more words than the name.
             assert any(year in line for year in map(str, range(2010, 2020))), line
             assert len(line.split()) > 5
 
