@@ -39,10 +39,10 @@ def gan_for(networks, dynamics):
     keras.utils.set_random_seed(0)
     shape, _, steps = SETTINGS[networks]
     if networks == "ring":
-        players = zoo.MLPGenerator(shape, latent_dim=16), zoo.MLPDiscriminator(shape)
+        players = zoo.MLPGenerator(shape, latent_dim=16), zoo.MLPCritic(shape)
     else:
         width = {"base_filters": _FILTERS.value}
-        players = zoo.DCGANGenerator(shape, **width), zoo.DCGANDiscriminator(shape, **width)
+        players = zoo.DCGANGenerator(shape, **width), zoo.DCGANCritic(shape, **width)
     play = registry.METHODS.load(dynamics)(**DYNAMICS[dynamics])
     gan = NonSaturating(*players, dynamics=play)
     gan.compile(jit_compile=_JIT.value, steps_per_execution=steps)

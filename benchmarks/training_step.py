@@ -85,7 +85,7 @@ def main(argv):
 
     shape = (_SIZE.value, _SIZE.value, _CHANNELS.value)
     images = np.random.default_rng(0).uniform(-1, 1, (8 * _BATCH.value, *shape)).astype(np.float32)
-    ours = NonSaturating(zoo.DCGANGenerator(shape), zoo.DCGANDiscriminator(shape))
+    ours = NonSaturating(zoo.DCGANGenerator(shape), zoo.DCGANCritic(shape))
     ours.compile()
     plain = plain_keras_script(shape)
     for name in ("generator", "critic"):

@@ -15,7 +15,7 @@ import traceback
 import ml_collections
 from absl import flags
 
-from trainers import dynamics, former, methods, objectives, optimizers, techniques
+from trainers import dynamics, former, objectives, optimizers, registry, techniques
 from trainers.techniques.base import is_amount
 from zoo import datasets, families
 from zoo.errors import RequestError
@@ -181,7 +181,7 @@ def check_objective_options(config):
 
 def _of_the_template():
     """Constructor arguments of an objective that are not its options: a config has separate keys for them."""
-    return {"generator", "critic", "dynamics", "techniques", *methods.keywords("trainers.model", "GenerativeModel")}
+    return {"generator", "critic", "dynamics", "techniques", *registry.keywords("trainers.model", "GenerativeModel")}
 
 
 def _check_network(network, player):
@@ -219,14 +219,14 @@ def _network_options(player, name):
     if name not in families.names(player):
         return ()
     family = families.FAMILIES[name]
-    return methods.keywords(family.module, getattr(family, player))
+    return registry.keywords(family.module, getattr(family, player))
 
 
 def _method_options(table, name):
-    """Names of the options of a method of `table`, a `trainers.methods.Methods`; () for an unknown method."""
+    """Names of the options of a method of `table`, a `trainers.registry.Registry`; () for an unknown method."""
     if name not in table.names():
         return ()
-    return [option for option in methods.keywords(f"{table.package}.{name}") if option not in _of_the_template()]
+    return [option for option in registry.keywords(f"{table.package}.{name}") if option not in _of_the_template()]
 
 
 #: Keys whose value decides which options another key may hold: key → (that other key, value → names of the options).

@@ -33,7 +33,7 @@ class GAN(GenerativeModel):
 
     Example:
         >>> data = zoo.datasets.load("digits")
-        >>> gan = NonSaturating(zoo.DCGANGenerator(data.data_shape), zoo.DCGANDiscriminator(data.data_shape))
+        >>> gan = NonSaturating(zoo.DCGANGenerator(data.data_shape), zoo.DCGANCritic(data.data_shape))
         >>> gan.compile()
         >>> gan.fit(data.batches("train", 64, seed=0), steps_per_epoch=100, epochs=10)
         >>> images = gan.sample(range(16))

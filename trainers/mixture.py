@@ -25,7 +25,7 @@ class Mixture(GAN):
     compiles the step.
 
     It precedes an objective among a class's bases. The networks are `zoo.MixtureGenerator` and
-    `zoo.MixtureDiscriminator`.
+    `zoo.MixtureCritic`.
 
     Args:
         entropy_weight: λ, 0 or more; the authors' code has 0.1.
@@ -36,7 +36,7 @@ class Mixture(GAN):
     Example:
         >>> class MixtureWGAN(Mixture, WassersteinGP):
         ...     pass
-        >>> gan = MixtureWGAN(zoo.MixtureGenerator((2,)), zoo.MixtureDiscriminator((2,)))
+        >>> gan = MixtureWGAN(zoo.MixtureGenerator((2,)), zoo.MixtureCritic((2,)))
     """
 
     def __init_subclass__(cls, **kwargs):

@@ -67,13 +67,13 @@ def _composed(config, player, spec, name, options):
     if config.mixture.components > 1:
         from zoo import mixture
 
-        network = mixture.MixtureGenerator if generates else mixture.MixtureDiscriminator
+        network = mixture.MixtureGenerator if generates else mixture.MixtureCritic
         given = {"components": config.mixture.components, "shared_layers": config.mixture.shared_layers}
         options = {"family": name, "network": options, **given}
     elif config.conditional.critic != "none":
         from zoo import conditional
 
-        network = conditional.ConditionalGenerator if generates else conditional.ConditionalDiscriminator
+        network = conditional.ConditionalGenerator if generates else conditional.ConditionalCritic
         given = {"num_classes": spec.num_classes, "embedding_dim": config.conditional.embedding_dim}
         told = {} if generates else {"told_by": config.conditional.critic}
         options = {"family": name, "network": options, **given, **told}

@@ -7,7 +7,7 @@ from absl import flags, logging
 from ml_collections import config_flags
 
 from trainers import config as config_checks
-from trainers import methods, program
+from trainers import program, registry
 from zoo.errors import RequestError
 
 # Accepts options of an objective or a dynamics that the config does not list; they are checked with the others.
@@ -40,8 +40,8 @@ def main(argv):
             "techniques, config.techniques.NAME.OPTION": techniques.METHODS,
         }
         for kind, table in tables.items():
-            print(methods.listing(kind, {name: table.summary(name) for name in table.names()}), end="\n\n")
-        print(methods.listing("techniques that are options of another part", techniques.ELSEWHERE))
+            print(registry.listing(kind, {name: table.summary(name) for name in table.names()}), end="\n\n")
+        print(registry.listing("techniques that are options of another part", techniques.ELSEWHERE))
         return
     config = _CONFIG.value
     for name, value in (("config", config), ("workdir", _WORKDIR.value)):

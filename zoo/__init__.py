@@ -4,30 +4,40 @@ The names below load on first use, so that a program can check a request without
 """
 
 import importlib
+import warnings
 
 _HOMES = {
     "MLPGenerator": "zoo.mlp",
-    "MLPDiscriminator": "zoo.mlp",
+    "MLPCritic": "zoo.mlp",
     "DCGANGenerator": "zoo.dcgan",
-    "DCGANDiscriminator": "zoo.dcgan",
+    "DCGANCritic": "zoo.dcgan",
     "MLPAutoencoder": "zoo.autoencoder",
     "DCGANAutoencoder": "zoo.autoencoder",
     "Encoder": "zoo.encoder",
     "ConditionalGenerator": "zoo.conditional",
-    "ConditionalDiscriminator": "zoo.conditional",
+    "ConditionalCritic": "zoo.conditional",
     "Gaussian": "zoo.densities",
     "GaussianMixture": "zoo.densities",
     "MixtureGenerator": "zoo.mixture",
-    "MixtureDiscriminator": "zoo.mixture",
+    "MixtureCritic": "zoo.mixture",
     "datasets": None,
     "families": None,
     "layers": None,
     "noise": None,
 }
+#: Names of the former release, and what they are called now.
+_FORMER = {
+    "MLPDiscriminator": "MLPCritic",
+    "DCGANDiscriminator": "DCGANCritic",
+    "MixtureDiscriminator": "MixtureCritic",
+}
 __all__ = sorted(_HOMES)
 
 
 def __getattr__(name):
+    if name in _FORMER:
+        warnings.warn(f"zoo.{name} is called zoo.{_FORMER[name]} now", FutureWarning, stacklevel=2)
+        name = _FORMER[name]
     if name not in _HOMES:
         raise AttributeError(f"module 'zoo' has no attribute {name!r}")
     home = _HOMES[name]

@@ -124,7 +124,7 @@ class ConditionalGenerator(_Conditional):
 
 
 @keras.saving.register_keras_serializable("zoo")
-class ConditionalDiscriminator(_Conditional):
+class ConditionalCritic(_Conditional):
     """Examples and labels to a raw score (a logit): a family's critic, conditioned on the label.
 
     By projection, D(x, y) = ψ(φ(x)) + ⟨V_y, φ(x)⟩, φ the features and ψ the head of the family's critic and V_y a

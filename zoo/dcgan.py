@@ -100,7 +100,7 @@ class DCGANGenerator(keras.Model):
 
 
 @keras.saving.register_keras_serializable("zoo")
-class DCGANDiscriminator(keras.Model):
+class DCGANCritic(keras.Model):
     """Images to a raw score (a logit, never a probability) by strided convolutions.
 
     Args:

@@ -36,8 +36,8 @@ class Family:
 
 
 FAMILIES = {
-    "mlp": Family("zoo.mlp", "MLPGenerator", "MLPDiscriminator", images_only=False),
-    "dcgan": Family("zoo.dcgan", "DCGANGenerator", "DCGANDiscriminator", images_only=True),
+    "mlp": Family("zoo.mlp", "MLPGenerator", "MLPCritic", images_only=False),
+    "dcgan": Family("zoo.dcgan", "DCGANGenerator", "DCGANCritic", images_only=True),
     "mlp_autoencoder": Family("zoo.autoencoder", None, "MLPAutoencoder", images_only=False),
     "dcgan_autoencoder": Family("zoo.autoencoder", None, "DCGANAutoencoder", images_only=True),
     "gaussian": Family("zoo.densities", "Gaussian", None, images_only=False),

@@ -131,7 +131,7 @@ class MixtureGenerator(_Mixture):
 
 
 @keras.saving.register_keras_serializable("zoo")
-class MixtureDiscriminator(_Mixture):
+class MixtureCritic(_Mixture):
     """T critics and a distribution over them, a softmax of learned logits.
 
     The score of an example is the expectation Σⱼ vⱼ Dⱼ(x). Within `playing(j)`, scores and features are those of Dⱼ

@@ -88,7 +88,7 @@ class MLPGenerator(keras.Model):
 
 
 @keras.saving.register_keras_serializable("zoo")
-class MLPDiscriminator(keras.Model):
+class MLPCritic(keras.Model):
     """Points or images to a raw score (a logit, never a probability), through fully connected layers.
 
     Args:

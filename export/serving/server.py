@@ -34,9 +34,9 @@ def main(argv):
     check(values)
     program.start_tensorflow()
     configs = read_configs(values)
-    from export.serving import running
+    from export.serving import lifecycle
 
-    asyncio.run(running.serve(values, *configs))
+    asyncio.run(lifecycle.serve(values, *configs))
 
 
 def check(values):
@@ -80,14 +80,14 @@ def read_configs(values):
     Raises:
         RequestError: one cannot be read or is invalid.
     """
-    from export.serving import batching, grpc_service, models, protos, running
+    from export.serving import batching, grpc_service, lifecycle, models, protos
 
     def read(flag, message):
         path = getattr(values, flag)
         return protos.read_text(epath.Path(path).expanduser(), message, f"--{flag}") if path else None
 
     if values.model_config_file:
-        config = running.read_model_config(values.model_config_file)
+        config = lifecycle.read_model_config(values.model_config_file)
     else:
         base = epath.Path(values.model_base_path).expanduser()
         config = models.single(values.model_name, os.fspath(base if "://" in os.fspath(base) else base.resolve()))

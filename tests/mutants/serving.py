@@ -40,7 +40,7 @@ MUTANTS = [
         ("names.add(config.name)", "pass"),
     ),
     *of_file(
-        "export/serving/running.py",
+        "export/serving/lifecycle.py",
         f"{PROGRAM} -k is_followed",
         ("except Exception as error:  # whatever a file system", "except ServingError as error:  # a file system"),
         ("if config != applied:", "if True:"),
@@ -102,7 +102,7 @@ MUTANTS = [
         ('if encoding not in ("gzip", "deflate"):', "if False:"),
         ('        logging.warning("REST %d: %s %s", status, request', "        (status, request"),
     ),
-    *of_file("export/serving/running.py", BAD_INPUT, ("auto_decompress=False", "auto_decompress=True")),
+    *of_file("export/serving/lifecycle.py", BAD_INPUT, ("auto_decompress=False", "auto_decompress=True")),
     *of_file(
         "export/serving/grpc_service.py",
         LIMITS,
@@ -146,7 +146,7 @@ MUTANTS = [
         ("(now - task.arrival) * 1e6", "now - task.arrival"),
     ),
     *of_file(
-        "export/serving/running.py",
+        "export/serving/lifecycle.py",
         f"{FAULTS}",
         ("await asyncio.wait_for(manager.close(), _CLOSE_SECONDS)", "await manager.close()"),
         ("os._exit(0 if answered else 1)", "os._exit(1)"),
@@ -198,7 +198,7 @@ MUTANTS = [
         ('logging.error("the config of %s cannot be taken: %s", context.peer(), error.message)', "pass"),
     ),
     *of_file(
-        "export/serving/running.py",
+        "export/serving/lifecycle.py",
         f"{PROGRAM} -k 'replace_a_config or sizes or flags_of_loading'",
         (
             "bool(options.model_config_file) if allow_reload is None else allow_reload",
@@ -229,7 +229,7 @@ MUTANTS = [
     ),
     # Behaviour towards clients.
     *of_file(
-        "export/serving/running.py",
+        "export/serving/lifecycle.py",
         f"{PROGRAM} -k 'ipv6 or other_sites or parsed_at'",
         ("(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)", "(signal.SIGTERM, signal.SIGINT)"),
         ('f"[{host}]:{options.port}" if ":" in host else f"{host}:{options.port}"', 'f"{host}:{options.port}"'),
@@ -239,7 +239,7 @@ MUTANTS = [
         ("options.rest_api_num_threads or rest.THREADS", "rest.THREADS"),
     ),
     *of_file(
-        "export/serving/running.py",
+        "export/serving/lifecycle.py",
         f"{PROGRAM} -k 'no_http or hangs_up'",
         ("server_logger.addFilter(_malformed_in_a_line)", "pass"),
         ("handler_cancellation=True", "handler_cancellation=False"),

@@ -13,7 +13,7 @@ import pytest
 import zoo
 from configs import base
 from trainers import build as building
-from trainers import dynamics, methods, objectives, techniques
+from trainers import dynamics, objectives, registry, techniques
 from trainers.gan import GAN
 from trainers.mixture import Mixture
 from trainers.model import GenerativeModel
@@ -113,7 +113,7 @@ def networks(name):
         return (zoo.Gaussian((2,)),)
     if name == "vae":
         return zoo.MLPGenerator((2,), latent_dim=2, hidden_units=(2,)), zoo.Encoder((2,), 4)
-    critic = zoo.MLPAutoencoder if name == "energy_based" else zoo.MLPDiscriminator
+    critic = zoo.MLPAutoencoder if name == "energy_based" else zoo.MLPCritic
     return zoo.MLPGenerator((2,), latent_dim=2, hidden_units=(2,)), critic((2,), hidden_units=(2,))
 
 
@@ -123,8 +123,14 @@ def settings(optimizer):
 
 
 def options_of(module):
-    template = {"generator", "critic", "dynamics", "techniques", *methods.keywords("trainers.model", "GenerativeModel")}
-    return set(methods.keywords(module)) - template
+    template = {
+        "generator",
+        "critic",
+        "dynamics",
+        "techniques",
+        *registry.keywords("trainers.model", "GenerativeModel"),
+    }
+    return set(registry.keywords(module)) - template
 
 
 @pytest.mark.parametrize("name", objectives.METHODS.names())
@@ -163,7 +169,9 @@ def test_the_templates_defaults():
 @pytest.mark.parametrize("name", dynamics.METHODS.names())
 def test_a_dynamicss_defaults_are_its_papers(name):
     play = dynamics.METHODS.load(name)()
-    assert {option: getattr(play, option) for option in methods.keywords(f"trainers.dynamics.{name}")} == DYNAMICS[name]
+    assert {option: getattr(play, option) for option in registry.keywords(f"trainers.dynamics.{name}")} == DYNAMICS[
+        name
+    ]
     assert play.batches_per_step == 1
 
 

@@ -20,7 +20,7 @@ def play(dynamics, steps, critic_rate=RATES[0]):
     """A linear generator and a linear critic in float64 under plain gradient descent; → (gan, initial weights)."""
     keras.utils.set_random_seed(1)
     generator = zoo.MLPGenerator((DIM,), latent_dim=LATENTS, hidden_units=(), dtype="float64")
-    critic = zoo.MLPDiscriminator((DIM,), hidden_units=(), dtype="float64")
+    critic = zoo.MLPCritic((DIM,), hidden_units=(), dtype="float64")
     gan = Minimax(generator, critic, dynamics=dynamics, seed=SEED)
     gan.compile(keras.optimizers.SGD(RATES[1]), keras.optimizers.SGD(critic_rate))
     initial = [*generator.get_weights(), *critic.get_weights()]
@@ -125,7 +125,7 @@ def test_alternating_generates_once_for_both_players():
             return super().generate(*arguments)
 
     keras.utils.set_random_seed(0)
-    networks = zoo.MLPGenerator((DIM,), hidden_units=()), zoo.MLPDiscriminator((DIM,), hidden_units=())
+    networks = zoo.MLPGenerator((DIM,), hidden_units=()), zoo.MLPCritic((DIM,), hidden_units=())
     gan = Counting(*networks, dynamics=Alternating(critic_steps=3))
     gan.compile(run_eagerly=True)
     gan.fit(tf.data.Dataset.from_tensor_slices(reals(6)), verbose=0)

@@ -112,7 +112,7 @@ def test_logs_are_means_over_replicas(two_replicas):
 
     data = tf.data.Dataset.from_tensors(np.array([[1.0], [2.0], [30.0], [40.0]], np.float32))
     with two_replicas.scope():
-        critic = zoo.MLPDiscriminator((1,), hidden_units=())
+        critic = zoo.MLPCritic((1,), hidden_units=())
         critic.set_weights([np.ones((1, 1)), np.zeros(1)])
         gan = Revealing(zoo.MLPGenerator((1,), latent_dim=2, hidden_units=()), critic)
         gan.compile(keras.optimizers.SGD(0.0), keras.optimizers.SGD(0.0))
@@ -240,7 +240,7 @@ def test_simultaneous_play_moves_both_players(small_config, build, fit):
 
 
 def test_an_objective_without_losses_says_so():
-    gan = template.GAN(zoo.MLPGenerator((2,)), zoo.MLPDiscriminator((2,)))
+    gan = template.GAN(zoo.MLPGenerator((2,)), zoo.MLPCritic((2,)))
     with pytest.raises(NotImplementedError, match="GAN defines no critic_loss"):
         gan.critic_loss(tf.zeros([1, 1]), tf.zeros([1, 1]))
     with pytest.raises(NotImplementedError, match="GAN defines no generator_loss"):
@@ -259,7 +259,7 @@ def test_mixed_precision_trains(small_config, build, fit):
 def test_the_readme_example_of_the_class_runs():
     data = zoo.datasets.load("digits")
     gan = NonSaturating(
-        zoo.DCGANGenerator(data.data_shape, base_filters=4), zoo.DCGANDiscriminator(data.data_shape, base_filters=4)
+        zoo.DCGANGenerator(data.data_shape, base_filters=4), zoo.DCGANCritic(data.data_shape, base_filters=4)
     )
     gan.compile()
     history = gan.fit(data.batches("train", 64, seed=0), steps_per_epoch=2, epochs=2, verbose=0).history

@@ -30,7 +30,7 @@ def gaussian(batch_size):
 def test_a_gaussians_mean_and_spread_are_learned(objective, options, rates, steps):
     keras.utils.set_random_seed(0)
     generator = zoo.MLPGenerator((2,), latent_dim=2, hidden_units=())
-    critic = zoo.MLPDiscriminator((2,), hidden_units=(32, 32))
+    critic = zoo.MLPCritic((2,), hidden_units=(32, 32))
     gan = objectives.METHODS.load(objective)(generator, critic, ema_decay=0.998, **options)
     optimizers = [keras.optimizers.Adam(rate, beta_1=0.5) for rate in rates]
     gan.compile(*optimizers, steps_per_execution=100)

@@ -80,7 +80,7 @@ def make(objective="non_saturating", shared=0, **options):
         (DIM,), COMPONENTS, network={"latent_dim": LATENTS, "hidden_units": ()}, dtype="float64"
     )
     network = {"hidden_units": (HIDDEN,), "activation": "tanh"}
-    critic = zoo.MixtureDiscriminator((DIM,), COMPONENTS, network=network, shared_layers=shared, dtype="float64")
+    critic = zoo.MixtureCritic((DIM,), COMPONENTS, network=network, shared_layers=shared, dtype="float64")
     options = {"dynamics": Simultaneous(), "entropy_weight": ENTROPY, "seed": 5, **options}
     gan = Mixture.of(objectives.METHODS.load(objective))(generator, critic, **options)
     gan.compile(keras.optimizers.SGD(1.0), keras.optimizers.SGD(1.0))
@@ -253,7 +253,7 @@ def test_components_and_their_weights_are_learned():
     # A component can only be one Gaussian, so the data is in the mixture's reach by the right weights alone.
     keras.utils.set_random_seed(0)
     generator = zoo.MixtureGenerator((1,), 2, network={"latent_dim": 1, "hidden_units": ()})
-    critic = zoo.MixtureDiscriminator((1,), 2, network={"hidden_units": (32, 32)})
+    critic = zoo.MixtureCritic((1,), 2, network={"hidden_units": (32, 32)})
     gan = Mixture.of(objectives.METHODS.load("non_saturating"))(generator, critic, entropy_weight=0.0, ema_decay=0.998)
     gan.compile(*(keras.optimizers.Adam(rate, beta_1=0.5) for rate in (5e-3, 1e-2)), steps_per_execution=100)
     gan.fit(two_gaussians(128), steps_per_epoch=1_000, verbose=0, shuffle=False)

@@ -34,7 +34,7 @@ class Generator(Labelled, zoo.MLPGenerator):
         return super().call(latents, training=training) + self.shift(label)
 
 
-class MLPDiscriminator(Labelled, zoo.MLPDiscriminator):
+class MLPCritic(Labelled, zoo.MLPCritic):
     # Named like its base: an encoder has the layers of the family of that name.
     def features(self, x, training=False, label=None):
         return super().features(x, training=training) + self.shift(label)
@@ -46,7 +46,7 @@ class MLPDiscriminator(Labelled, zoo.MLPDiscriminator):
 def make(objective="non_saturating", **options):
     keras.utils.set_random_seed(0)
     generator = Generator((2,), latent_dim=3, hidden_units=(4,), activation="tanh", dtype="float64")
-    critic = MLPDiscriminator((2,), hidden_units=(4,), activation="tanh", dtype="float64")
+    critic = MLPCritic((2,), hidden_units=(4,), activation="tanh", dtype="float64")
     gan = objectives.METHODS.load(objective)(generator, critic, **options)
     gan.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1))
     return gan

@@ -19,7 +19,7 @@ EXACT, DIFFERENCES = 1e-12, 1e-6
 def make(name, hidden=(5,), dim=3, **options):
     keras.utils.set_random_seed(0)
     generator = zoo.MLPGenerator((dim,), latent_dim=2, hidden_units=(4,), activation="tanh", dtype="float64")
-    critic = zoo.MLPDiscriminator((dim,), hidden_units=hidden, activation="tanh", dtype="float64")
+    critic = zoo.MLPCritic((dim,), hidden_units=hidden, activation="tanh", dtype="float64")
     return objectives.METHODS.load(name)(generator, critic, **options)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from trainers import build as building
 from trainers import config as config_checks
-from trainers import methods, objectives, training
+from trainers import objectives, registry, training
 from trainers import workdir as workdirs
 from zoo.errors import RequestError
 
@@ -42,7 +42,7 @@ def test_options_that_nothing_takes_are_refused(changes, message, small_config, 
     [
         (name, option)
         for name in objectives.METHODS.names()
-        for option in methods.keywords(f"trainers.objectives.{name}")
+        for option in registry.keywords(f"trainers.objectives.{name}")
         if option.endswith("weight") or option in ("clip", "gamma", "margin_scale")
     ],
 )

@@ -85,7 +85,7 @@ def test_it_reconstructs_images_of_28_pixels_and_refuses_30():
 
 
 def test_an_encoder_has_a_critics_layers_and_a_code():
-    critic = zoo.DCGANDiscriminator((8, 8, 1), base_filters=2, normalization="layer")
+    critic = zoo.DCGANCritic((8, 8, 1), base_filters=2, normalization="layer")
     encoder = zoo.Encoder.beside(critic, 6)
     assert encoder(images()).shape == (4, 6)
     shapes = [tuple(variable.shape) for variable in critic.trunk.trainable_variables]

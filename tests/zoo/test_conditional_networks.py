@@ -28,7 +28,7 @@ def generator(**options):
 
 def critic(told_by="projection", network=None, shape=(2,), family="mlp", **options):
     network = network or {"hidden_units": (8,), "activation": "tanh"}
-    return zoo.ConditionalDiscriminator(shape, K, family, network, told_by, 5, **{"dtype": "float64", **options})
+    return zoo.ConditionalCritic(shape, K, family, network, told_by, 5, **{"dtype": "float64", **options})
 
 
 def of_label(network, label):

@@ -134,7 +134,7 @@ def test_normalisations_differ_and_only_batch_mixes_examples(family):
 
 
 def test_dcgan_initialisation_is_the_papers():
-    for network in (zoo.DCGANGenerator((32, 32, 3)), zoo.DCGANDiscriminator((32, 32, 3))):
+    for network in (zoo.DCGANGenerator((32, 32, 3)), zoo.DCGANCritic((32, 32, 3))):
         kernels = [variable.numpy() for variable in network.trainable_variables if "kernel" in variable.path]
         assert len(kernels) == 4
         for kernel in kernels:
@@ -147,7 +147,7 @@ def test_dcgan_initialisation_is_the_papers():
 
 
 def test_dcgan_normalises_neither_the_critics_input_nor_the_generators_output():
-    kinds = [type(layer).__name__ for layer in zoo.DCGANDiscriminator((32, 32, 1)).trunk.layers]
+    kinds = [type(layer).__name__ for layer in zoo.DCGANCritic((32, 32, 1)).trunk.layers]
     assert kinds == ["Conv2D", "LeakyReLU", *["Conv2D", "BatchNormalization", "LeakyReLU"] * 2, "Flatten"]
     kinds = [type(layer).__name__ for layer in zoo.DCGANGenerator((32, 32, 1)).layout.layers]
     hidden = ["BatchNormalization", "ReLU", "Conv2DTranspose"]
@@ -158,7 +158,7 @@ def test_the_generator_of_28_pixels_is_small():
     assert 500_000 < zoo.DCGANGenerator((28, 28, 1)).count_params() < 600_000
 
 
-@pytest.mark.parametrize("network", ["DCGANGenerator", "DCGANDiscriminator"])
+@pytest.mark.parametrize("network", ["DCGANGenerator", "DCGANCritic"])
 @pytest.mark.parametrize(
     "shape, message",
     [
@@ -169,9 +169,9 @@ def test_the_generator_of_28_pixels_is_small():
     ],
 )
 def test_dcgan_refuses_shapes_that_it_is_not_laid_out_for(network, shape, message):
-    if network == "DCGANDiscriminator" and shape == (32, 32, 4):
+    if network == "DCGANCritic" and shape == (32, 32, 4):
         # A channel more than colours is a critic's label.
-        assert zoo.DCGANDiscriminator(shape, base_filters=2)(tf.zeros([2, *shape])).shape == (2, 1)
+        assert zoo.DCGANCritic(shape, base_filters=2)(tf.zeros([2, *shape])).shape == (2, 1)
         return
     with pytest.raises(RequestError, match=message):
         getattr(zoo, network)(shape)
@@ -220,3 +220,11 @@ def test_a_saved_network_loads_as_itself(tmp_path):
     again = keras.saving.load_model(tmp_path / "generator.keras")
     assert isinstance(again, zoo.DCGANGenerator)
     np.testing.assert_array_equal(again(latents()), network(latents()))
+
+
+def test_names_of_the_former_release_lead_to_the_networks_with_a_warning():
+    for former in ("MLPDiscriminator", "DCGANDiscriminator", "MixtureDiscriminator"):
+        now = former.replace("Discriminator", "Critic")
+        with pytest.warns(FutureWarning, match=f"zoo.{former} is called zoo.{now} now"):
+            assert getattr(zoo, former) is getattr(zoo, now)
+        assert former not in zoo.__all__

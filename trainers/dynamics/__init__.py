@@ -1,5 +1,5 @@
 """How the players move in a step. One method per file; METHODS lists this folder."""
 
-from trainers.methods import Methods
+from trainers.registry import Registry
 
-METHODS = Methods(__name__, "dynamics")
+METHODS = Registry(__name__, "dynamics")

@@ -1,5 +1,5 @@
 """Objectives: the players' losses. One paper, file and class each; METHODS lists this folder."""
 
-from trainers.methods import Methods
+from trainers.registry import Registry
 
-METHODS = Methods(__name__, "objective")
+METHODS = Registry(__name__, "objective")

@@ -5,10 +5,10 @@ Free of TensorFlow until a technique computes.
 
 import dataclasses
 
-from trainers.methods import Methods
+from trainers.registry import Registry
 from zoo.errors import RequestError
 
-METHODS = Methods(__name__, "technique")
+METHODS = Registry(__name__, "technique")
 
 #: Techniques that are options of an objective, a network or the run: name → description, source and config key.
 ELSEWHERE = {

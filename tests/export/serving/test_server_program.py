@@ -27,7 +27,7 @@ from tensorflow_serving.apis import (
 )
 from tensorflow_serving.config import model_server_config_pb2
 
-from export.serving import gallery, json_tensors, models, monitoring, protos, rest, running, server
+from export.serving import gallery, json_tensors, lifecycle, models, monitoring, protos, rest, server
 from export.serving.api import Api
 from export.serving.errors import ServingError, invalid
 from export.serving.servable import Limits
@@ -284,7 +284,7 @@ def test_it_listens_on_ipv6_and_ends_in_order_when_its_terminal_closes(models, a
     )
 
     async def scenario():
-        serving = asyncio.ensure_future(running.serve(options, config, None, protos.MonitoringConfig(), None))
+        serving = asyncio.ensure_future(lifecycle.serve(options, config, None, protos.MonitoringConfig(), None))
         async with grpc.aio.insecure_channel(f"[::1]:{options.port}") as channel:
             await asyncio.wait({serving, asyncio.ensure_future(channel.channel_ready())}, return_when="FIRST_COMPLETED")
         while not serving.done():
@@ -317,7 +317,7 @@ def test_other_sites_may_read_answers_only_where_the_operator_says_so(enabled):
 
     async def ask():
         api = Api(models.Manager(), monitoring.Metrics(), Limits())
-        runner = await running._start_http(api, protos.MonitoringConfig().prometheus_config, options)
+        runner = await lifecycle._start_http(api, protos.MonitoringConfig().prometheus_config, options)
         async with aiohttp.ClientSession(f"http://127.0.0.1:{options.rest_api_port}") as session:
             asked = {"Origin": "https://example.org", "Access-Control-Request-Method": "POST"}
             answers = [
@@ -350,7 +350,7 @@ def test_the_flags_of_loading_reach_the_manager(monkeypatch):
     for given, threads in ((0, 1), (3, 3)):
         options = options_with(num_load_threads=given, max_num_load_retries=2, load_retry_interval_micros=500_000)
         with pytest.raises(Reached) as reached:
-            asyncio.run(running.serve(options, None, None, None, None))
+            asyncio.run(lifecycle.serve(options, None, None, None, None))
         expected = {"load_threads": threads, "max_load_retries": 2, "load_retry_seconds": 0.5}
         assert reached.value.args == (expected,)
 
@@ -368,7 +368,7 @@ def test_a_config_file_is_followed_whatever_happens_to_it(tmp_path, caplog):
 
     async def scenario():
         applied = protos.read_text(file, model_server_config_pb2.ModelServerConfig, "")
-        following = asyncio.ensure_future(running._follow_config(Manager(), applied, options))
+        following = asyncio.ensure_future(lifecycle._follow_config(Manager(), applied, options))
         for name in ("", "wrong", "broken", "right"):
             told = len(caplog.records)
             text = f'model_config_list {{ config {{ name: "{name}" }} }}' if name else "no config"
@@ -398,16 +398,16 @@ def test_the_flags_of_sizes_reach_the_apis(monkeypatch):
 
     sizes = {"max_request_mib": 2, "max_json_request_mib": 3, "max_response_mib": 4, "max_json_response_mib": 5}
     options, mib = options_with(max_request_examples=6, **sizes), 1 << 20
-    monkeypatch.setattr(running, "_load", loaded)
+    monkeypatch.setattr(lifecycle, "_load", loaded)
     for module, name, expected in (
         (rest, "Rest", 3 * mib),
-        (running.grpc_service, "build", 2 * mib),
-        (running, "Api", Limits(6, 2 * mib, 4 * mib, 5 * mib)),
+        (lifecycle.grpc_service, "build", 2 * mib),
+        (lifecycle, "Api", Limits(6, 2 * mib, 4 * mib, 5 * mib)),
     ):
         monkeypatch.setattr(module, name, reached)
         options.port = 0 if module is rest else options.rest_api_port + 1
         with pytest.raises(Reached) as raised:
-            asyncio.run(running.serve(options, None, None, protos.MonitoringConfig(), None))
+            asyncio.run(lifecycle.serve(options, None, None, protos.MonitoringConfig(), None))
         *args, named = raised.value.args
         assert expected in (*args, named.get("max_bytes"))
     gc.unfreeze()
@@ -438,7 +438,7 @@ def test_rest_api_num_threads_is_how_many_requests_are_parsed_at_the_same_time(m
 
     async def ask():
         api = Api(models.Manager(), monitoring.Metrics(), Limits())
-        runner = await running._start_http(api, protos.MonitoringConfig().prometheus_config, options)
+        runner = await lifecycle._start_http(api, protos.MonitoringConfig().prometheus_config, options)
         async with aiohttp.ClientSession(f"http://127.0.0.1:{options.rest_api_port}") as session:
             answers = await asyncio.gather(*(session.post("/v1/models/m:predict", json={}) for _ in range(6)))
         await runner.cleanup()
@@ -463,7 +463,7 @@ def test_clients_may_replace_a_config_file_and_else_only_where_the_operator_says
 
     async def ask():
         api = Api(models.Manager(), monitoring.Metrics(), Limits())
-        server, _ = await running._start_grpc(api, None, options)
+        server, _ = await lifecycle._start_grpc(api, None, options)
         async with grpc.aio.insecure_channel(f"127.0.0.1:{options.port}") as channel:
             stub = model_service_pb2_grpc.ModelServiceStub(channel)
             with pytest.raises(grpc.aio.AioRpcError) as refused:

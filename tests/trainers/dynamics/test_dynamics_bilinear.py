@@ -36,7 +36,7 @@ class Bilinear(Wasserstein):
 def play(dynamics, steps):
     """(w, b) before each of `steps` steps of plain descent, and after the last: [steps + 1, 2]."""
     generator = zoo.MLPGenerator((1,), latent_dim=1, hidden_units=(), dtype="float64")
-    critic = zoo.MLPDiscriminator((1,), hidden_units=(), dtype="float64")
+    critic = zoo.MLPCritic((1,), hidden_units=(), dtype="float64")
     gan = Bilinear(generator, critic, clip=0.0, dynamics=dynamics)
     gan.compile(keras.optimizers.SGD(RATE), keras.optimizers.SGD(RATE))
     w, b = critic.trainable_variables[0], generator.trainable_variables[1]

@@ -66,7 +66,7 @@ def differences(function, theta, positions):
 def make(dynamics, critic_optimizer=None):
     keras.utils.set_random_seed(2)
     generator = zoo.MLPGenerator((DIM,), latent_dim=LATENTS, hidden_units=(), dtype="float64")
-    critic = zoo.MLPDiscriminator((DIM,), hidden_units=(HIDDEN,), activation="tanh", dtype="float64")
+    critic = zoo.MLPCritic((DIM,), hidden_units=(HIDDEN,), activation="tanh", dtype="float64")
     gan = Minimax(generator, critic, dynamics=dynamics, seed=SEED)
     gan.compile(keras.optimizers.SGD(1.0), critic_optimizer or keras.optimizers.SGD(1.0))
     return gan
@@ -236,7 +236,7 @@ def test_the_surrogate_leaves_the_critics_other_state_alone(normalization):
     states = []
     for steps in (0, 3):
         keras.utils.set_random_seed(0)
-        critic = zoo.MLPDiscriminator((DIM,), hidden_units=(HIDDEN,), normalization=normalization, dtype="float64")
+        critic = zoo.MLPCritic((DIM,), hidden_units=(HIDDEN,), normalization=normalization, dtype="float64")
         gan = Minimax(
             zoo.MLPGenerator((DIM,), hidden_units=(), dtype="float64"), critic, dynamics=Unrolled(steps=steps)
         )

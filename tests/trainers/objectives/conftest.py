@@ -16,7 +16,7 @@ def _make(name, dim=3, hidden=(5,), generator_hidden=(4,), critic=None, **option
     generator = zoo.MLPGenerator(
         (dim,), latent_dim=2, hidden_units=generator_hidden, activation="tanh", dtype="float64"
     )
-    critic = critic or zoo.MLPDiscriminator((dim,), hidden_units=hidden, activation="tanh", dtype="float64")
+    critic = critic or zoo.MLPCritic((dim,), hidden_units=hidden, activation="tanh", dtype="float64")
     gan = objectives.METHODS.load(name)(generator, critic, **options)
     rng = np.random.default_rng(7)
     for network in gan.networks.values():

@@ -31,7 +31,7 @@ def test_loss_and_gradient_by_the_generated_examples(
 
 def test_means_of_bfloat16_features_are_taken_and_subtracted_in_float32(noise_of):
     keras.utils.set_random_seed(0)
-    critic = zoo.MLPDiscriminator((3,), hidden_units=(16,), dtype="mixed_bfloat16")
+    critic = zoo.MLPCritic((3,), hidden_units=(16,), dtype="mixed_bfloat16")
     gan = FeatureMatching(zoo.MLPGenerator((3,), dtype="mixed_bfloat16"), critic)
     real = np.random.default_rng(0).normal(size=(256, 3)).astype(np.float32)
     fake = real + np.float32(0.1)

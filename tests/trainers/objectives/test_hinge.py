@@ -64,7 +64,7 @@ def test_the_least_critic_loss_is_two_less_twice_the_total_variation(make):
 def test_its_convolutional_critic_is_spectrally_normalised():
     hinge = objectives.METHODS.load("hinge")
     assert hinge.critic_normalization == "spectral"
-    critic = zoo.DCGANDiscriminator((8, 8, 1), base_filters=4, normalization=hinge.critic_normalization)
+    critic = zoo.DCGANCritic((8, 8, 1), base_filters=4, normalization=hinge.critic_normalization)
     x = np.random.default_rng(0).normal(size=(2, 8, 8, 1)).astype("float32")
     for _ in range(50):  # power iterations
         critic(x, training=True)

@@ -44,7 +44,7 @@ def test_loss_and_weight_gradient(
 
 
 def test_images_are_penalised_over_all_their_components(make, noise_of):
-    critic = zoo.MLPDiscriminator((4, 4, 1), hidden_units=(), dtype="float64")
+    critic = zoo.MLPCritic((4, 4, 1), hidden_units=(), dtype="float64")
     gan = make("jensen_shannon_regularized", critic=critic)
     x = tf.constant(np.random.default_rng(0).normal(size=(5, 4, 4, 1)))
     kernel, bias = critic.get_weights()
@@ -112,6 +112,6 @@ def test_wrong_requests_are_refused(make):
     ):
         with pytest.raises(RequestError, match=rf"config.objective_options.{message}"):
             make("jensen_shannon_regularized", **options)
-    mixing = zoo.MLPDiscriminator((3,), hidden_units=(5,), normalization="batch")
+    mixing = zoo.MLPCritic((3,), hidden_units=(5,), normalization="batch")
     with pytest.raises(RequestError, match=r"config.critic.normalization: 'batch' mixes"):
         make("jensen_shannon_regularized", critic=mixing)

@@ -92,14 +92,14 @@ def test_a_step_is_the_manifold_step_then_the_diffusion_step(techniques, make, p
 
 
 def test_both_critics_are_normalised_by_the_same_real_examples(make, points):
-    critic = zoo.MLPDiscriminator((3,), hidden_units=(5,), normalization="virtual_batch", dtype="float64")
+    critic = zoo.MLPCritic((3,), hidden_units=(5,), normalization="virtual_batch", dtype="float64")
     set_reference(critic, points(64)[0])
     gan = objectives.METHODS.load("manifold_diffusion")(zoo.MLPGenerator((3,), dtype="float64"), critic)
     np.testing.assert_array_equal(gan.manifold_critic.trunk.reference, points(64)[0])
 
 
 def test_a_reference_batch_that_only_one_critic_got_is_refused(points):
-    critic = zoo.MLPDiscriminator((3,), hidden_units=(5,), normalization="virtual_batch", dtype="float64")
+    critic = zoo.MLPCritic((3,), hidden_units=(5,), normalization="virtual_batch", dtype="float64")
     gan = objectives.METHODS.load("manifold_diffusion")(zoo.MLPGenerator((3,), dtype="float64"), critic)
     set_reference(critic, points(64)[0])  # too late: the other critic's is a copy
     gan.compile(run_eagerly=True)

@@ -157,7 +157,7 @@ def test_the_encoder_follows_the_critics_layers_but_not_its_tricks():
         ("spectral", "none"),
         ("virtual_batch", "none"),
     ):
-        critic = zoo.MLPDiscriminator((3,), (7, 5), "tanh", normalization, dtype="float64")
+        critic = zoo.MLPCritic((3,), (7, 5), "tanh", normalization, dtype="float64")
         encoder = zoo.Encoder.beside(critic, 4)
         expected = {"hidden_units": (7, 5), "activation": "tanh", "normalization": kept}
         assert expected.items() <= encoder.network.items()
@@ -177,7 +177,7 @@ def test_wrong_requests_are_refused(make):
 def test_reconstructions_leave_the_statistics_that_samples_are_drawn_with(make, points, name):
     # Codes and the prior's latents have different statistics: an average over both would fit neither.
     generator = zoo.MLPGenerator((3,), latent_dim=2, hidden_units=(4,), normalization="batch", dtype="float64")
-    critic = zoo.MLPDiscriminator((3,), hidden_units=(5,), dtype="float64")
+    critic = zoo.MLPCritic((3,), hidden_units=(5,), dtype="float64")
     gan, (real, _) = objectives.METHODS.load(name)(generator, critic), points(6)
     gan.encoder.set_weights([7.0 * weight + 1.0 for weight in gan.encoder.get_weights()])
     latents = np.random.default_rng(0).normal(size=(6, 2))

@@ -254,4 +254,4 @@ def test_an_encoder_with_other_codes_is_refused():
     with pytest.raises(RequestError, match=r"encoder\.code_dim: 2; expected 4, means and log-variances of 2 latents"):
         VAE(generator, zoo.Encoder((DIM,), LATENTS))
     with pytest.raises(RequestError, match=r"encoder\.code_dim: None; expected 4"):
-        VAE(generator, zoo.MLPDiscriminator((DIM,)))
+        VAE(generator, zoo.MLPCritic((DIM,)))

@@ -17,7 +17,7 @@ def networks():
     keras.utils.set_random_seed(0)
     return (
         zoo.MLPGenerator((3,), latent_dim=2, hidden_units=(), dtype="float64"),
-        zoo.MLPDiscriminator((3,), hidden_units=(4,), activation="tanh", dtype="float64"),
+        zoo.MLPCritic((3,), hidden_units=(4,), activation="tanh", dtype="float64"),
     )
 
 

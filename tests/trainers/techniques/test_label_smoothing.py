@@ -11,7 +11,7 @@ from zoo.errors import RequestError
 
 
 def make(name, **options):
-    networks = zoo.MLPGenerator((2,), hidden_units=(), dtype="float64"), zoo.MLPDiscriminator((2,), hidden_units=())
+    networks = zoo.MLPGenerator((2,), hidden_units=(), dtype="float64"), zoo.MLPCritic((2,), hidden_units=())
     return objectives.METHODS.load(name)(*networks, **options)
 
 

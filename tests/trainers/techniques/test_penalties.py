@@ -28,7 +28,7 @@ def read(entries):
 def networks(**options):
     keras.utils.set_random_seed(0)
     generator = zoo.MLPGenerator((DIM,), latent_dim=2, hidden_units=(), dtype="float64")
-    critic = zoo.MLPDiscriminator((DIM,), hidden_units=(HIDDEN,), activation="tanh", dtype="float64", **options)
+    critic = zoo.MLPCritic((DIM,), hidden_units=(HIDDEN,), activation="tanh", dtype="float64", **options)
     return generator, critic
 
 
@@ -144,7 +144,7 @@ def test_a_flat_critic_has_no_nan_and_r1_keeps_its_curvature():
     # ½ E‖∇D‖² of a linear critic is ½‖w‖²: its Hessian at w = 0 is the identity, not nothing.
     from trainers.penalties import zero_centred_penalty
 
-    critic = zoo.MLPDiscriminator((DIM,), hidden_units=(), dtype="float64")
+    critic = zoo.MLPCritic((DIM,), hidden_units=(), dtype="float64")
     critic.set_weights([np.zeros((DIM, 1)), np.zeros(1)])
     weight = critic.trainable_variables[0].value
     with tf.GradientTape() as outer:

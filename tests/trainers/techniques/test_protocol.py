@@ -33,7 +33,7 @@ def make():
     """Networks of one linear layer, in float64."""
     keras.utils.set_random_seed(3)
     generator = zoo.MLPGenerator((2,), latent_dim=2, hidden_units=(), dtype="float64")
-    critic = zoo.MLPDiscriminator((2,), hidden_units=(), dtype="float64")
+    critic = zoo.MLPCritic((2,), hidden_units=(), dtype="float64")
     gan = Wasserstein(generator, critic, clip=0.0, techniques=[Adaptive()])
     gan.compile(keras.optimizers.SGD(RATE), keras.optimizers.SGD(RATE))
     return gan

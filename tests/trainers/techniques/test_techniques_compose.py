@@ -251,7 +251,7 @@ def test_a_critic_whose_reference_batch_nobody_set_is_not_trained(tmp_path):
     data = tf.data.Dataset.from_tensors(np.random.default_rng(0).normal(size=(8, 2)).astype(np.float32))
 
     def by_hand(reference):
-        critic = zoo.MLPDiscriminator((2,), hidden_units=(4,), normalization="virtual_batch")
+        critic = zoo.MLPCritic((2,), hidden_units=(4,), normalization="virtual_batch")
         if reference is not None:
             set_reference(critic, reference)
         # A generator's reference is latents, as it was drawn.
@@ -266,10 +266,8 @@ def test_a_critic_whose_reference_batch_nobody_set_is_not_trained(tmp_path):
     Checkpoints(tmp_path).save(trained)
     Checkpoints(tmp_path).restore_newest(restored)
     restored.fit(data, verbose=0)
-    mixed = zoo.MixtureDiscriminator((2,), 2, network={"hidden_units": (4,), "normalization": "virtual_batch"})
-    with pytest.raises(
-        RequestError, match=r"mixture_discriminator\w*: its virtual batch normalisation has no reference"
-    ):
+    mixed = zoo.MixtureCritic((2,), 2, network={"hidden_units": (4,), "normalization": "virtual_batch"})
+    with pytest.raises(RequestError, match=r"mixture_critic\w*: its virtual batch normalisation has no reference"):
         check_reference(mixed)
     set_reference(mixed, np.ones((8, 2)))
     check_reference(mixed)

@@ -106,7 +106,7 @@ def test_a_batch_of_one_is_refused():
         layer(np.ones((1, 4)))
 
 
-@pytest.mark.parametrize("family", ["MLPDiscriminator", "DCGANDiscriminator"])
+@pytest.mark.parametrize("family", ["MLPCritic", "DCGANCritic"])
 def test_a_critic_has_it_between_its_features_and_its_score(family):
     keras.utils.set_random_seed(0)
     options = {"normalization": "layer", "minibatch_discrimination": 3, "dtype": "float64"}

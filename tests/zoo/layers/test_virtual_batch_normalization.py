@@ -81,9 +81,9 @@ def test_bfloat16_inputs_have_float32_statistics():
 
 NETWORKS = {
     "mlp generator": lambda **options: zoo.MLPGenerator((8, 8, 1), latent_dim=3, hidden_units=(6, 5), **options),
-    "mlp critic": lambda **options: zoo.MLPDiscriminator((8, 8, 1), hidden_units=(6, 5), **options),
+    "mlp critic": lambda **options: zoo.MLPCritic((8, 8, 1), hidden_units=(6, 5), **options),
     "dcgan generator": lambda **options: zoo.DCGANGenerator((8, 8, 1), latent_dim=3, base_filters=2, **options),
-    "dcgan critic": lambda **options: zoo.DCGANDiscriminator((8, 8, 1), base_filters=2, **options),
+    "dcgan critic": lambda **options: zoo.DCGANCritic((8, 8, 1), base_filters=2, **options),
 }
 
 
@@ -141,9 +141,9 @@ class TestNetworks:
 
 
 def test_a_critics_reference_is_what_it_is_given_in_turn():
-    network = zoo.MLPDiscriminator((2,), hidden_units=(3,), normalization="virtual_batch")
+    network = zoo.MLPCritic((2,), hidden_units=(3,), normalization="virtual_batch")
     assert needs_reference(network)
-    assert not needs_reference(zoo.MLPDiscriminator((2,), hidden_units=(3,)))
+    assert not needs_reference(zoo.MLPCritic((2,), hidden_units=(3,)))
     few = np.random.default_rng(0).normal(size=(3, 2)).astype(np.float32)
     set_reference(network, few)
     np.testing.assert_array_equal(network.trunk.reference, np.tile(few, (22, 1))[:REFERENCE_SIZE])

@@ -17,7 +17,7 @@ def listing(title, summaries):
     return "\n".join([title, *(f"  {name:{width}}  {summary}" for name, summary in summaries.items())])
 
 
-class Methods:
+class Registry:
     """The methods of one package, found by listing its files.
 
     Args:
