@@ -7,8 +7,7 @@ In the features of digits_cnn_v1, 304 samples (as many as test images), one seed
 
 | variant | Fréchet | precision | recall |
 |---|---|---|---|
-| conditional | 6.1 | 0.99 | 0.88 |
-| conditional, critic told by concatenation | 5.2 | 0.97 | 0.92 |
+| conditional | 5.7 | 0.98 | 0.93 |
 | dragan | 6.8 | 0.88 | 0.99 |
 | energy_based | 5.0 | 0.90 | 0.97 |
 | f_divergence | 5.3 | 0.84 | 0.98 |
@@ -29,11 +28,8 @@ In the features of digits_cnn_v1, 304 samples (as many as test images), one seed
 | wasserstein_gp | 6.1 | 0.90 | 0.96 |
 | mixture | 5.3 | 0.88 | 0.98 |
 
-Of the samples of `conditional` the classifier takes 99.0 % for the class that they were made for (97.1 to 99.7 %; the
-label agreement in the report of the commands above, with --config=configs/digits.py:conditional); of the test images it
-is right on 99.3 %. Its lower recall says that within a class they are more alike than the data. At five times the
-generator's rate they are all but equal: recall 0, and an agreement of 100 %. With
---config.conditional.critic=concatenation 100 % agree (98.7 % and more).
+The label agreement of `conditional` is 99.7 % (98.2 to 99.9 %): the classifier takes so many samples for the class that
+they were made for, and is right on 99.3 % of the test images.
 """
 
 from configs.base import FAST_GENERATOR, base_config, set_objective

@@ -200,7 +200,7 @@ def test_the_error_of_a_document_does_not_hold_it(monkeypatch):
     monkeypatch.setattr(json_tensors, "parse", parse)
     servable = types.SimpleNamespace(signature=lambda name: types.SimpleNamespace(inputs={"x": None}))
     with pytest.raises(ServingError, match="Expecting 'instances'") as raised:
-        rest._read(b"", servable, Limits())
+        rest._read(b"", "identity", 1, servable, Limits())
     assert raised.value and documents[0]() is None
 
 

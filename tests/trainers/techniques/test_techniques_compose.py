@@ -14,7 +14,6 @@ from trainers import dynamics, objectives, techniques
 from trainers.checkpoints import Checkpoints
 from trainers.mixture import Mixture
 from trainers.objectives.minimax import Minimax
-from trainers.objectives.noise_contrastive import NoiseContrastive
 from trainers.objectives.non_saturating import NonSaturating
 from trainers.techniques.instance_noise import InstanceNoise
 from trainers.techniques.weight_clipping import WeightClipping
@@ -46,7 +45,7 @@ LAZY = {"techniques.gradient_norm": {"weight": 3.0, "at": "perturbed", "every": 
 def classes():
     """The classes of all objectives whose critic is a network, and of one played by mixed strategies, by name."""
     found = {name: objectives.METHODS.load(name) for name in objectives.METHODS.names()}
-    found = {name: objective for name, objective in found.items() if not issubclass(objective, NoiseContrastive)}
+    found = {name: objective for name, objective in found.items() if "critic" in objective.configured}
     return {**found, "mixture": Mixture.of(found["non_saturating"])}
 
 
