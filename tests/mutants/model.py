@@ -107,7 +107,7 @@ MUTANTS = [
         f"{GAN} -k finite",
         ("with tf.control_dependencies(tf.nest.flatten([batch.x for batch in batches])):", "if True:"),
     ),
-    *of_file("zoo/batch.py", f"{GAN} -k labels", ("x, label = element", "label, x = element")),
+    *of_file("zoo/batch.py", f"{MODEL} -k told_the_conditions", ("x, label = element", "label, x = element")),
     *of_file(
         "zoo/batch.py",
         MODEL,
