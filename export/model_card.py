@@ -12,6 +12,7 @@ import jinja2
 from etils import epath
 
 from trainers import former, objectives
+from zoo.batch import takes_labels
 from zoo.errors import RequestError
 
 #: Where a version keeps what is not the model: card, report, warm-up requests.
@@ -69,11 +70,10 @@ def compose(name, sampler, latent_dim, data_shape, signatures, facts=None):
     """
     import tensorflow as tf
 
-    told = "label" in getattr(sampler, "conditions", ())
     return {
         "name": name,
         **(facts or {}),
-        **({"num_classes": int(sampler.num_classes)} if told else {}),
+        **({"num_classes": int(sampler.num_classes)} if takes_labels(sampler) else {}),
         "data_shape": list(data_shape),
         "latent_dim": int(latent_dim),
         "parameters": int(sampler.count_params()),

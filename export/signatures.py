@@ -27,6 +27,7 @@ with and without labels, a seed gives the same image in any batch, on the same d
 
 import math
 
+from zoo.batch import takes_labels
 from zoo.pixels import to_uint8
 
 
@@ -99,7 +100,7 @@ def signatures(sampler, latent_dim, data_shape):
         "latents": (lambda seeds: {"latents": latents_of(seeds)}, [seeds_spec]),
         "png": (lambda seeds: {"png_bytes": encode(draw(seeds))}, [seeds_spec]),
     }
-    if "label" in getattr(sampler, "conditions", ()):
+    if takes_labels(sampler):
         made |= {
             "labels": (lambda seeds: {"labels": sampler.labels(latents_of(seeds))}, [seeds_spec]),
             "generate_with_labels": (

@@ -14,6 +14,7 @@ from trainers import config as config_checks
 from trainers import dynamics, networks, objectives, optimizers, techniques, workers
 from trainers import workdir as workdirs
 from zoo import datasets
+from zoo.batch import takes_labels
 from zoo.errors import RequestError
 
 
@@ -84,7 +85,7 @@ def build(config, data=None, *, strategy=None, workdir=None, spec=None):
         generator, *others = networks.make(config, spec, objective)
         if data is not None:
             # Deterministic functions of the data; a resumed run has them in its checkpoint too.
-            if "label" in getattr(generator, "conditions", ()):
+            if takes_labels(generator):
                 generator.set_label_shares(data.class_shares())
             for made in others:
                 if layers.needs_reference(made):

@@ -14,6 +14,7 @@ from trainers import workdir as workdirs
 from trainers import workers
 from trainers.program import Interrupted, RunFailed
 from zoo import grids, pixels
+from zoo.batch import takes_labels
 from zoo.files import write_whole
 from zoo.progress import Progress
 
@@ -183,7 +184,7 @@ class DrawSamples(_Every):
     def act(self, step, logs):
         path = self.workdir / "samples" / f"step_{step:08d}.png"
         sampler = self.model.sampler
-        told_labels = "label" in getattr(sampler, "conditions", ())
+        told_labels = takes_labels(sampler)
         if self.reference is not None:
             labels = sampler.labels(self.model.latents(range(1024))).numpy() if told_labels else None
             grids.save_points(self.model.sample(range(1024)).numpy(), path, self.reference, labels)

@@ -68,7 +68,7 @@ _SCHEMA = {
     "mixture.components": (lambda value: _is_count(value) and value <= 100, "a whole number, 1 to 100"),
     "mixture.entropy_weight": _AMOUNT,
     "mixture.shared_layers": _WHOLE,
-    "conditional.critic": _one_of("none", "projection", "concatenation"),
+    "conditional.critic": _one_of("none", *families.CONDITIONAL_CRITICS),
     "conditional.embedding_dim": _POSITIVE,
     "generator": _OPTIONS,
     "critic": _OPTIONS,

@@ -31,3 +31,8 @@ class Batch(NamedTuple):
         import tensorflow as tf
 
         return self._replace(x=tf.stop_gradient(self.x))
+
+
+def takes_labels(network):
+    """Whether a network takes the condition "label", as its attribute `conditions` says."""
+    return "label" in getattr(network, "conditions", ())

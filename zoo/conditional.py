@@ -16,12 +16,9 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.errors import RequestError
-from zoo.families import FAMILIES
+from zoo.families import CONDITIONAL_CRITICS, FAMILIES
 from zoo.layers import linear, stack
 from zoo.noise import choose
-
-#: Ways to condition a critic on the label, as a config names them.
-CRITICS = ("projection", "concatenation")
 
 
 class _Conditional(keras.Model):
@@ -150,8 +147,10 @@ class ConditionalCritic(_Conditional):
         self, data_shape, num_classes, family="mlp", network=None, told_by="projection", embedding_dim=64, **kwargs
     ):
         super().__init__(data_shape, num_classes, family, network, embedding_dim, **kwargs)
-        if told_by not in CRITICS:
-            raise RequestError(f"config.conditional.critic: {told_by!r}; expected one of {', '.join(CRITICS)}")
+        if told_by not in CONDITIONAL_CRITICS:
+            raise RequestError(
+                f"config.conditional.critic: {told_by!r}; expected one of {', '.join(CONDITIONAL_CRITICS)}"
+            )
         self.told_by = told_by
         made, shape = FAMILIES[family].critic_class(), self.data_shape
         if told_by == "concatenation":

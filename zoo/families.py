@@ -9,6 +9,9 @@ from zoo.errors import RequestError
 IMAGE_SIZES = (8, 16, 28, 32, 64, 128)
 IMAGE_CHANNELS = (1, 3)
 
+#: Ways in which a conditional critic receives the label, see `zoo.conditional`.
+CONDITIONAL_CRITICS = ("projection", "concatenation")
+
 #: Normalisations that a critic can be built with. Under a per-example gradient penalty "batch" is wrong: it mixes
 #: the examples, so the gradient of one score is not the gradient at one point (Gulrajani et al. 2017, section 4).
 NORMALIZATIONS = ("batch", "layer", "none", "spectral", "virtual_batch")

@@ -27,7 +27,7 @@ MUTANTS = [
         ("if len(self.data_shape) == 1 else int(np.prod(self.data_shape[:-1]))", ""),
         ("[tf.cast(x, embedded.dtype), embedded]", "[tf.cast(x, embedded.dtype), 0.0 * embedded]"),
         ('if self.normalization == "virtual_batch":', "if False:"),
-        ("if told_by not in CRITICS:", "if False:"),
+        ("if told_by not in CONDITIONAL_CRITICS:", "if False:"),
         ('**super().get_config(), "told_by": self.told_by', "**super().get_config()"),
     ),
     *of_file("zoo/encoder.py", NETWORKS, ('getattr(critic, "inner", critic)', "critic")),
@@ -53,7 +53,7 @@ MUTANTS = [
         "trainers/config.py",
         f"{GANS} -k refused",
         ('if config.conditional.critic != "none" and data.num_classes is None:', "if False:"),
-        ('_one_of("none", "projection", "concatenation")', "_TEXT"),
+        ('_one_of("none", *families.CONDITIONAL_CRITICS)', "_TEXT"),
     ),
     *of_file(
         "trainers/workdir.py",

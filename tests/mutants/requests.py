@@ -191,7 +191,7 @@ MUTANTS = [
         ("if len(names) <= _MOST_NAMES else", "if True else"),
         ("get_close_matches(asked, names, 5, 0.5)", "get_close_matches(asked, names, 5, 0.0)"),
         ('if count else f"a class number, 0 or more{hint}"', 'if count else "a class number, 0 or more"'),
-        ('**({"num_classes": int(sampler.num_classes)} if told else {}),', ""),
+        ('**({"num_classes": int(sampler.num_classes)} if takes_labels(sampler) else {}),', ""),
     ),
     *of_file(
         "export/evaluate.py",
