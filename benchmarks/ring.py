@@ -209,8 +209,8 @@ def page(results):
         "- Critic: its hidden units.",
         "",
         "What the sources say of this picture: plain descent of `minimax` and `non_saturating` with a critic as small "
-        "as this collapses, or goes around the modes and holds few of them at any time (Metz et al. 2016, "
-        "figure 2); `unrolled`, `consensus`, `locally_stable`, `wasserstein_gp` and `mixture` find all eight.",
+        "as this collapses, or goes around the modes and holds few of them at any time (Metz et al. 2016, figure 2); "
+        "`unrolled`, `consensus`, `locally_stable`, `wasserstein_gp` and `mixture` (MIX+GAN) find all eight.",
         "",
         "| method | critic | modes | fewest | high quality | steps/s |",
         "|---|---|---|---|---|---|",

@@ -17,7 +17,7 @@ OBJECTIVES = {
     "loss_sensitive": {"objective_options": {"loss_weight": 0.0}},
     "noise_contrastive": _DENSITY,
     "self_contrastive": _DENSITY,
-    # An objective with mixed strategies. The cost of a step grows with the square of the components.
+    # MIX+GAN. The cost of a step grows with the square of the components.
     "mixture": {"objective": "non_saturating", "mixture": {"components": 2}},
     # An objective with class-conditional networks.
     "conditional": {"objective": "non_saturating", "conditional": {"critic": "projection"}},
@@ -77,7 +77,7 @@ def base_config(source):
         "zero_centred": {},  # weight, at, every
     }
 
-    # Number of components of each player, mixed with learned weights (1: plain networks), and of lowest layers shared.
+    # MIX+GAN: number of components of each player, with learned weights (1: plain networks), of lowest layers shared.
     config.mixture = {"components": 1, "entropy_weight": 0.1, "shared_layers": 0}
 
     # Class-conditional GANs, for labelled data. critic: how it receives the label, "projection" or "concatenation"; the

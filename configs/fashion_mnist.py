@@ -7,7 +7,8 @@ Full runs on one or two cores shared with other work: Fréchet distance 2.15 for
 for `wasserstein_gp` after 27 (README.md). The other variants in shorter runs (--config.train.steps=STEPS), five to ten
 minutes of one core each: 10,000 samples against the test images in the features of fashion_mnist_cnn_v1, one seed.
 There an untrained generator has a distance of 185.9, `non_saturating` after 2,000 steps 17.4 (9.4 %, precision 0.54,
-recall 0.62). The two contrastive objectives fit a mixture of 16 Gaussians to the pixels, which is not their purpose.
+recall 0.62). The two contrastive objectives fit a Gaussian mixture of 16 components to the pixels, which is not their
+purpose.
 
 | variant | steps | Fréchet | of untrained | precision | recall |
 |---|---|---|---|---|---|
@@ -67,7 +68,7 @@ VARIANTS = {
     "loss_sensitive": {**FAST_GENERATOR, "objective_options": {"margin_scale": 0.003}},
     "energy_based": {"critic": {"family": "dcgan_autoencoder", "code_dim": 64, "base_filters": 64}},
     # The best of six settings after 3,000 steps. With the variance of maximum likelihood (a standard deviation of 0.16)
-    # and 64 latents it is at 69.8: a divergence of 111 nats, and most latents of the prior give a mixture of garments.
+    # and 64 latents it is at 69.8: a divergence of 111 nats, and most latents of the prior give a blend of garments.
     "vae": {"generator": {"latent_dim": 16}, "objective_options": {"scale": 0.6}},
 }
 

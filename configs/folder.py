@@ -30,7 +30,7 @@ Results on CIFAR-10 as JPEG files in class folders, in short runs (--config.trai
 | wasserstein_gp | 200 | 13.1 | 22 % | 0.86 | 0.17 |
 
 A recall near zero means that the images still lack diversity; full runs were not tried.
-The two contrastive objectives fit a mixture of 16 Gaussians to the pixels, which is not their purpose.
+The two contrastive objectives fit a Gaussian mixture of 16 components to the pixels, which is not their purpose.
 """
 
 from configs.base import FAST_GENERATOR, base_config, set_objective

@@ -12,7 +12,7 @@ from zoo.errors import RequestError
 
 
 class Mixture(GAN):
-    """An objective played by mixed strategies: T generators with weights w against T critics with weights v.
+    """MIX+GAN, an objective played by mixed strategies: T generators with weights w against T critics with weights v.
 
     Each player minimises Σᵢⱼ wᵢvⱼ L(Gᵢ, Dⱼ) + λ R, L being its loss in the objective (including penalties) and
     R = -1/T Σ log wᵢ (vⱼ for the critic), the cross-entropy of the uniform distribution, which keeps components from

@@ -47,8 +47,8 @@ class GenerativeModel(keras.Model):
     default_optimizer = types.MappingProxyType({"name": "adam", "learning_rate": 2e-4, "beta_1": 0.5, "beta_2": 0.999})
     #: Options of the dynamics that a config does not give.
     default_dynamics_options = types.MappingProxyType({"critic_steps": 1})
-    #: Features that this model does not support → why: "two_players" (see `Dynamics.needs`), "mixture", "critic"
-    #: (techniques that act on one), "conditional" (a critic conditioned on labels).
+    #: Features that this model does not support → why: "two_players" (see `Dynamics.needs`), "mixture" (MIX+GAN),
+    #: "critic" (techniques that act on one), "conditional" (a critic conditioned on labels).
     lacks = {}
 
     def __init__(self, generator, *, seed=0, ema_decay=0.999, **kwargs):

@@ -79,7 +79,7 @@ class Gaussian(_Density):
 
 @keras.saving.register_keras_serializable("zoo")
 class GaussianMixture(_Density):
-    """Σₖ wₖ N(μₖ, diag σₖ²), weights, means and scales learned.
+    """Gaussian mixture Σₖ wₖ N(μₖ, diag σₖ²), weights, means and scales learned.
 
     The first latent chooses the component: its normal CDF is looked up in the cumulative weights. The others are scaled
     and shifted. Points have gradients for means and scales, not for w: only losses of `log_density` train w.

@@ -1,5 +1,5 @@
-"""Mixed strategies: several networks of one family as one player. Arora et al. 2017, "Generalization and equilibrium in
-generative adversarial nets (GANs)", section 5 (MIX+GAN).
+"""Networks of MIX+GAN: several of one family as one player. Arora et al. 2017, "Generalization and equilibrium in
+generative adversarial nets (GANs)", section 5.
 
 Components are built from a family's list of layers, so that they can share the first ones.
 """
@@ -89,7 +89,7 @@ class _Mixture(keras.Model):
 
 @keras.saving.register_keras_serializable("zoo")
 class MixtureGenerator(_Mixture):
-    """T generators and a distribution over them: Σᵢ wᵢ q(Gᵢ), w a softmax of learned logits.
+    """T generators of MIX+GAN and a distribution over them: Σᵢ wᵢ q(Gᵢ), w a softmax of learned logits.
 
     The first latent chooses the component: its normal CDF is looked up in the cumulative weights. Components take the
     other latents. Outputs have gradients for the networks, not for w: losses that train w use the outputs of `each`.
@@ -132,7 +132,7 @@ class MixtureGenerator(_Mixture):
 
 @keras.saving.register_keras_serializable("zoo")
 class MixtureCritic(_Mixture):
-    """T critics and a distribution over them, a softmax of learned logits.
+    """T critics of MIX+GAN and a distribution over them, a softmax of learned logits.
 
     The score of an example is the expectation Σⱼ vⱼ Dⱼ(x). Within `playing(j)`, scores and features are those of Dⱼ
     alone, so that code for one critic works for each component.

@@ -142,7 +142,7 @@ MUTANTS = [
     ),
     *of_file(
         "zoo/datasets/toy.py",
-        f"{TOY} {ORDER} -k 'mixtures or modes or uniform or segments or swiss or streams or wrong_sources'",
+        f"{TOY} {ORDER} -k 'gaussian_mixtures or modes or uniform or segments or swiss or streams or wrong_sources'",
         ("or not 0 < parameters[key] < ", "or not 0 <= parameters[key] < "),
         ("if key not in family.defaults:", "if False:"),
         ("kind = type(family.defaults[key])", "kind = float"),

@@ -1,4 +1,4 @@
-"""Mistakes in the techniques, the penalties and the mixture."""
+"""Mistakes in the techniques, the penalties and MIX+GAN."""
 
 from mutants.mutant import of_file
 

@@ -1,4 +1,4 @@
-"""Mixed strategies: the payoff over all pairs and its gradients in float64, against an independent NumPy
+"""MIX+GAN: the payoff over all pairs and its gradients in float64, against an independent NumPy
 implementation; combinations with other methods; what they learn.
 
 The game: three linear generators zA + b against three critics tanh(xK + k)h + c in the plane. NumPy takes gradients by

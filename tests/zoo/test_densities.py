@@ -18,7 +18,7 @@ def gaussian():
     return model, stats.multivariate_normal(mean, factor @ factor.T).logpdf
 
 
-def mixture():
+def gaussian_mixture():
     model, rng = zoo.GaussianMixture((2,), components=3, dtype="float64"), np.random.default_rng(0)
     for variable in model.trainable_variables:
         variable.assign(rng.normal(size=variable.shape))
@@ -28,7 +28,7 @@ def mixture():
     return model, lambda x: logsumexp([share + part.logpdf(x) for share, part in zip(shares, parts)], axis=0)
 
 
-EVERY = pytest.mark.parametrize("build", [gaussian, mixture])
+EVERY = pytest.mark.parametrize("build", [gaussian, gaussian_mixture])
 
 
 @EVERY
@@ -71,7 +71,7 @@ def test_a_gaussian_is_the_affine_map_of_its_latents():
     np.testing.assert_allclose(model(latents), mean + latents @ factor.T, rtol=1e-12)
 
 
-def test_the_first_latent_chooses_a_mixtures_component_by_its_share():
+def test_the_first_latent_chooses_a_gaussian_mixtures_component_by_its_share():
     model = zoo.GaussianMixture((1,), components=2, dtype="float64")
     for variable, value in zip(model.trainable_variables, (np.log([0.25, 0.75]), [[-10.0], [10.0]], [[0.0], [0.0]])):
         variable.assign(value)

@@ -20,7 +20,7 @@ ELSEWHERE = {
     "Salimans et al. 2016, section 3.5. config.generator.normalization=virtual_batch (config.critic too)",
     "class_conditional": "Generator and critic are told the label of each example, the critic by projection (Miyato & "
     "Koyama 2018) or concatenation (Mirza & Osindero 2014). config.conditional.critic=projection",
-    "mixture": "Several generators against several critics, with learned weights: mixed strategies. Arora et al. 2017, "
+    "mixture": "MIX+GAN: several generators against several critics, with learned weights. Arora et al. 2017, "
     "section 5. config.mixture.components=5",
     "generator_average": "Samples come from a moving average (EMA) of the generator's weights. Yazıcı et al. 2019. "
     "config.train.ema_decay=0.999",

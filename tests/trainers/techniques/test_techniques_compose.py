@@ -43,7 +43,7 @@ LAZY = {"techniques.gradient_norm": {"weight": 3.0, "at": "perturbed", "every": 
 
 
 def classes():
-    """The classes of all objectives whose critic is a network, and of one played by mixed strategies, by name."""
+    """The classes of all objectives whose critic is a network, and of one as MIX+GAN, by name."""
     found = {name: objectives.METHODS.load(name) for name in objectives.METHODS.names()}
     found = {name: objective for name, objective in found.items() if "critic" in objective.configured}
     return {**found, "mixture": Mixture.of(found["non_saturating"])}

@@ -11,7 +11,7 @@ from zoo.errors import RequestError
 @pytest.mark.parametrize(
     ("source", "modes", "std"), [("ring", 8, 0.02), ("grid", 25, 0.05), ("ring?modes=5&std=1", 5, 1)]
 )
-def test_mixtures(source, modes, std):
+def test_gaussian_mixtures(source, modes, std):
     data = zoo.datasets.load(source)
     assert data.modes.shape == (modes, 2) and data.modes.dtype == np.float64 and data.std == std
     assert data.num_classes == modes and data.num_examples("train") is None
@@ -20,7 +20,7 @@ def test_mixtures(source, modes, std):
     assert stats.chisquare(np.bincount(y, minlength=modes)).pvalue > 1e-4
     noise = (x - data.modes[y]) / std
     assert stats.kstest(noise.ravel(), "norm").pvalue > 1e-4
-    # Oracle: the mixture written with scipy.
+    # Oracle: the Gaussian mixture written with SciPy.
     oracle = np.mean([stats.multivariate_normal(m, std**2 * np.eye(2)).pdf(x[:100]) for m in data.modes], axis=0)
     np.testing.assert_allclose(data.log_density(x[:100]), np.log(oracle), rtol=1e-9)
 
