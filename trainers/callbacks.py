@@ -166,13 +166,13 @@ class DrawSamples(_Every):
     their labels.
 
     Args:
+        spec: `zoo.datasets.DataSpec` of the data.
         reference: points [n, 2] of the data to draw beside generated points; None for images.
-        class_names: the classes' names, a number each if None.
     """
 
-    def __init__(self, workdir, every, reference=None, class_names=None):
+    def __init__(self, workdir, every, spec, reference=None):
         super().__init__(every)
-        self.workdir, self.reference, self.class_names = epath.Path(workdir), reference, class_names
+        self.workdir, self.spec, self.reference = epath.Path(workdir), spec, reference
 
     def on_train_begin(self, logs=None):
         super().on_train_begin()
@@ -192,8 +192,7 @@ class DrawSamples(_Every):
         if told_labels:
             seeds, labels = grids.class_rows(range(sampler.num_classes))
             images = pixels.to_uint8(self.model.sample(seeds, label=labels)).numpy()
-            names = self.class_names or [str(label) for label in range(sampler.num_classes)]
-            grids.save_grid(images, path, names=names[: grids.MOST_ROWS])
+            grids.save_grid(images, path, names=self.spec.display_names[: grids.MOST_ROWS])
             shown = images[seeds == seeds[0]]
         else:
             images = pixels.to_uint8(self.model.sample(range(64)))

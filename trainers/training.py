@@ -99,7 +99,7 @@ def _fit(run, checkpoints):
         reference = run.data.arrays("test", 1024)[0] if len(run.data_shape) == 1 else None
         between += [
             callbacks.WriteMetrics(run.workdir, settings.log_every, images),
-            callbacks.DrawSamples(run.workdir, settings.sample_every, reference, run.spec.class_names),
+            callbacks.DrawSamples(run.workdir, settings.sample_every, run.spec, reference),
             progress,
         ]
     between += [callbacks.SaveCheckpoints(checkpoints, settings.checkpoint_every), stop]

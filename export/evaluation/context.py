@@ -99,8 +99,8 @@ class Context(abc.ABC):
 
     @property
     def class_names(self):
-        """The name of each class, a number in words where the data has no names; () where it has no classes."""
-        return self.data.class_names or tuple(map(str, range(self.data.num_classes or 0)))
+        """Text for each class, as `DataSpec.display_names` has it."""
+        return self.data.spec.display_names
 
     @abc.abstractmethod
     def prepare(self):

@@ -113,6 +113,12 @@ MUTANTS = [
     ),
     *of_file(
         "zoo/datasets/dataset.py",
+        f"{TOY} {FILES} -k 'gaussian_mixtures or uniform or tenth'",
+        ("self.class_names or tuple(map(str, ", "tuple(map(str, "),
+        ("range(self.num_classes or 0)", "range(self.num_classes or 1)"),
+    ),
+    *of_file(
+        "zoo/datasets/dataset.py",
         f"{TOY} -k streams",
         ("zlib.crc32(split.encode())", "0"),
         ("operator.index(seed) % 2**64", "abs(operator.index(seed))"),

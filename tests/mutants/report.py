@@ -32,6 +32,7 @@ MUTANTS = [
         ("key = function, id(sample)", "key = function"),
         ("np.arange(self.num_samples) + self.first_seed", "np.arange(self.num_samples)"),
         ("self._untrained = untrained", "self._untrained = generator"),
+        ("self.data.spec.display_names", "self.data.class_names or ()"),
     ),
     *of_file(
         "export/evaluation/metric.py",
@@ -158,11 +159,8 @@ MUTANTS = [
         "trainers/callbacks.py",
         TRAINING,
         ("self.model.sample(seeds, label=labels)", "self.model.sample(seeds)"),
+        ("self.spec.display_names[: grids.MOST_ROWS]", "None"),
         ("shown = images[seeds == seeds[0]]", "shown = images[: grids.MOST_ROWS]"),
-        (
-            "self.class_names or [",
-            "[",
-        ),
         (
             "sampler.labels(self.model.latents(range(1024))).numpy()",
             "sampler.labels(self.model.latents(range(1, 1025))).numpy()",

@@ -108,11 +108,11 @@ def test_the_runs_pictures_have_a_row_for_each_class(tmp_path, monkeypatch):
     monkeypatch.setattr(callbacks.grids, "save_grid", lambda images, path, names: drawn.append((images, path, names)))
     monkeypatch.setattr(callbacks.tf.summary, "image", lambda name, images, max_outputs: shown.append(images))
     for class_names in (None, tuple("abcdefghij")):
-        callback = callbacks.DrawSamples(tmp_path, 5, class_names=class_names)
+        callback = callbacks.DrawSamples(tmp_path, 5, run.spec._replace(class_names=class_names))
         callback.set_model(run.model)
         callback.on_train_begin()
     (images, path, names), (_, _, given) = drawn
-    assert names == list("0123456789") and given == tuple("abcdefghij")
+    assert names == tuple("0123456789") and given == tuple("abcdefghij")
     assert path == tmp_path / "samples" / "step_00000000.png"
     latents = run.model.latents(range(8))
     for label in range(10):
@@ -129,8 +129,9 @@ def test_the_runs_plots_colour_points_by_the_labels_that_their_seeds_choose(smal
     drawn = []
     monkeypatch.setattr(callbacks.grids, "save_points", lambda *arguments: drawn.append(arguments))
     for config in (labelled(small_config), small_config()):
-        callback = callbacks.DrawSamples(tmp_path, 5, np.zeros([3, 2]))
-        callback.set_model(build(config).model)
+        run = build(config)
+        callback = callbacks.DrawSamples(tmp_path, 5, run.spec, np.zeros([3, 2]))
+        callback.set_model(run.model)
         callback.on_train_begin()
         points, _, _, labels = drawn[-1]
         model = callback.model

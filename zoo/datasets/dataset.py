@@ -25,6 +25,11 @@ class DataSpec(NamedTuple):
     num_classes: int | None = None
     class_names: tuple | None = None
 
+    @property
+    def display_names(self):
+        """Text for each class: its name, or its number where the data has no names; () without classes."""
+        return self.class_names or tuple(map(str, range(self.num_classes or 0)))
+
 
 class Dataset(abc.ABC):
     """A source of training and held-out examples.

@@ -24,7 +24,7 @@ def counted(ring):
 def test_each_set_is_drawn_once_and_the_samples_are_those_of_the_seeds(counted, ring):
     calls, generator = counted
     context = PointContext(generator, ring, num_samples=20, first_seed=7, untrained=generator, run="a run")
-    assert not calls and context.run == "a run"
+    assert not calls and context.run == "a run" and context.class_names == tuple("01234567")
     context.prepare()
     assert context.samples is context.samples and len(context.samples) == 20
     assert context.untrained is context.untrained

@@ -158,7 +158,7 @@ def image_dir(tmp_path):
 
 def test_folder_with_classes_and_a_held_out_tenth(image_dir):
     data = zoo.datasets.load(f"folder:{image_dir}", image_size=8)
-    assert data.data_shape == (8, 8, 3) and data.class_names == ("cat", "dog", "owl")
+    assert data.data_shape == (8, 8, 3) and data.class_names == data.spec.display_names == ("cat", "dog", "owl")
     assert data.num_examples("train") + data.num_examples("test") == 60
     assert 1 <= data.num_examples("test") <= 15
     assert not set(data.paths["train"]) & set(data.paths["test"])

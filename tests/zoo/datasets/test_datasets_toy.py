@@ -14,7 +14,8 @@ from zoo.errors import RequestError
 def test_gaussian_mixtures(source, modes, std):
     data = zoo.datasets.load(source)
     assert data.modes.shape == (modes, 2) and data.modes.dtype == np.float64 and data.std == std
-    assert data.num_classes == modes and data.num_examples("train") is None
+    assert data.num_classes == modes and data.spec.display_names == tuple(map(str, range(modes)))
+    assert data.num_examples("train") is None
     x, y = data.arrays("train", 20_000)
     assert x.dtype == np.float32 and y.dtype == np.int64
     assert stats.chisquare(np.bincount(y, minlength=modes)).pvalue > 1e-4
@@ -41,6 +42,7 @@ def test_uniform(dim):
     assert np.isneginf(data.log_density(np.full((1, dim), 1.01)))
     with pytest.raises(RequestError, match="labels"):
         data.batches("train", 4, seed=0, labels=True)
+    assert data.spec.display_names == ()
 
 
 def test_two_segments():
