@@ -201,8 +201,11 @@ def _samples_shown(report):
 
 
 def _title(report):
-    generator = report["generator"]
-    return f"{generator.get('objective') or epath.Path(generator['path']).name} on {report['data']['source']}"
+    generator, source = report["generator"], report["data"]["source"]
+    if not generator.get("objective"):
+        return f"{epath.Path(generator['path']).name} on {source}"
+    conditional = "Conditional " if generator.get("told_labels") else ""
+    return f"{conditional}{generator['objective']} on {source}"
 
 
 def _facts(report):

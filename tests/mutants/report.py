@@ -110,6 +110,8 @@ MUTANTS = [
         ("[len(examples) for examples in by_class.values()]", "len(names)"),
         ("num_classes <= grids.MOST_ROWS", "num_classes < grids.MOST_ROWS"),
         ('if generator.get("told_labels"):', "if False:"),
+        ('"Conditional " if generator.get("told_labels") else ""', '"Conditional "'),
+        ('if not generator.get("objective"):', "if False:"),
         ('"—" if share is None else', '"0.0 %" if share is None else'),
     ),
     *of_file(

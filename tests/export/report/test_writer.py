@@ -113,6 +113,20 @@ def test_pages_of_a_generator_that_is_told_no_labels_do_not_speak_of_them(good, 
     assert page.count('class="pixels" src') == 2
 
 
+@pytest.mark.parametrize(
+    "generator, title",
+    [
+        ({"objective": "hinge"}, "hinge on digits"),
+        ({"objective": "hinge", "told_labels": True}, "Conditional hinge on digits"),
+        ({"told_labels": True}, "one on digits"),
+    ],
+)
+def test_the_title_of_a_run_says_whether_labels_condition_it(generator, title, good, digits, tmp_path):
+    page = write_report(good, digits, tmp_path, **generator).read_text()
+    assert f"<title>{title}</title>" in page and f"<h1>{title}</h1>" in page
+    assert (tmp_path / "report" / "report.md").read_text().startswith(f"# {title}\n")
+
+
 def test_a_class_without_samples_has_no_agreement(told, digits, tmp_path):
     classes = [{**told.classes[0], "agreement": None, "agreement_interval": None}, *told.classes[1:]]
     write_report(dataclasses.replace(told, classes=classes), digits, tmp_path, told_labels=True)
