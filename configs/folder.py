@@ -10,6 +10,7 @@ Results on CIFAR-10 as JPEG files in class folders, in short runs (--config.trai
 
 | variant | steps | Fréchet | of untrained | precision | recall |
 |---|---|---|---|---|---|
+| conditional | 1,000 | 10.2 | 16 % | 0.88 | 0.19 |
 | dragan | 1,000 | 20.3 | 33 % | 0.91 | 0.01 |
 | energy_based | 1,000 | 21.5 | 35 % | 0.99 | 0.01 |
 | f_divergence | 1,000 | 10.4 | 17 % | 0.80 | 0.24 |
@@ -26,10 +27,13 @@ Results on CIFAR-10 as JPEG files in class folders, in short runs (--config.trai
 | non_saturating | 1,000 | 10.7 | 18 % | 0.81 | 0.20 |
 | noise_contrastive | 500 | 391.4 | 645 % | 0.00 | 0.00 |
 | self_contrastive | 500 | 206.4 | 340 % | 0.00 | 0.00 |
+| vae | 600 | 33.4 | 54 % | 0.99 | 0.00 |
 | wasserstein | 500 | 13.1 | 22 % | 0.77 | 0.18 |
 | wasserstein_gp | 200 | 13.1 | 22 % | 0.86 | 0.17 |
 
-A recall near zero means that the images still lack diversity; full runs were not tried.
+A recall near zero means that the images still lack diversity; full runs were not tried. `conditional` and `vae` were
+measured in the features of another training of the classifier: 70.4 % test accuracy, 62.4 for an untrained generator.
+The label agreement of `conditional` is 31.8 % (30.9 to 32.7 %), that of training images 75.6 %.
 The two contrastive objectives fit a Gaussian mixture of 16 components to the pixels, which is not their purpose.
 """
 
@@ -40,7 +44,8 @@ from configs.base import FAST_GENERATOR, base_config, set_objective
 #: 68 after 1,000.
 _NOISE = {"techniques": {"instance_noise": {"std": 0.5, "until": 1.0}}}
 
-#: Objective → changes.
+#: Objective → changes. Two variants need none. `conditional` has a Fréchet distance of 18.6 after 600 steps (2,000
+#: samples), with FAST_GENERATOR 45.7. `vae` has 33.4, with the latents and the scale of Fashion-MNIST 33.6.
 VARIANTS = {
     "minimax": _NOISE,
     "maximum_likelihood": {**FAST_GENERATOR, **_NOISE},
