@@ -63,9 +63,10 @@ def base_config(source):
 
     # Objective and dynamics (the players' updates): the names of a file in trainers/objectives/ and trainers/dynamics/.
     config.objective = "non_saturating"
-    config.objective_options = {}  # keyword arguments of its class
+    # Options that are None or not given are the paper's; config.json in a run's directory holds them all.
+    config.objective_options = {}  # the options that its class declares
     config.dynamics = "alternating"
-    config.dynamics_options = {}  # keyword arguments of its class; default critic_steps: that of the objective's paper
+    config.dynamics_options = {}  # the options that its class declares; critic_steps: of the objective's paper
 
     # Input noise and critic regularisers, for any objective: the files of trainers/techniques/. An empty dict is off.
     # Setting an option turns a technique on; options that are None or not given are its paper's. To use a technique

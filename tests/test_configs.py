@@ -48,9 +48,7 @@ def test_this_file_knows_every_config():
 def test_every_objective_is_a_variant_that_passes_the_checks(file, objective):
     config = small(file, objective)
     config_checks.check(config)
-    assert config.objective == objective
-    objectives.METHODS.check_options(objective, dict(config.objective_options), "config.objective_options")
-    dynamics.METHODS.build(config.dynamics, dict(config.dynamics_options), "config.dynamics_options")
+    assert building.resolve(config).objective == objective
 
 
 @pytest.mark.parametrize("objective", objectives.METHODS.names())

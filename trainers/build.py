@@ -11,8 +11,9 @@ import ml_collections
 from etils import epath
 
 from trainers import config as config_checks
-from trainers import dynamics, networks, objectives, optimizers, techniques, workers
+from trainers import dynamics, networks, objectives, techniques, workers
 from trainers import workdir as workdirs
+from trainers.resolve import resolve
 from zoo import datasets
 from zoo.batch import takes_labels
 from zoo.errors import RequestError
@@ -23,7 +24,7 @@ class Run:
     """A config with its model, data and directory.
 
     Attributes:
-        config: ml_collections.ConfigDict, see configs/base.py, completed by `resolve`.
+        config: ml_collections.ConfigDict, see configs/base.py, completed by `trainers.resolve.resolve`.
         spec: `zoo.datasets.DataSpec` of the data.
         model: the `trainers.model.GenerativeModel`, compiled.
         workdir: etils.epath.Path, or None for a run without files.
@@ -69,7 +70,6 @@ def build(config, data=None, *, strategy=None, workdir=None, spec=None):
     spec = spec or data.spec
     config = resolve(config)
     objective = objectives.METHODS.load(config.objective)
-    config_checks.check_objective_options(config)
     parts = _parts(config, objective)
     if config.mixture.components > 1:
         from trainers.mixture import Mixture
@@ -103,25 +103,9 @@ def build(config, data=None, *, strategy=None, workdir=None, spec=None):
     return Run(config, spec, model, epath.Path(workdir) if workdir else None, data)
 
 
-def resolve(config):
-    """A copy of `config` completed with values of the objective's paper: critic steps and optimizers.
-
-    Raises:
-        RequestError: an option that the paper's optimizer does not take.
-    """
-    objective, resolved = objectives.METHODS.load(config.objective), config.copy_and_resolve_references()
-    resolved.dynamics_options = {**objective.default_dynamics_options, **config.dynamics_options}
-    for name in objective.optimized:
-        key = f"{name}_optimizer"
-        if not config[key].get("name"):
-            resolved[key] = {**objective.default_optimizer, **config[key], "name": objective.default_optimizer["name"]}
-            optimizers.check(resolved[key], f"config.{key}")
-    return resolved
-
-
 def _parts(config, objective):
     """Arguments of the model's constructor from a config, other than networks and the objective's options."""
-    play = dynamics.METHODS.build(config.dynamics, dict(config.dynamics_options), "config.dynamics_options")
+    play = dynamics.METHODS.load(config.dynamics)(**config.dynamics_options)
     used = techniques.read(config.techniques, config.train.steps)
     if config.conditional.critic != "none":
         _check_conditional(config, objective)

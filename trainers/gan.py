@@ -51,7 +51,7 @@ class GAN(GenerativeModel):
         super().__init__(generator, **kwargs)
         self.add_network("critic", critic)
         self.dynamics = dynamics or Alternating(**self.default_dynamics_options)
-        self.techniques = tuple(techniques)
+        self.techniques = (*techniques, *self.own_techniques())
         check_composition(self)
         self._of_techniques = {
             f"technique_{index}_{name}": variable
@@ -60,6 +60,10 @@ class GAN(GenerativeModel):
         }
 
     # Overridden by objectives.
+
+    def own_techniques(self):
+        """Techniques that are a part of the objective; they come after all others."""
+        return ()
 
     def critic_loss(self, real_scores, fake_scores):
         """The critic's loss: scores [N, 1] of real and of generated examples → scalar mean."""

@@ -6,9 +6,9 @@ import types
 import tensorflow as tf
 
 from trainers.gan import GAN
-from trainers.techniques.base import is_amount
 from zoo.batch import Batch
 from zoo.errors import RequestError
+from zoo.options import number
 
 
 class Mixture(GAN):
@@ -47,9 +47,7 @@ class Mixture(GAN):
             raise RequestError(f"config.mixture.components: {reason}; use 1, or an objective such as non_saturating")
 
     def __init__(self, generator, critic, *, entropy_weight=0.1, **kwargs):
-        if not is_amount(entropy_weight):
-            where = "config.mixture.entropy_weight"
-            raise RequestError(f"{where}: {entropy_weight!r}; expected a number, 0 or more")
+        number(0).check(entropy_weight, "config.mixture.entropy_weight")
         super().__init__(generator, critic, **kwargs)
         self.entropy_weight = entropy_weight
 

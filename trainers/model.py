@@ -14,11 +14,14 @@ from trainers.players import Player, make_optimizer
 from zoo.batch import Batch
 from zoo.errors import RequestError
 from zoo.noise import Noise
+from zoo.options import declared, resolve
 from zoo.replicas import assign_all
 
 
 class GenerativeModel(keras.Model):
     """A generator and the players that train it.
+
+    A subclass declares the options of its method, see `zoo.options`; they are keyword arguments of its constructor.
 
     The weights after n steps are a function of the initial weights, the data and `seed` alone. They do not depend on
     the number of replicas (up to the order of floating-point additions) nor on interruptions: noise is stateless and
@@ -52,7 +55,12 @@ class GenerativeModel(keras.Model):
     lacks = {}
 
     def __init__(self, generator, *, seed=0, ema_decay=0.999, **kwargs):
+        known = declared(type(self))
+        given = {name: kwargs.pop(name) for name in known if name in kwargs}
+        options = resolve(known, given, "config.objective_options", type(self).__name__)
         super().__init__(**kwargs)
+        for name, value in options.items():
+            setattr(self, name, value)
         self._names, self._players = (), None
         self.add_network("generator", generator)
         self.latent_dim, self.seed, self.ema_decay = generator.latent_dim, seed, ema_decay

@@ -1,6 +1,5 @@
 """From a config to networks, fresh ones with untrained weights. Free of TensorFlow until it makes them."""
 
-from trainers import techniques
 from zoo import families
 from zoo.errors import RequestError
 
@@ -9,7 +8,7 @@ def make(config, spec, objective):
     """The networks that `config` describes for its objective.
 
     Args:
-        config: ml_collections.ConfigDict, see configs/base.py.
+        config: ml_collections.ConfigDict, completed by `trainers.resolve.resolve`.
         spec: `zoo.datasets.DataSpec` of the data.
         objective: the objective's class.
 
@@ -19,11 +18,19 @@ def make(config, spec, objective):
     Raises:
         RequestError: options that a network does not take, or a family that the objective cannot play with.
     """
-    made = {"generator": _composed(config, "generator", spec, *_family(config.generator))}
+    made = {"generator": _composed(config, "generator", spec)}
     if "critic" in objective.configured:
-        made["critic"] = _composed(config, "critic", spec, *_critic(config, objective))
+        if objective.critic_families and config.critic.family not in objective.critic_families:
+            use = " or ".join(objective.critic_families)
+            raise RequestError(f"config.critic.family: {config.critic.family!r}; {config.objective} needs {use}")
+        made["critic"] = _composed(config, "critic", spec)
     if "encoder" in objective.configured:
-        made["encoder"] = _encoder(config, spec, objective.codes_per_latent * made["generator"].latent_dim)
+        from zoo.encoder import Encoder
+
+        family, network = _family(config.encoder)
+        code_dim = objective.codes_per_latent * made["generator"].latent_dim
+        options = {"code_dim": code_dim, "family": family, "network": network}
+        made["encoder"] = _made(config, "encoder", Encoder, spec, options)
     return [made[name] for name in objective.configured]
 
 
@@ -32,37 +39,9 @@ def _family(network):
     return options.pop("family"), options
 
 
-def _critic(config, objective):
-    """(family, options) of the critic."""
-    name, options = _family(config.critic)
-    if objective.critic_families and name not in objective.critic_families:
-        use = " or ".join(objective.critic_families)
-        raise RequestError(f"config.critic.family: {name!r}; {config.objective} needs {use}")
-    if options.get("normalization", "auto") == "auto":
-        # Multilayer perceptrons on points are trained without; for images the objective's paper decides.
-        images = families.FAMILIES[name].images_only
-        options["normalization"] = objective.critic_normalization if images else "none"
-        used = techniques.read(config.techniques, config.train.steps)
-        if options["normalization"] == "batch" and any(part.penalises_gradients for part in used):
-            options["normalization"] = "layer"
-    return name, options
-
-
-def _encoder(config, spec, code_dim):
-    """An encoder of a family of its own, or of the critic's with what its key changes."""
-    from zoo.encoder import Encoder
-
-    name, options = _family(config.encoder if "family" in config.encoder else {**config.critic, **config.encoder})
-    if name not in families.names("encoder"):
-        use = " or ".join(families.names("encoder"))
-        raise RequestError(f"config.critic.family: {name!r}; {config.objective} needs an encoder, use {use}")
-    if options.get("normalization", "auto") == "auto":
-        options["normalization"] = "batch" if families.FAMILIES[name].images_only else "none"
-    return _made(config, "encoder", Encoder, spec, {"code_dim": code_dim, "family": name, "network": options})
-
-
-def _composed(config, player, spec, name, options):
+def _composed(config, player, spec):
     """A player's network: of its family alone, or as what mixes several or is told labels."""
+    name, options = _family(config[player])
     generates = player == "generator"
     if config.mixture.components > 1:
         from zoo import mixture

@@ -2,8 +2,8 @@
 
 import difflib
 
-from trainers.techniques.base import is_amount
 from zoo.errors import RequestError
+from zoo.options import SWITCH, number, optional
 
 #: Options of every optimizer.
 _COMMON = (
@@ -43,10 +43,10 @@ OPTIMIZERS = {
 }
 
 
-_AMOUNT = (is_amount, "a number, 0 or more")
-_ABOVE_ZERO = (lambda value: is_amount(value) and value > 0, "a number above 0")
-_DECAY = (lambda value: is_amount(value) and value < 1, "a number in [0, 1)")
-_SWITCH = (lambda value: isinstance(value, bool), "true or false")
+_AMOUNT = number(0)
+_ABOVE_ZERO = number(above=0)
+_DECAY = number(0, below=1)
+
 
 #: Ranges by option; Keras itself checks the others. A learning rate of 0 freezes a player.
 _RANGES = {
@@ -56,7 +56,7 @@ _RANGES = {
     "clipvalue": _ABOVE_ZERO,
     "global_clipnorm": _ABOVE_ZERO,
     "loss_scale_factor": _ABOVE_ZERO,
-    "use_ema": _SWITCH,
+    "use_ema": SWITCH,
     "ema_momentum": _DECAY,
     "beta_1": _DECAY,
     "beta_2": _DECAY,
@@ -70,10 +70,10 @@ _RANGES = {
     "l1_regularization_strength": _AMOUNT,
     "l2_regularization_strength": _AMOUNT,
     "l2_shrinkage_regularization_strength": _AMOUNT,
-    "amsgrad": _SWITCH,
-    "nesterov": _SWITCH,
-    "centered": _SWITCH,
-    "relative_step": _SWITCH,
+    "amsgrad": SWITCH,
+    "nesterov": SWITCH,
+    "centered": SWITCH,
+    "relative_step": SWITCH,
 }
 #: Options with a range that None turns off.
 _OPTIONAL = ("weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "loss_scale_factor")
@@ -86,7 +86,7 @@ def options_of(name):
 
 
 def check(options, where):
-    """Checks a config's optimizer: a dict with "name" and options. Without a name it modifies the objective's default.
+    """Checks a config's optimizer: a dict with "name" and options.
 
     Args:
         options: the dict.
@@ -95,8 +95,7 @@ def check(options, where):
     Raises:
         RequestError: no such optimizer or option, or a value out of range.
     """
-    name = options.get("name")
-    known = options_of(name) if name else (*_COMMON, *(option for own in OPTIMIZERS.values() for option in own))
+    name, known = options["name"], options_of(options["name"])
     if not known:
         near = difflib.get_close_matches(str(name).lower(), OPTIMIZERS, 3, 0.5)
         hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"expected one of {', '.join(OPTIMIZERS)}"
@@ -105,11 +104,7 @@ def check(options, where):
         if option == "name":
             continue
         if option not in known:
-            whose = f"of {name}, which takes {', '.join(known)}" if name else "of any optimizer"
-            raise RequestError(f"{where}.{option}: no option {whose}")
-        if option not in _RANGES or (value is None and option in _OPTIONAL):
-            continue
-        holds, expected = _RANGES[option]
-        if not holds(value):
-            none = ", or none" if option in _OPTIONAL else ""
-            raise RequestError(f"{where}.{option}: {value!r}; expected {expected}{none}")
+            raise RequestError(f"{where}.{option}: no option of {name}, which takes {', '.join(known)}")
+        if option in _RANGES:
+            values = optional(_RANGES[option]) if option in _OPTIONAL else _RANGES[option]
+            values.check(value, f"{where}.{option}")

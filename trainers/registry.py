@@ -8,6 +8,7 @@ import inspect
 import pathlib
 import pkgutil
 
+from zoo import options
 from zoo.errors import RequestError
 
 
@@ -58,39 +59,6 @@ class Registry:
         file = pathlib.Path(importlib.util.find_spec(f"{self.package}.{name}").origin)
         return " ".join(ast.get_docstring(ast.parse(file.read_text())).split("\n\n")[0].split())
 
-    def build(self, name, options, where):
-        """An instance, or RequestError naming the options that the method does not take."""
-        self.check_options(name, options, where)
-        return self.load(name)(**options)
-
-    def check_options(self, name, options, where, inherited=()):
-        """Raises RequestError for options that the method's constructor does not take by keyword. Imports no method."""
-        self.check(name)
-        known = [option for option in keywords(f"{self.package}.{name}") if option not in inherited]
-        for option in options:
-            if option not in known:
-                takes = f"takes {', '.join(known)}" if known else "takes none"
-                raise RequestError(f"{where}.{option}: no option of {name}, which {takes}")
-
-
-def keywords(module, name=None):
-    """Names of the optional and keyword-only arguments of a class's constructor, read without importing it.
-
-    Args:
-        module: dotted name of the module.
-        name: of the class; the module's public one if None.
-    """
-    tree = ast.parse(pathlib.Path(importlib.util.find_spec(module).origin).read_text())
-    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
-    (found,) = (node for node in classes if (node.name == name if name else not node.name.startswith("_")))
-    for node in found.body:
-        if isinstance(node, ast.FunctionDef) and node.name == "__init__":
-            optional = node.args.args[len(node.args.args) - len(node.args.defaults) :]
-            return [argument.arg for argument in optional + node.args.kwonlyargs]
-    base = found.bases[0].id  # It has its parent's constructor.
-    homes = [node.module for node in tree.body if isinstance(node, ast.ImportFrom) and base in _imported(node)]
-    return keywords(homes[0] if homes else module, base)
-
-
-def _imported(node):
-    return [alias.name for alias in node.names]
+    def resolve(self, name, given, where):
+        """All options of method `name`, completed and checked, see `zoo.options.resolve`."""
+        return options.resolve(options.declared(self.load(name)), given, where, name)

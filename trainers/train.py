@@ -47,16 +47,18 @@ def main(argv):
     for name, value in (("config", config), ("workdir", _WORKDIR.value)):
         if not value:
             raise RequestError(f"--{name}: missing; see --help")
-    config_checks.drop_former_options(config, config_flags.get_override_values(flags.FLAGS["config"]))
-    from trainers import build, lock, strategies, workdir, workers
+    from trainers import build, lock, resolve, strategies, workdir, workers
 
     strategies.check(_STRATEGY.value)
     data = config_checks.check(config, replicas=max(1, _LOGICAL_CPUS.value))
     if strategies.writes(_STRATEGY.value):
         lock.check_free(_WORKDIR.value)
-    workdir.check_workdir(_WORKDIR.value, config)
+    workdir.check_writable_run(_WORKDIR.value)
 
     program.start_tensorflow()
+    resolve.drop_former_options(config, config_flags.get_override_values(flags.FLAGS["config"]))
+    config = resolve.resolve(config)
+    workdir.check_workdir(_WORKDIR.value, config)
     logging.set_verbosity(logging.INFO)
     from trainers import memory, training
 

@@ -1,15 +1,17 @@
 """The files of a run: `config.json`, `checkpoints/`, `metrics.jsonl`, `logs/`, `samples/` and `report/`.
 
-A workdir is all that any program needs of a run. This module is free of TensorFlow.
+A workdir is all that any program needs of a run. Comparing configs imports TensorFlow, the rest does not.
 """
 
 import json
 import re
 
+import ml_collections
 from etils import epath
 
 from trainers import former
 from trainers.config import flatten
+from trainers.resolve import resolve
 from zoo.datasets import DataSpec
 from zoo.errors import RequestError
 from zoo.files import check_writable, write_whole
@@ -29,26 +31,17 @@ _MAY_CHANGE = {
 _CHECKPOINT = re.compile(r"step_(\d{8,})")
 
 
-def check_workdir(workdir, config):
-    """Checks, before any work and leaving nothing behind, that `workdir` can take this config's run.
+def check_writable_run(workdir):
+    """Checks, leaving nothing behind and without TensorFlow, that a run can be written or resumed in `workdir`.
 
     Raises:
-        RequestError: it cannot be written, holds the run of a config that differs in more than may change (the keys
-            are named), or checkpoints of an unknown config.
+        RequestError: it cannot be written, or holds files that are not those of a run, or checkpoints of an unknown
+            config.
     """
     workdir = epath.Path(workdir)
-    steps = checkpoint_steps(workdir / "checkpoints")
     if (workdir / "config.json").exists():
-        changes = _changes(read_config(workdir)["config"], config)
-        # Values that this config leaves to the objective's paper are filled in, and compared, when the model is built.
-        changes = {key: values for key, values in changes.items() if not _is_open(key, values[1], config)}
-        barred = {key: why for key in changes if (why := _why_barred(key, config, steps)) is not None}
-        if barred:
-            shown = ", ".join(
-                f"{key} (there {changes[key][0]!r}, asked {changes[key][1]!r}{why})" for key, why in barred.items()
-            )
-            raise RequestError(f"--workdir: {workdir} holds a run of another config; it differs in {shown}")
-    elif steps:
+        read_config(workdir)
+    elif checkpoint_steps(workdir / "checkpoints"):
         raise RequestError(
             f"--workdir: {workdir} holds checkpoints and no config.json, which says what they are of; expected that "
             "file put back, or a new directory"
@@ -60,19 +53,30 @@ def check_workdir(workdir, config):
     check_writable(workdir, "--workdir")
 
 
-def _is_open(key, asked, config):
-    """Whether `config`, in which `key` has the value `asked`, leaves it to `trainers.build.resolve`."""
-    group, _, option = key.partition(".")
-    if asked == {}:  # A group without options; options of the former group are compared as keys of their own.
-        return True
-    if group == "dynamics_options":
-        return option == "critic_steps" and asked is None
-    return group.endswith("_optimizer") and asked is None and "name" not in config[group]
+def check_workdir(workdir, config):
+    """Checks, before any work and leaving nothing behind, that `workdir` can take this config's run.
+
+    Raises:
+        RequestError: as of `check_writable_run`, or it holds the run of a config that differs in more than may change;
+            the message names the keys.
+    """
+    workdir = epath.Path(workdir)
+    check_writable_run(workdir)
+    if (workdir / "config.json").exists():
+        steps = checkpoint_steps(workdir / "checkpoints")
+        changes = _changes(read_config(workdir)["config"], config)
+        barred = {key: why for key in changes if (why := _why_barred(key, config, steps)) is not None}
+        if barred:
+            shown = ", ".join(
+                f"{key} (there {changes[key][0]!r}, asked {changes[key][1]!r}{why})" for key, why in barred.items()
+            )
+            raise RequestError(f"--workdir: {workdir} holds a run of another config; it differs in {shown}")
 
 
 def _changes(held, config):
-    """Differences of `config` from a config read from a file: {key: (value there, value asked)}, sorted by key."""
-    held, asked = flatten(held), flatten(json.loads(config.to_json_best_effort()))
+    """Differences of `config` from one read from a file, both completed: {key: (value there, value asked)}, sorted."""
+    completed = resolve(ml_collections.ConfigDict(held)), resolve(config)
+    held, asked = (flatten(json.loads(each.to_json_best_effort())) for each in completed)
     differing = sorted(key for key in held.keys() | asked.keys() if held.get(key) != asked.get(key))
     return {key: (held.get(key), asked.get(key)) for key in differing}
 

@@ -6,20 +6,20 @@ import tensorflow as tf
 
 from zoo.dcgan import DCGANGenerator
 from zoo.encoder import Encoder
-from zoo.families import check_normalization
+from zoo.families import NORMALIZATIONS
 from zoo.mlp import MLPGenerator
+from zoo.network import ACTIVATION, Network
+from zoo.options import Option, counts, one_of, whole
 
 
-class _Autoencoder(keras.Model):
+class _Autoencoder(Network):
     """Base class: D(x) = ‖Dec(Enc(x)) - x‖₂. A subclass makes `encoder` and `decoder`."""
 
-    def __init__(self, data_shape, code_dim, normalization, **kwargs):
+    def __init__(self, data_shape, **kwargs):
         # No autocast: energies are distances to the inputs, which a narrower dtype would round.
-        super().__init__(autocast=False, **kwargs)
-        check_normalization(normalization)
-        self.data_shape, self.code_dim, self.normalization = tuple(data_shape), code_dim, normalization
+        super().__init__(data_shape, autocast=False, **kwargs)
         # Spectral normalisation is for critics, and the reference of a virtual batch holds examples, not codes.
-        self._decoder_normalization = normalization if normalization in ("batch", "layer") else "none"
+        self._decoder_normalization = self.normalization if self.normalization in ("batch", "layer") else "none"
 
     def features(self, x, training=False):
         """The code: [N, code_dim]."""
@@ -44,14 +44,6 @@ class _Autoencoder(keras.Model):
     def call(self, x, training=False):
         return self.energy(x, self.features(x, training=training), training=training)
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "data_shape": self.data_shape,
-            "code_dim": self.code_dim,
-            "normalization": self.normalization,
-        }
-
 
 @keras.saving.register_keras_serializable("zoo")
 class MLPAutoencoder(_Autoencoder):
@@ -67,25 +59,28 @@ class MLPAutoencoder(_Autoencoder):
     Input: [N, *data_shape]. Output: float32 [N, 1], 0 or more.
     """
 
-    def __init__(
-        self, data_shape, code_dim=32, hidden_units=(128, 128), activation="relu", normalization="none", **kwargs
-    ):
-        super().__init__(data_shape, code_dim, normalization, **kwargs)
-        self.hidden_units, self.activation = tuple(hidden_units), activation
-        network = {"hidden_units": self.hidden_units, "activation": activation, "normalization": normalization}
-        self.encoder = Encoder(data_shape, code_dim, "mlp", network, dtype=self.dtype_policy)
+    code_dim = Option(32, whole(1))
+    hidden_units = Option((128, 128), counts())
+    activation = Option("relu", ACTIVATION)
+    normalization = Option("none", one_of(*NORMALIZATIONS))
+
+    def __init__(self, data_shape, **kwargs):
+        super().__init__(data_shape, **kwargs)
+        network = {
+            "hidden_units": self.hidden_units,
+            "activation": self.activation,
+            "normalization": self.normalization,
+        }
+        self.encoder = Encoder(data_shape, self.code_dim, "mlp", network, dtype=self.dtype_policy)
         self.decoder = MLPGenerator(
             data_shape,
-            latent_dim=code_dim,
+            latent_dim=self.code_dim,
             hidden_units=self.hidden_units[::-1],
-            activation=activation,
+            activation=self.activation,
             normalization=self._decoder_normalization,
             dtype=self.dtype_policy,
         )
         self.built = True
-
-    def get_config(self):
-        return {**super().get_config(), "hidden_units": self.hidden_units, "activation": self.activation}
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -104,19 +99,19 @@ class DCGANAutoencoder(_Autoencoder):
         RequestError: unsupported image shape, or unknown normalisation.
     """
 
-    def __init__(self, data_shape, code_dim=64, base_filters=64, normalization="batch", **kwargs):
-        super().__init__(data_shape, code_dim, normalization, **kwargs)
-        self.base_filters = base_filters
-        network = {"base_filters": base_filters, "normalization": normalization}
-        self.encoder = Encoder(data_shape, code_dim, "dcgan", network, dtype=self.dtype_policy)
+    code_dim = Option(64, whole(1))
+    base_filters = Option(64, whole(1))
+    normalization = Option("batch", one_of(*NORMALIZATIONS))
+
+    def __init__(self, data_shape, **kwargs):
+        super().__init__(data_shape, **kwargs)
+        network = {"base_filters": self.base_filters, "normalization": self.normalization}
+        self.encoder = Encoder(data_shape, self.code_dim, "dcgan", network, dtype=self.dtype_policy)
         self.decoder = DCGANGenerator(
             data_shape,
-            latent_dim=code_dim,
-            base_filters=base_filters,
+            latent_dim=self.code_dim,
+            base_filters=self.base_filters,
             normalization=self._decoder_normalization,
             dtype=self.dtype_policy,
         )
         self.built = True
-
-    def get_config(self):
-        return {**super().get_config(), "base_filters": self.base_filters}

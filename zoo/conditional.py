@@ -9,8 +9,6 @@ Embeddings multiply one-hot labels by a matrix. So their gradients are dense, as
 on the order in which a device sums the rows of equal labels.
 """
 
-import inspect
-
 import keras
 import numpy as np
 import tensorflow as tf
@@ -19,6 +17,7 @@ from zoo.errors import RequestError
 from zoo.families import CONDITIONAL_CRITICS, FAMILIES
 from zoo.layers import linear, stack
 from zoo.noise import choose
+from zoo.options import declared
 
 
 class _Conditional(keras.Model):
@@ -85,12 +84,12 @@ class ConditionalGenerator(_Conditional):
     def __init__(self, data_shape, num_classes, family="mlp", network=None, embedding_dim=64, **kwargs):
         super().__init__(data_shape, num_classes, family, network, embedding_dim, **kwargs)
         made = FAMILIES[family].generator_class()
-        accepted = inspect.signature(made).parameters
-        if "latent_dim" not in accepted:
+        options = declared(made)
+        if "latent_dim" not in options:
             raise RequestError(f"config.generator.family: {family!r} is not told labels; use mlp or dcgan")
-        latent_dim = self.network.get("latent_dim", accepted["latent_dim"].default)
-        options = {**self.network, "latent_dim": latent_dim + embedding_dim}
-        self.inner = made(self.data_shape, dtype=self.dtype_policy, **options)
+        latent_dim = self.network.get("latent_dim", options["latent_dim"].default)
+        inner = {**self.network, "latent_dim": latent_dim + embedding_dim}
+        self.inner = made(self.data_shape, dtype=self.dtype_policy, **inner)
         self.latent_dim = 1 + latent_dim
         # As strong as the latents, N(0, 1), the label would drown them: on Fashion-MNIST, after 700 steps, samples of a
         # class then spread half as much as its test images, and 81 % as much from this start.

@@ -10,8 +10,10 @@ import math
 
 import keras
 
-from zoo.families import check_image_shape, check_image_size
+from zoo.families import NORMALIZATIONS, check_image_shape, check_image_size
 from zoo.layers import linear, normalization_layers, score_head, stack
+from zoo.network import Network
+from zoo.options import Option, one_of, whole
 
 #: Image size → sizes that the feature maps pass through, the latents' projection first.
 _SIZES = {
@@ -40,7 +42,7 @@ def _critic_depth(image_size):
 
 
 @keras.saving.register_keras_serializable("zoo")
-class DCGANGenerator(keras.Model):
+class DCGANGenerator(Network):
     """Latents to images by transposed convolutions.
 
     Args:
@@ -59,13 +61,16 @@ class DCGANGenerator(keras.Model):
         TensorShape([5, 28, 28, 1])
     """
 
-    def __init__(self, data_shape, latent_dim=64, base_filters=64, normalization="batch", **kwargs):
-        super().__init__(**kwargs)
+    latent_dim = Option(64, whole(1))
+    base_filters = Option(64, whole(1))
+    normalization = Option("batch", one_of(*NORMALIZATIONS))
+
+    def __init__(self, data_shape, **kwargs):
         check_image_shape(data_shape)
-        self.data_shape, self.latent_dim = tuple(data_shape), latent_dim
-        self.base_filters, self.normalization = base_filters, normalization
-        size, dtype, bias = _SIZES[data_shape[0]][0], self.dtype_policy, normalization == "none"
-        channels = _channels(data_shape[0], base_filters)
+        super().__init__(data_shape, **kwargs)
+        dtype, normalization = self.dtype_policy, self.normalization
+        size, bias = _SIZES[data_shape[0]][0], normalization == "none"
+        channels = _channels(data_shape[0], self.base_filters)
         maps = [
             keras.layers.Dense(
                 size * size * channels[0], use_bias=bias, kernel_initializer=_initializer(), dtype=dtype
@@ -78,7 +83,7 @@ class DCGANGenerator(keras.Model):
         maps += [*normalization_layers(normalization, dtype), keras.layers.ReLU(dtype=dtype)]
         maps.append(self._upsample(data_shape[2]))
         maps.append(keras.layers.Activation("tanh", dtype=self.variable_dtype))
-        self.layout = stack((latent_dim,), maps, dtype)
+        self.layout = stack((self.latent_dim,), maps, dtype)
         self.built = True
 
     def _upsample(self, filters, **kwargs):
@@ -89,18 +94,9 @@ class DCGANGenerator(keras.Model):
     def call(self, latents, training=False):
         return self.layout(latents, training=training)
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "data_shape": self.data_shape,
-            "latent_dim": self.latent_dim,
-            "base_filters": self.base_filters,
-            "normalization": self.normalization,
-        }
-
 
 @keras.saving.register_keras_serializable("zoo")
-class DCGANCritic(keras.Model):
+class DCGANCritic(Network):
     """Images to a raw score (a logit, never a probability) by strided convolutions.
 
     Args:
@@ -115,14 +111,17 @@ class DCGANCritic(keras.Model):
         RequestError: unsupported image size, or unknown normalisation.
     """
 
-    def __init__(self, data_shape, base_filters=64, normalization="batch", minibatch_discrimination=0, **kwargs):
-        super().__init__(**kwargs)
+    base_filters = Option(64, whole(1))
+    normalization = Option("batch", one_of(*NORMALIZATIONS))
+    minibatch_discrimination = Option(0, whole(0))
+
+    def __init__(self, data_shape, **kwargs):
         check_image_size(data_shape)
-        self.data_shape, self.base_filters, self.normalization = tuple(data_shape), base_filters, normalization
-        dtype = self.dtype_policy
+        super().__init__(data_shape, **kwargs)
+        dtype, normalization = self.dtype_policy, self.normalization
         maps = []
         for level in range(_critic_depth(data_shape[0])):
-            filters = base_filters * 2**level
+            filters = self.base_filters * 2**level
             # No normalisation after the first convolution (paper, section 3).
             behind = normalization_layers(normalization, dtype) if level else []
             convolution = keras.layers.Conv2D(
@@ -130,11 +129,8 @@ class DCGANCritic(keras.Model):
             )
             maps += [linear(convolution, normalization), *behind, keras.layers.LeakyReLU(0.2, dtype=dtype)]
         self.trunk = stack(self.data_shape, [*maps, keras.layers.Flatten(dtype=dtype)], dtype)
-        self.minibatch_discrimination = minibatch_discrimination
-        shape = self.trunk.output_shape[1:]
-        self.head = score_head(
-            shape, normalization, self.variable_dtype, _initializer(), minibatch_discrimination=minibatch_discrimination
-        )
+        shape, kernels = self.trunk.output_shape[1:], self.minibatch_discrimination
+        self.head = score_head(shape, normalization, self.variable_dtype, _initializer(), kernels)
         self.built = True
 
     def features(self, x, training=False):
@@ -143,12 +139,3 @@ class DCGANCritic(keras.Model):
 
     def call(self, x, training=False):
         return self.head(self.features(x, training=training), training=training)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "data_shape": self.data_shape,
-            "base_filters": self.base_filters,
-            "normalization": self.normalization,
-            "minibatch_discrimination": self.minibatch_discrimination,
-        }

@@ -9,17 +9,21 @@ import math
 import keras
 import tensorflow as tf
 
+from zoo.network import Network
 from zoo.noise import choose
+from zoo.options import Option, number, whole
 
 _LOG_2_PI = math.log(2.0 * math.pi)
 
 
-class _Density(keras.Model):
+class _Density(Network):
     """Base class. Densities compute in their variables' dtype: bfloat16 would round visibly."""
 
-    def __init__(self, data_shape, initial_scale, dtype=None, **kwargs):
-        super().__init__(dtype=keras.dtype_policies.get(dtype).variable_dtype, autocast=False, **kwargs)
-        self.data_shape, self.initial_scale = tuple(data_shape), initial_scale
+    initial_scale = Option(1.0, number(above=0))
+
+    def __init__(self, data_shape, dtype=None, **kwargs):
+        dtype = keras.dtype_policies.get(dtype).variable_dtype
+        super().__init__(data_shape, dtype=dtype, autocast=False, **kwargs)
         #: d, the number of coordinates.
         self.dim = math.prod(self.data_shape)
 
@@ -39,9 +43,6 @@ class _Density(keras.Model):
         """Natural logarithm of the density at points [N, d]: [N]."""
         raise NotImplementedError(f"{type(self).__name__} defines no log_density_of_points")
 
-    def get_config(self):
-        return {**super().get_config(), "data_shape": self.data_shape, "initial_scale": self.initial_scale}
-
 
 @keras.saving.register_keras_serializable("zoo")
 class Gaussian(_Density):
@@ -54,11 +55,11 @@ class Gaussian(_Density):
     Input: latents [N, d]. Output: float32 [N, *data_shape].
     """
 
-    def __init__(self, data_shape, initial_scale=1.0, **kwargs):
-        super().__init__(data_shape, initial_scale, **kwargs)
+    def __init__(self, data_shape, **kwargs):
+        super().__init__(data_shape, **kwargs)
         self.latent_dim = dim = self.dim
         self.mean = self.add_weight(name="mean", shape=(dim,), initializer="zeros")
-        start = keras.initializers.Constant(math.log(initial_scale))
+        start = keras.initializers.Constant(math.log(self.initial_scale))
         self.log_diagonal = self.add_weight(name="log_diagonal", shape=(dim,), initializer=start)
         self.below = self.add_weight(name="below", shape=(dim, dim), initializer="zeros")
         self.built = True
@@ -92,11 +93,13 @@ class GaussianMixture(_Density):
     Input: latents [N, 1 + d]. Output: float32 [N, *data_shape].
     """
 
-    def __init__(self, data_shape, components=8, initial_scale=1.0, **kwargs):
-        super().__init__(data_shape, initial_scale, **kwargs)
-        self.components, self.latent_dim = components, 1 + self.dim
-        around = keras.initializers.RandomNormal(0.0, initial_scale)
-        start = keras.initializers.Constant(math.log(initial_scale))
+    components = Option(8, whole(1))
+
+    def __init__(self, data_shape, **kwargs):
+        super().__init__(data_shape, **kwargs)
+        self.latent_dim, components = 1 + self.dim, self.components
+        around = keras.initializers.RandomNormal(0.0, self.initial_scale)
+        start = keras.initializers.Constant(math.log(self.initial_scale))
         self.logits = self.add_weight(name="logits", shape=(components,), initializer="zeros")
         self.means = self.add_weight(name="means", shape=(components, self.dim), initializer=around)
         self.log_scales = self.add_weight(name="log_scales", shape=(components, self.dim), initializer=start)
@@ -113,6 +116,3 @@ class GaussianMixture(_Density):
         volumes = tf.reduce_sum(log_scales, axis=1) + 0.5 * self.dim * _LOG_2_PI
         of_components = -0.5 * tf.reduce_sum(tf.square(centred), axis=2) - volumes
         return tf.reduce_logsumexp(of_components + tf.nn.log_softmax(tf.convert_to_tensor(self.logits)), axis=1)
-
-    def get_config(self):
-        return {**super().get_config(), "components": self.components}

@@ -5,7 +5,10 @@ import math
 import keras
 import tensorflow as tf
 
+from zoo.families import NORMALIZATIONS
 from zoo.layers import linear, normalization_layers, score_head, stack
+from zoo.network import ACTIVATION, Network
+from zoo.options import Option, counts, number, one_of, whole
 
 
 def _initializer(orthogonal_gain):
@@ -13,19 +16,19 @@ def _initializer(orthogonal_gain):
     return keras.initializers.Orthogonal(orthogonal_gain) if orthogonal_gain else "glorot_uniform"
 
 
-def _hidden(hidden_units, activation, normalization, orthogonal_gain, dtype):
+def _hidden(network):
     """The hidden layers, each a linear map, its normalisation and its activation."""
-    layers = []
-    for units in hidden_units:
-        dense = keras.layers.Dense(units, kernel_initializer=_initializer(orthogonal_gain), dtype=dtype)
+    layers, normalization, dtype = [], network.normalization, network.dtype_policy
+    for units in network.hidden_units:
+        dense = keras.layers.Dense(units, kernel_initializer=_initializer(network.orthogonal_gain), dtype=dtype)
         layers.append(linear(dense, normalization))
         layers += normalization_layers(normalization, dtype)
-        layers.append(keras.layers.Activation(activation, dtype=dtype))
+        layers.append(keras.layers.Activation(network.activation, dtype=dtype))
     return layers
 
 
 @keras.saving.register_keras_serializable("zoo")
-class MLPGenerator(keras.Model):
+class MLPGenerator(Network):
     """Latents to points or images, through fully connected layers.
 
     Args:
@@ -44,51 +47,34 @@ class MLPGenerator(keras.Model):
         TensorShape([5, 2])
     """
 
-    def __init__(
-        self,
-        data_shape,
-        latent_dim=64,
-        hidden_units=(128, 128),
-        activation="relu",
-        normalization="none",
-        output_activation=None,
-        orthogonal_gain=0.0,
-        **kwargs,
-    ):
-        super().__init__(**kwargs)
-        self.data_shape, self.latent_dim, self.hidden_units = tuple(data_shape), latent_dim, tuple(hidden_units)
-        self.activation, self.normalization = activation, normalization
-        self.output_activation = output_activation or ("tanh" if len(self.data_shape) == 3 else None)
-        self.orthogonal_gain = orthogonal_gain
-        hidden = _hidden(hidden_units, activation, normalization, orthogonal_gain, self.dtype_policy)
+    latent_dim = Option(64, whole(1))
+    hidden_units = Option((128, 128), counts())
+    activation = Option("relu", ACTIVATION)
+    normalization = Option("none", one_of(*NORMALIZATIONS))
+    output_activation = Option(None, ACTIVATION)
+    orthogonal_gain = Option(0.0, number(0))
+
+    def __init__(self, data_shape, **kwargs):
+        super().__init__(data_shape, **kwargs)
+        if len(self.data_shape) == 3:
+            self.output_activation = self.output_activation or "tanh"
+        hidden = _hidden(self)
         # The head computes in the variables' dtype: bfloat16 would visibly round points and pixels.
         head = keras.layers.Dense(
             math.prod(data_shape),
             self.output_activation,
-            kernel_initializer=_initializer(orthogonal_gain),
+            kernel_initializer=_initializer(self.orthogonal_gain),
             dtype=self.variable_dtype,
         )
-        self.layout = stack((latent_dim,), [*hidden, head], self.dtype_policy)
+        self.layout = stack((self.latent_dim,), [*hidden, head], self.dtype_policy)
         self.built = True
 
     def call(self, latents, training=False):
         return tf.reshape(self.layout(latents, training=training), [-1, *self.data_shape])
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "data_shape": self.data_shape,
-            "latent_dim": self.latent_dim,
-            "hidden_units": self.hidden_units,
-            "activation": self.activation,
-            "normalization": self.normalization,
-            "output_activation": self.output_activation,
-            "orthogonal_gain": self.orthogonal_gain,
-        }
-
 
 @keras.saving.register_keras_serializable("zoo")
-class MLPCritic(keras.Model):
+class MLPCritic(Network):
     """Points or images to a raw score (a logit, never a probability), through fully connected layers.
 
     Args:
@@ -103,32 +89,25 @@ class MLPCritic(keras.Model):
     Input: [N, *data_shape]. Output: float32 [N, 1].
     """
 
-    def __init__(
-        self,
-        data_shape,
-        hidden_units=(128, 128),
-        activation="relu",
-        normalization="none",
-        minibatch_discrimination=0,
-        input_scale=1.0,
-        orthogonal_gain=0.0,
-        **kwargs,
-    ):
-        super().__init__(**kwargs)
-        self.data_shape, self.hidden_units = tuple(data_shape), tuple(hidden_units)
-        self.activation, self.normalization = activation, normalization
-        self.input_scale, self.orthogonal_gain = input_scale, orthogonal_gain
-        hidden = _hidden(hidden_units, activation, normalization, orthogonal_gain, self.dtype_policy)
+    hidden_units = Option((128, 128), counts())
+    activation = Option("relu", ACTIVATION)
+    normalization = Option("none", one_of(*NORMALIZATIONS))
+    minibatch_discrimination = Option(0, whole(0))
+    input_scale = Option(1.0, number())
+    orthogonal_gain = Option(0.0, number(0))
+
+    def __init__(self, data_shape, **kwargs):
+        super().__init__(data_shape, **kwargs)
+        hidden = _hidden(self)
         flatten = keras.layers.Flatten(dtype=self.dtype_policy)
-        scale = [] if input_scale == 1.0 else [keras.layers.Rescaling(input_scale, dtype=self.dtype_policy)]
+        scale = [keras.layers.Rescaling(self.input_scale, dtype=self.dtype_policy)] if self.input_scale != 1.0 else []
         self.trunk = stack(self.data_shape, [flatten, *scale, *hidden], self.dtype_policy)
-        self.minibatch_discrimination = minibatch_discrimination
         self.head = score_head(
             self.trunk.output_shape[1:],
-            normalization,
+            self.normalization,
             self.variable_dtype,
-            _initializer(orthogonal_gain),
-            minibatch_discrimination,
+            _initializer(self.orthogonal_gain),
+            self.minibatch_discrimination,
         )
         self.built = True
 
@@ -138,15 +117,3 @@ class MLPCritic(keras.Model):
 
     def call(self, x, training=False):
         return self.head(self.features(x, training=training), training=training)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "data_shape": self.data_shape,
-            "hidden_units": self.hidden_units,
-            "activation": self.activation,
-            "normalization": self.normalization,
-            "minibatch_discrimination": self.minibatch_discrimination,
-            "input_scale": self.input_scale,
-            "orthogonal_gain": self.orthogonal_gain,
-        }

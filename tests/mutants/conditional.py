@@ -53,7 +53,7 @@ MUTANTS = [
         "trainers/config.py",
         f"{GANS} -k refused",
         ('if config.conditional.critic != "none" and data.num_classes is None:', "if False:"),
-        ('_one_of("none", *families.CONDITIONAL_CRITICS)', "_TEXT"),
+        ('one_of("none", *families.CONDITIONAL_CRITICS)', "TEXT"),
     ),
     *of_file(
         "trainers/workdir.py",

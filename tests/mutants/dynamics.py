@@ -49,8 +49,7 @@ MUTANTS = [
         ("tf.shape(last.x)[0], len(before))", "tf.shape(last.x)[0])"),
         ("*before, last = batches", "last, *before = batches"),
         ("return self.critic_steps", "return 1"),
-        ("critic_steps < 1", "critic_steps < 0"),
-        ("not 0 <= value", "not -2 < value"),
+        ("whole(1, MOST_MOVES)", "whole(0, MOST_MOVES)"),
         ('gan.players["critic"].descend(tape, critic_loss)', "pass"),
         (
             "fake = gan.generate(noise, real.conditions).constant()",
@@ -77,7 +76,7 @@ MUTANTS = [
         ("0.5 * squared_norm", "squared_norm"),
         ("critic_field + generator_field", "critic_field"),
         ("critic.logs(critic_loss, critic_field", "critic.logs(critic_loss, critic_pull"),
-        ("gamma=10.0", "gamma=1.0"),
+        ("gamma = Option(10.0,", "gamma = Option(1.0,"),
     ),
     *of_file(
         "trainers/dynamics/locally_stable.py",
@@ -85,7 +84,7 @@ MUTANTS = [
         ("generator_loss + self.eta", "generator_loss - self.eta"),
         ("total = generator_loss + ", "total = "),
         ("self.eta * squared_norm", "squared_norm"),
-        ("eta=0.5", "eta=1.0"),
+        ("eta = Option(0.5,", "eta = Option(1.0,"),
         ("generator.logs(generator_loss, generator_gradients)", "generator.logs(total, generator_gradients)"),
     ),
     *of_file(
@@ -109,8 +108,8 @@ MUTANTS = [
             "self.rate = optimizer.learning_rate if rate is None else rate\n\n    @staticmethod",
             "self.rate = optimizer.learning_rate\n\n    @staticmethod",
         ),
-        ('steps=5, surrogate="adam"', 'steps=1, surrogate="adam"'),
-        ('steps=5, surrogate="adam"', 'steps=5, surrogate="sgd"'),
+        ("steps = Option(5,", "steps = Option(1,"),
+        ('surrogate = Option("adam",', 'surrogate = Option("sgd",'),
     ),
     *of_file(
         "trainers/dynamics/unrolled.py",
@@ -124,7 +123,7 @@ MUTANTS = [
         ("2.0 * self.weight", "self.weight"),
         ("count = self.count.value + 1", "count = self.count.value + 2"),
         ("_REMEMBERED.index(player.name)", "1"),
-        ("weight=1.0", "weight=0.5"),
+        ("weight = Option(1.0,", "weight = Option(0.5,"),
         ("mean + (weight - mean) / tf.cast(count, mean.dtype)", "weight"),
     ),
 ]

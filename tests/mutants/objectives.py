@@ -23,9 +23,9 @@ MUTANTS = [
         ("tf.reduce_mean(of_real) + ", "tf.reduce_mean(of_real) - "),
         ("return -tf.reduce_mean", "return tf.reduce_mean"),
         ("if self.real_label < 1:", "if self.real_label < 0.9:"),
-        ("if real_label > 1:", "if real_label > 2:"),
+        ("number(above=0, most=1)", "number(above=0, most=2)"),
     ),
-    *of_file("trainers/objectives/minimax.py", DEFAULTS, ("real_label=1.0", "real_label=0.9")),
+    *of_file("trainers/objectives/minimax.py", DEFAULTS, ("real_label = Option(1.0,", "real_label = Option(0.9,")),
     *of_file("trainers/objectives/non_saturating.py", OBJECTIVES, ("softplus(-fake_scores)", "softplus(fake_scores)")),
     *of_file(
         "trainers/objectives/least_squares.py",
@@ -36,7 +36,11 @@ MUTANTS = [
         ("fake_scores - self.fake_target", "fake_scores"),
         ("fake_scores - self.generator_target", "fake_scores - self.real_target"),
     ),
-    *of_file("trainers/objectives/least_squares.py", DEFAULTS, ("generator_target=1.0", "generator_target=0.0")),
+    *of_file(
+        "trainers/objectives/least_squares.py",
+        DEFAULTS,
+        ("generator_target = Option(1.0,", "generator_target = Option(0.0,"),
+    ),
     *of_file(
         "trainers/objectives/wasserstein.py",
         f"{OBJECTIVES} -k 'closed_form and wasserstein'",
@@ -46,7 +50,7 @@ MUTANTS = [
     *of_file(
         "trainers/objectives/wasserstein.py",
         f"{DEFAULTS} -k wasserstein",
-        ("clip=0.01", "clip=0.1"),
+        ("clip = Option(0.01,", "clip = Option(0.1,"),
         ('"critic_steps": 5', '"critic_steps": 1'),
         ('"learning_rate": 5e-5', '"learning_rate": 5e-4'),
         ('"name": "rmsprop"', '"name": "adam"'),
@@ -54,8 +58,7 @@ MUTANTS = [
     *of_file(
         "trainers/objectives/wasserstein.py",
         f"{COMPOSE} {OBJECTIVES} -k 'tighter or bounds_every'",
-        ("techniques=(*techniques, *own)", "techniques=own or techniques"),
-        ("(WeightClipping(clip),) if clip else ()", "(WeightClipping(clip),)"),
+        ("if self.clip else ()", ""),
     ),
     *of_file(
         "trainers/objectives/wasserstein_gp.py",
@@ -69,8 +72,8 @@ MUTANTS = [
         ('"beta_1": 0.0', '"beta_1": 0.5'),
         ('"beta_2": 0.9', '"beta_2": 0.999'),
         ('"learning_rate": 1e-4', '"learning_rate": 2e-4'),
-        ("clip=0.0", "clip=0.01"),
-        ("penalty_weight=10.0", "penalty_weight=1.0"),
+        ("    clip = 0.0  # The", "    # The"),
+        ("penalty_weight = Option(10.0,", "penalty_weight = Option(1.0,"),
         ('critic_normalization = "layer"', 'critic_normalization = "batch"'),
     ),
     *of_file(
@@ -91,7 +94,7 @@ MUTANTS = [
         f"{OF_OBJECTIVES}/test_maximum_likelihood.py {DEFAULTS} -k maximum_likelihood",
         ("-tf.reduce_mean(tf.exp", "tf.reduce_mean(tf.exp"),
         ("tf.minimum(fake_scores, self.clip)", "fake_scores"),
-        ("clip=10.0", "clip=1.0"),
+        ("clip = Option(10.0,", "clip = Option(1.0,"),
     ),
     *of_file(
         "trainers/objectives/dragan.py",
@@ -100,7 +103,7 @@ MUTANTS = [
         ("around.constant(), self.target", "around.constant()"),
         ("perturbed(real, noise, self.spread)", "perturbed(real, noise)"),
         ("perturbed(real, noise, ", "perturbed(fake, noise, "),
-        ("spread=0.5", "spread=1.0"),
+        ("spread = Option(0.5,", "spread = Option(1.0,"),
         (
             "around.constant()",
             "around",
@@ -115,8 +118,8 @@ MUTANTS = [
         ("return tf.reduce_mean(fake_scores)", "return -tf.reduce_mean(fake_scores)"),
         ("+ self.pull_away_weight * repelling", "+ repelling"),
         ("+ self.pull_away_weight * repelling", "- self.pull_away_weight * repelling"),
-        ("margin=10.0", "margin=1.0"),
-        ("pull_away_weight=0.1", "pull_away_weight=1.0"),
+        ("margin = Option(10.0,", "margin = Option(1.0,"),
+        ("pull_away_weight = Option(0.1,", "pull_away_weight = Option(1.0,"),
     ),
     *of_file(
         "trainers/objectives/energy_based.py",
@@ -131,7 +134,7 @@ MUTANTS = [
         ("self._row.activation(real_scores)", "self._row.composed(real_scores)"),
         ("if self.saturating", "if not self.saturating"),
         ("return -tf.reduce_mean(term", "return tf.reduce_mean(term"),
-        ('divergence="jensen_shannon"', 'divergence="gan"'),
+        ('divergence = Option("jensen_shannon",', 'divergence = Option("gan",'),
     ),
     *of_file(
         "trainers/objectives/_divergences.py",
@@ -156,7 +159,7 @@ MUTANTS = [
         ("return of_real + ", "return of_real - "),
         ("self._row.curvature(fake_scores) * fake_slopes", "fake_slopes"),
         ("tf.cast(self.step.value, tf.float32) / float(self.decay_steps), 1.0", "0.0, 1.0"),
-        ("gamma=0.1", "gamma=1.0"),
+        ("gamma = Option(0.1,", "gamma = Option(1.0,"),
     ),
     *of_file(
         "trainers/objectives/loss_sensitive.py",
@@ -166,8 +169,8 @@ MUTANTS = [
         ("self.penalty_weight * violations", "violations"),
         ("self.margin_scale * _DISTANCES", "_DISTANCES"),
         ("return tf.reduce_mean(fake_scores)", "return -tf.reduce_mean(fake_scores)"),
-        ('distance="l1"', 'distance="l2"'),
-        ("margin_scale=0.0002", "margin_scale=1.0"),
+        ('distance = Option("l1",', 'distance = Option("l2",'),
+        ("margin_scale = Option(0.0002,", "margin_scale = Option(1.0,"),
         (
             "tf.stop_gradient(self.margins(real.x, fake.x))",
             "self.margins(real.x, fake.x)",
@@ -200,8 +203,8 @@ MUTANTS = [
         f"{OF_OBJECTIVES}/test_mode_regularized.py {DEFAULTS} -k mode_regularized",
         ("self.reconstruction_weight * distance + ", "self.reconstruction_weight * distance - "),
         ("tf.nn.softplus(-scores)", "tf.nn.softplus(scores)"),
-        ("reconstruction_weight=0.2", "reconstruction_weight=1.0"),
-        ("mode_weight=0.4", "mode_weight=0.01"),
+        ("reconstruction_weight = Option(0.2,", "reconstruction_weight = Option(1.0,"),
+        ("mode_weight = Option(0.4,", "mode_weight = Option(0.01,"),
         ("variable.assign(value)", "value"),
         ('self.encoder, like="generator"', 'self.encoder, like="critic"'),
         ("self.encoder_loss(batches[-1], self.critic", "self.encoder_loss(batches[0], self.critic"),
@@ -219,8 +222,8 @@ MUTANTS = [
     *of_file(
         "trainers/objectives/manifold_diffusion.py",
         f"{OF_OBJECTIVES}/test_manifold_diffusion.py {DEFAULTS} -k manifold",
-        ("mode_weight=0.01", "mode_weight=0.4"),
-        ("reconstruction_weight=1.0", "reconstruction_weight=0.2"),
+        ("mode_weight = Option(0.01,", "mode_weight = Option(0.4,"),
+        ("reconstruction_weight = Option(1.0,", "reconstruction_weight = Option(0.2,"),
         ("self.encoder_loss(real, self.manifold_critic, noise)", "self.encoder_loss(real, self.critic, noise)"),
         ("self.encoder, self.generator, like", "self.encoder, like"),
         ('self.players["manifold_critic"].descend(tape, loss)', 'self.players["manifold_critic"].logs(loss, [loss])'),
@@ -274,7 +277,7 @@ MUTANTS = [
         ("+ 0.5 * math.log(2.0 * math.pi)", ""),
         ("log_density(x) - self.contrast_log_density", "log_density(x) + self.contrast_log_density"),
         ("cost = -tf.reduce_mean", "cost = tf.reduce_mean"),
-        ("noise_scale=1.0", "noise_scale=2.0"),
+        ("noise_scale = Option(1.0,", "noise_scale = Option(2.0,"),
     ),
     *of_file(
         "trainers/objectives/self_contrastive.py",
@@ -333,14 +336,14 @@ MUTANTS = [
     *of_file(
         "trainers/objectives/vae.py",
         f"{DEFAULTS} -k vae",
-        ("scale=None", "scale=1.0"),
+        ("scale = Option(None,", "scale = Option(1.0,"),
         ('"learning_rate": 1e-3', '"learning_rate": 2e-4'),
         ('"beta_1": 0.9', '"beta_1": 0.5'),
     ),
     *of_file(
         "trainers/objectives/vae.py",
         f"{OF_OBJECTIVES}/test_vae.py -k 'is_refused or layers_of_the_critic'",
-        ("scale, inclusive=False)", "scale)"),
+        ("number(above=0)", "number(0)"),
         ('"two_players": "there', '"two": "there'),
         ('"mixture": "its', '"mixed": "its'),
         ('"critic": "it trains', '"scores": "it trains'),
@@ -351,11 +354,15 @@ MUTANTS = [
         ('        "method": objectives.METHODS.summary(config["objective"]),\n', ""),
     ),
     *of_file(
-        "trainers/networks.py",
+        "trainers/resolve.py",
         f"{OF_OBJECTIVES}/test_vae.py -k 'is_refused or layers_of_the_critic'",
-        ('if name not in families.names("encoder"):', "if False:"),
+        ('if given["family"] not in families.names("encoder"):', "if False:"),
         ("{**config.critic, **config.encoder}", "{**config.encoder, **config.critic}"),
         ('if "family" in config.encoder else', "if config.encoder else"),
+    ),
+    *of_file(
+        "trainers/networks.py",
+        f"{OF_OBJECTIVES}/test_vae.py -k layers_of_the_critic",
         ("objective.codes_per_latent * ", ""),
     ),
 ]

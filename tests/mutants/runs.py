@@ -80,9 +80,10 @@ MUTANTS = [
         ("self._passed = int(self.model.step.numpy()) // self.every", "self._passed = 0"),
     ),
     *of_file(
-        "trainers/networks.py",
-        f"{RUNS} {PENALTIES} -k automatic",
-        ('options["normalization"] = "layer"', 'options["normalization"] = "batch"'),
+        "trainers/resolve.py",
+        f"{RUNS} {PENALTIES} -k 'automatic or normalisation_is'",
+        ('resolved["normalization"] = "layer"', 'resolved["normalization"] = "batch"'),
+        ('resolved["normalization"] = objective.critic_normalization', "pass"),
     ),
     *of_file(
         "trainers/build.py",
@@ -93,32 +94,24 @@ MUTANTS = [
         ('_optimizer", config.train.decay_from < 1', '_optimizer", config.train.decay_from < 0'),
     ),
     *of_file(
-        "trainers/build.py",
-        f"{CHECKS} {DEFAULTS} -k paper",
-        (
-            "{**objective.default_dynamics_options, **config.dynamics_options}",
-            "{**config.dynamics_options, **objective.default_dynamics_options}",
-        ),
-        (
-            "{**objective.default_optimizer, **config[key], ",
-            "{**config[key], **objective.default_optimizer, ",
-        ),
-        ('if not config[key].get("name"):', "if not config[key]:"),
-        ('if not config[key].get("name"):', "if True:"),
-        ('            optimizers.check(resolved[key], f"config.{key}")\n', ""),
-        ("config.copy_and_resolve_references()", "config"),
+        "trainers/resolve.py",
+        f"{CHECKS} {DEFAULTS} {RUNS} -k 'paper or completed'",
+        ("dict(objective.default_dynamics_options)", "{}"),
+        ("if value is not None}", "if True}"),
+        ("{**default, **given, ", "{**given, **default, "),
+        ('given if given.get("name") else', "given if given else"),
+        ('given if given.get("name") else', ""),
+        ('    optimizers.check(complete, f"config.{key}")\n', ""),
+        ("config.copy_and_resolve_references(), objectives", "config, objectives"),
     ),
     *of_file(
         "trainers/workdir.py",
         f"{RUNS} -k 'names_what_differs or leaves_to_the_paper'",
-        (" if not _is_open(key, values[1], config)", ""),
-        ("if asked == {}:", "if False:"),
+        ("resolve(ml_collections.ConfigDict(held)), resolve(config)", "ml_collections.ConfigDict(held), config"),
     ),
     *of_file(
         "trainers/workdir.py",
         f"{TRAINING} -k without_an_option",
-        ('option == "critic_steps" and asked is None', "asked is None"),
-        ('asked is None and "name" not in config[group]', "asked is None"),
         ('options.get("name", key) == "instance_noise"', 'key == "instance_noise"'),
     ),
     *of_file(
@@ -160,10 +153,10 @@ MUTANTS = [
     ),
     *of_file(
         "trainers/workdir.py",
-        f"{RUNS} -k 'may_change or taken_may_not or without_their'",
+        f"{RUNS} -k 'may_change or taken_may_not or without_their or names_what_differs'",
         ("    if config.train.decay_from < 1:", "    if config.train.decay_from < 0:"),
         ("config.train.steps < steps[-1]", "config.train.steps < steps[0]"),
-        ("    elif steps:", "    elif not steps:"),
+        ('    elif checkpoint_steps(workdir / "checkpoints"):', "    elif True:"),
         ("if key not in _MAY_CHANGE:", "if False:"),
     ),
     *of_file(
@@ -180,6 +173,6 @@ MUTANTS = [
         "trainers/config.py",
         f"tests/trainers/test_config_checks.py {RUNS} -k 'replica or out_of_range'",
         ("if batch_size % replicas:", "if batch_size < replicas:"),
-        ('0 <= value < 1, "a number in [0, 1)"', '0 <= value <= 1, "a number in [0, 1)"'),
+        ('"train.ema_decay": number(0, below=1)', '"train.ema_decay": number(0, most=1)'),
     ),
 ]

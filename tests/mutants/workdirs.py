@@ -130,7 +130,7 @@ MUTANTS = [
     *of_file(
         "trainers/workdir.py",
         f"{RUNS} -k 'may_change or taken_may_not or without_their or names_what_differs'",
-        ("    elif steps:\n        raise", "    elif False:\n        raise"),
+        ('    elif checkpoint_steps(workdir / "checkpoints"):', "    elif False:"),
         ('        if options.get("name", key) == "instance_noise" and len(options):', "        if False:"),
         ("if held.get(key) != asked.get(key)", "if key in held and held.get(key) != asked.get(key)"),
         ('    "data.on_corrupt": "', '    "data.on_corrupted": "'),

@@ -1,4 +1,4 @@
-"""Checks of configs, which run before TensorFlow is imported."""
+"""Checks of configs: of their keys before TensorFlow is imported, of the methods' options after."""
 
 import inspect
 
@@ -7,9 +7,9 @@ import pytest
 
 import configs.digits
 import configs.ring
-from trainers import build as building
 from trainers import config as config_checks
 from trainers import optimizers
+from trainers.resolve import drop_former_options, resolve
 from zoo.errors import RequestError
 
 #: Key, value, and the message after the key.
@@ -30,9 +30,10 @@ WRONG = [
     ("generator.orthogonal_gain", -1.0, "-1.0; expected a number, 0 or more"),
     ("generator.depth", 3, "no option of mlp, which takes latent_dim, hidden_units"),
     ("critic.input_scale", float("inf"), "inf; expected finite numbers"),
-    ("critic.family", "gaussian", "'gaussian'; expected one of mlp"),
+    ("critic.family", "gaussian", "'gaussian'; did you mean 'dcgan'"),
+    ("critic.family", "transformer", "'transformer'; expected one of 'mlp'"),
     ("critic_optimizer.name", "adamm", "'adamm' is no optimizer; did you mean 'adam'"),
-    ("critic_optimizer.momenta", 0.5, "no option of any optimizer"),
+    ("critic_optimizer.momenta", 0.5, "no option of adam"),
     ("critic_optimizer.learning_rate", -1.0, "-1.0; expected a number, 0 or more"),
     ("critic_optimizer.learning_rate", float("nan"), "nan; expected"),
     ("generator_optimizer.learning_rate", float("inf"), "inf; expected"),
@@ -54,6 +55,7 @@ def test_a_value_out_of_range_is_refused_with_what_was_expected(key, value, mess
         holder[name] = value
     with pytest.raises(RequestError, match=rf"config\.{key}(\.name)?: {message}") as caught:
         config_checks.check(config)
+        resolve(config)
     assert "\n" not in str(caught.value)
 
 
@@ -84,17 +86,17 @@ def test_an_optimizer_without_a_name_is_the_papers_with_what_is_given_changed():
     config.critic_optimizer = {"learning_rate": 0.1, "momentum": 0.5}
     config.generator_optimizer = {}
     config_checks.check(config)
-    resolved = building.resolve(config)
+    resolved = resolve(config)
     assert dict(resolved.critic_optimizer) == {"name": "rmsprop", "learning_rate": 0.1, "momentum": 0.5}
     assert dict(resolved.generator_optimizer) == {"name": "rmsprop", "learning_rate": 5e-5}
     assert dict(config.generator_optimizer) == {}
     # One with a name takes its place whole.
     config.critic_optimizer = {"name": "adam", "learning_rate": 0.1}
-    assert dict(building.resolve(config).critic_optimizer) == {"name": "adam", "learning_rate": 0.1}
+    assert dict(resolve(config).critic_optimizer) == {"name": "adam", "learning_rate": 0.1}
     config.critic_optimizer = {"beta_1": 0.5}
     config_checks.check(config)
     with pytest.raises(RequestError, match=r"config.critic_optimizer.beta_1: no option of rmsprop, which takes"):
-        building.resolve(config)
+        resolve(config)
 
 
 @pytest.mark.parametrize("name", optimizers.OPTIMIZERS)
@@ -120,10 +122,10 @@ def test_options_of_the_former_choice_go_where_a_flag_chooses_anew(file, flags, 
     file, _, variant = file.partition(":")
     config = getattr(configs, file).get_config(*[variant] if variant else [])
     config.update_from_flattened_dict(flags)
-    config_checks.drop_former_options(config, flags)
+    drop_former_options(config, flags)
     left = config_checks.flatten(config)
     assert not set(gone) & set(left) and set(kept) <= set(left)
-    config_checks.check(config)
+    resolve(config)
 
 
 def test_options_of_the_papers_optimizer_go_where_a_flag_chooses_another():
@@ -131,27 +133,27 @@ def test_options_of_the_papers_optimizer_go_where_a_flag_chooses_another():
     config.critic_optimizer.beta_1 = config.generator_optimizer.beta_1 = 0.0
     flags = {"critic_optimizer.name": "sgd"}
     config.update_from_flattened_dict(flags)
-    config_checks.drop_former_options(config, flags)
+    drop_former_options(config, flags)
     assert dict(config.critic_optimizer) == {"name": "sgd", "learning_rate": 1e-3}
     assert dict(config.generator_optimizer) == {"learning_rate": 1e-3, "beta_1": 0.0}
-    config_checks.check(config)
+    resolve(config)
 
 
 def test_an_option_that_a_flag_sets_is_never_dropped():
     flags = {"critic_optimizer.name": "sgd", "critic_optimizer.beta_1": 0.5}
     config = configs.ring.get_config()
     config.update_from_flattened_dict(flags)
-    config_checks.drop_former_options(config, flags)
+    drop_former_options(config, flags)
     with pytest.raises(RequestError, match=r"config.critic_optimizer.beta_1: no option of sgd"):
-        config_checks.check(config)
+        resolve(config)
 
 
 def test_an_option_of_the_config_is_never_dropped_where_no_flag_chooses():
     config = configs.ring.get_config()
     config.critic_optimizer = {"name": "adam", "momentum": 0.5}
-    config_checks.drop_former_options(config, {"critic_optimizer.learning_rate": 0.1})
+    drop_former_options(config, {"critic_optimizer.learning_rate": 0.1})
     with pytest.raises(RequestError, match=r"config.critic_optimizer.momentum: no option of adam"):
-        config_checks.check(config)
+        resolve(config)
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,12 @@ import pytest
 import zoo
 from configs import base
 from trainers import build as building
-from trainers import dynamics, objectives, registry, techniques
+from trainers import dynamics, objectives, techniques
 from trainers.gan import GAN
 from trainers.mixture import Mixture
 from trainers.model import GenerativeModel
 from trainers.techniques.weight_clipping import WeightClipping
+from zoo import options
 
 #: name: (beta_1, beta_2, learning rate) of Adam, or (learning rate,) of RMSprop.
 DCGAN = ("Adam", 2e-4, 0.5, 0.999)  # Radford, Metz & Chintala 2015, section 4
@@ -122,23 +123,10 @@ def settings(optimizer):
     return [float(getattr(optimizer, name)) for name in names]
 
 
-def options_of(module):
-    template = {
-        "generator",
-        "critic",
-        "dynamics",
-        "techniques",
-        *registry.keywords("trainers.model", "GenerativeModel"),
-    }
-    return set(registry.keywords(module)) - template
-
-
 @pytest.mark.parametrize("name", objectives.METHODS.names())
 def test_an_objectives_defaults_are_its_papers(name):
     paper, gan = OBJECTIVES[name], objectives.METHODS.load(name)(*networks(name))
-    own = options_of(f"trainers.objectives.{name}")
-    assert own == paper.options.keys()
-    assert {option: getattr(gan, option) for option in own} == paper.options
+    assert {option: getattr(gan, option) for option in options.declared(type(gan))} == paper.options
     assert gan.batches_per_step == paper.critic_steps
     kind, *values = paper.optimizer
     gan.compile()
@@ -150,7 +138,7 @@ def test_an_objectives_defaults_are_its_papers(name):
     if isinstance(gan, GAN):
         assert type(gan.dynamics).__module__ == "trainers.dynamics.alternating"
         assert gan.critic_normalization == paper.critic_normalization
-        assert gan.techniques == ((WeightClipping(0.01),) if name == "wasserstein" else ())
+        assert gan.techniques == ((WeightClipping(bound=0.01),) if name == "wasserstein" else ())
 
 
 def test_the_templates_defaults():
@@ -169,16 +157,15 @@ def test_the_templates_defaults():
 @pytest.mark.parametrize("name", dynamics.METHODS.names())
 def test_a_dynamicss_defaults_are_its_papers(name):
     play = dynamics.METHODS.load(name)()
-    assert {option: getattr(play, option) for option in registry.keywords(f"trainers.dynamics.{name}")} == DYNAMICS[
-        name
-    ]
+    assert {option: getattr(play, option) for option in options.declared(type(play))} == DYNAMICS[name]
     assert play.batches_per_step == 1
 
 
 def test_techniques_defaults_are_their_papers():
     # Of a run of 1,000 steps, with no option given another value than None.
+    read = {name: techniques.read({name: {option: None}}, 1000)[0] for name, option in FIRST.items()}
     found = {
-        name: dataclasses.asdict(techniques.read({name: {option: None}}, 1000)[0]) for name, option in FIRST.items()
+        name: {option: getattr(part, option) for option in options.declared(type(part))} for name, part in read.items()
     }
     assert found == TECHNIQUES
     assert techniques.METHODS.names() == sorted(TECHNIQUES)

@@ -10,6 +10,7 @@ import configs.digits
 import configs.ring
 from trainers import config as config_checks
 from trainers import memory, networks, objectives
+from trainers.resolve import resolve
 from zoo.datasets import DataSpec
 from zoo.errors import RequestError
 
@@ -29,7 +30,7 @@ from zoo.errors import RequestError
 def test_the_weights_counted_are_those_of_the_networks(file, variant, changes):
     config = getattr(configs, file).get_config(variant)
     config.update_from_flattened_dict(changes)
-    spec = config_checks.check(config).spec
+    spec, config = config_checks.check(config).spec, resolve(config)
     weights, batch = memory._least(config, spec, 64)
     objective = objectives.METHODS.load(config.objective)
     made = networks.make(config, spec, objective)
@@ -64,7 +65,7 @@ def test_what_memory_cannot_hold_is_refused_before_it_is_taken(changes, message)
 def test_the_refusal_names_the_keys_of_the_networks_that_the_objective_has():
     for variant, keys in (("minimax", "generator, config.critic"), ("vae", "generator, config.encoder")):
         with pytest.raises(RequestError, match=rf"^config\.{keys}, config\.train\.batch_size: at least"):
-            memory.check(configs.ring.get_config(variant), DataSpec((2,)), available=1024)
+            memory.check(resolve(configs.ring.get_config(variant)), DataSpec((2,)), available=1024)
 
 
 def test_replicas_share_a_batch_and_what_fits_passes():

@@ -99,7 +99,7 @@ class Remembering(Technique):
 
 
 def test_a_technique_observes_the_scores_of_the_last_batch_as_the_critic_sees_it():
-    techniques = InstanceNoise(0.5, 10), Remembering()
+    techniques = InstanceNoise(std=0.5, until=10), Remembering()
     gan = make(dynamics=dynamics.METHODS.load("alternating")(critic_steps=2), techniques=techniques)
     labels = {"label": np.arange(4)}
     gan.train_step((Batch(points(0), labels), Batch(points(1), labels)))

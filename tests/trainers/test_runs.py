@@ -1,5 +1,6 @@
 """Building runs from configs, and configs that a workdir refuses."""
 
+import importlib
 import json
 
 import numpy as np
@@ -7,8 +8,9 @@ import pytest
 
 from trainers import build as building
 from trainers import config as config_checks
-from trainers import objectives, registry, training
+from trainers import objectives, training
 from trainers import workdir as workdirs
+from zoo import options
 from zoo.errors import RequestError
 
 
@@ -42,7 +44,7 @@ def test_options_that_nothing_takes_are_refused(changes, message, small_config, 
     [
         (name, option)
         for name in objectives.METHODS.names()
-        for option in registry.keywords(f"trainers.objectives.{name}")
+        for option in options.declared(objectives.METHODS.load(name))
         if option.endswith("weight") or option in ("clip", "gamma", "margin_scale")
     ],
 )
@@ -115,10 +117,40 @@ def test_a_workdir_refuses_another_config_and_names_what_differs(small_config, b
     assert "generator_optimizer.learning_rate (there 0.01, asked 0.5), seed (there 0, asked 4)" in message
     assert "batch_size" not in message
     # A key that only one of them has is a difference too.
-    config.critic.negative_slope = 0.5
-    with pytest.raises(RequestError, match=r"critic.negative_slope \(there None, asked 0.5\)"):
+    config.techniques.r1 = {"name": "zero_centred", "weight": 1.0}
+    with pytest.raises(RequestError, match=r"techniques.r1.weight \(there None, asked 1.0\)"):
         workdirs.check_workdir(tmp_path / "run", config)
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_completed_config_holds_every_option_and_comes_back_equal(small_config, build, tmp_path):
+    config = small_config("wasserstein_gp", {"train.steps": 1})
+    config.objective_options = {"penalty_weight": None}
+    config.dynamics_options = {"critic_steps": None}
+    config.generator = {"family": "mlp", "hidden_units": (8,)}
+    config.techniques.r1 = {"name": "zero_centred", "every": 4}
+    config.critic_optimizer = {"learning_rate": 0.5}
+    completed = building.resolve(config)
+    assert dict(completed.objective_options) == {"penalty_weight": 10.0}
+    assert dict(completed.dynamics_options) == {"critic_steps": 5}
+    assert dict(completed.techniques.r1) == {"name": "zero_centred", "at": "real", "weight": 10.0, "every": 4}
+    assert dict(completed.techniques.instance_noise) == {}  # off
+    assert (completed.generator.latent_dim, completed.generator.normalization) == (64, "none")
+    assert dict(completed.critic_optimizer) == {"name": "adam", "learning_rate": 0.5, "beta_1": 0.0, "beta_2": 0.9}
+    assert config_checks.flatten(building.resolve(completed)) == config_checks.flatten(completed)
+    assert dict(config.objective_options) == {"penalty_weight": None}
+    training.train(build(config, workdir=tmp_path))
+    held = json.loads((tmp_path / "config.json").read_text())["config"]
+    assert held == json.loads(completed.to_json_best_effort())
+
+
+@pytest.mark.parametrize("file", ["digits", "ring"])
+def test_every_variants_completed_config_comes_back_equal(file):
+    module = importlib.import_module(f"configs.{file}")
+    for variant in sorted({*module.VARIANTS, *objectives.METHODS.names()}):
+        completed = building.resolve(module.get_config(variant))
+        again = building.resolve(completed)
+        assert config_checks.flatten(again) == config_checks.flatten(completed), variant
 
 
 def test_what_a_config_leaves_to_the_paper_is_no_difference_and_any_other_key_is(small_config, build, tmp_path):
@@ -127,7 +159,7 @@ def test_what_a_config_leaves_to_the_paper_is_no_difference_and_any_other_key_is
     training.train(build(config, workdir=tmp_path))
     workdirs.check_workdir(tmp_path, config)
     del config.critic.activation
-    with pytest.raises(RequestError, match=r"it differs in critic.activation \(there 'tanh', asked None\)$"):
+    with pytest.raises(RequestError, match=r"it differs in critic.activation \(there 'tanh', asked 'relu'\)$"):
         workdirs.check_workdir(tmp_path, config)
 
 

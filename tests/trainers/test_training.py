@@ -316,7 +316,7 @@ def test_rollback_counts_anew_once_a_run_got_past(small_config, build, tmp_path)
     "changes, without, message",
     [
         ({"critic_optimizer.clipnorm": 0.001}, "critic_optimizer.clipnorm", r"clipnorm \(there 0.001, asked None\)"),
-        ({"dynamics_options.gamma": 0.5}, "dynamics_options.gamma", r"gamma \(there 0.5, asked None\)"),
+        ({"dynamics_options.gamma": 0.5}, "dynamics_options.gamma", r"gamma \(there 0.5, asked 10.0\)"),
         ({"techniques.fog": {"name": "instance_noise", "std": 0.5}}, None, r"the noise falls with it, techniques.fog"),
     ],
 )

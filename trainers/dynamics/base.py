@@ -1,33 +1,29 @@
 """Base classes of dynamics: how the two players move in one step, given their losses."""
 
-import numbers
-
 import tensorflow as tf
 
-from zoo.errors import RequestError
+from zoo.options import Configured, Option, whole
+
+#: The most moves of one step, whose graph holds a copy of the networks for each.
+MOST_MOVES = 100
 
 
-class Dynamics(tf.Module):
-    """One step of both players. Subclasses define `step`; their constructor's arguments are the options that a config
-    sets.
+class Dynamics(Configured, tf.Module):
+    """One step of both players. Subclasses define `step` and declare their options, which a config sets.
 
     Args:
         critic_steps: k, critic steps per generator step; each consumes a batch of its own.
 
     Raises:
-        RequestError: k is no whole number, 1 or more.
+        RequestError: an option out of range.
     """
 
     #: Traits that the objective must have; an objective lists the traits that it `lacks`, and why. "two_players": the
     #: critic and the generator are the only players, each descending its own loss.
     needs = ("two_players",)
 
-    def __init__(self, critic_steps=1):
-        super().__init__()
-        if not isinstance(critic_steps, numbers.Integral) or critic_steps < 1:
-            where = "config.dynamics_options.critic_steps"
-            raise RequestError(f"{where}: {critic_steps!r}; expected a whole number, 1 or more")
-        self.critic_steps = critic_steps
+    where = "config.dynamics_options"
+    critic_steps = Option(1, whole(1, MOST_MOVES))
 
     @property
     def batches_per_step(self):
@@ -88,10 +84,3 @@ class JointDynamics(Dynamics):
 def squared_norm(tensors):
     """Σ‖t‖² over a list of tensors of any shapes: a scalar."""
     return tf.add_n([tf.reduce_sum(tf.square(tensor)) for tensor in tensors])
-
-
-def non_negative(value, option):
-    """Returns `value`; raises RequestError unless it is a finite number, 0 or more."""
-    if not isinstance(value, numbers.Real) or isinstance(value, bool) or not 0 <= value < float("inf"):
-        raise RequestError(f"config.dynamics_options.{option}: {value!r}; expected a number, 0 or more")
-    return value

@@ -3,7 +3,8 @@ numerics of GANs", algorithm 2."""
 
 import tensorflow as tf
 
-from trainers.dynamics.base import JointDynamics, non_negative, squared_norm
+from trainers.dynamics.base import JointDynamics, squared_norm
+from zoo.options import Option, number
 from zoo.replicas import mean_gradients
 
 
@@ -24,9 +25,7 @@ class Consensus(JointDynamics):
     Logs the norms of v's two parts: both are zero at an equilibrium.
     """
 
-    def __init__(self, gamma=10.0, critic_steps=1):
-        super().__init__(critic_steps)
-        self.gamma = non_negative(gamma, "gamma")
+    gamma = Option(10.0, number(0))
 
     def move(self, gan, real, noise):
         critic, generator = gan.players["critic"], gan.players["generator"]

@@ -4,7 +4,7 @@ techniques for training GANs", section 3.3; after fictitious play."""
 import tensorflow as tf
 
 from trainers.dynamics.alternating import Alternating
-from trainers.dynamics.base import non_negative
+from zoo.options import Option, number
 from zoo.replicas import assign_all
 
 #: The players whose iterates are averaged, in the order of the memories.
@@ -29,9 +29,10 @@ class HistoricalAveraging(Alternating):
 
     needs = ("two_players",)
 
-    def __init__(self, weight=1.0, critic_steps=1):
-        super().__init__(critic_steps)
-        self.weight = non_negative(weight, "weight")
+    weight = Option(1.0, number(0))
+
+    def __init__(self, **options):
+        super().__init__(**options)
         self.memories = []
 
     def build(self, gan):

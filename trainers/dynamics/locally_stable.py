@@ -3,7 +3,8 @@
 
 import tensorflow as tf
 
-from trainers.dynamics.base import JointDynamics, non_negative, squared_norm
+from trainers.dynamics.base import JointDynamics, squared_norm
+from zoo.options import Option, number
 
 
 class LocallyStable(JointDynamics):
@@ -28,9 +29,7 @@ class LocallyStable(JointDynamics):
     Logs L_G without the regulariser, and the norm of the whole direction that the generator descends.
     """
 
-    def __init__(self, eta=0.5, critic_steps=1):
-        super().__init__(critic_steps)
-        self.eta = non_negative(eta, "eta")
+    eta = Option(0.5, number(0))
 
     def move(self, gan, real, noise):
         critic, generator = gan.players["critic"], gan.players["generator"]

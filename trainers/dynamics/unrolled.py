@@ -6,8 +6,10 @@ import numbers
 import keras
 import tensorflow as tf
 
+from trainers.dynamics.base import MOST_MOVES
 from trainers.dynamics.simultaneous import Simultaneous
 from zoo.errors import RequestError
+from zoo.options import Option, number, one_of, optional, whole
 from zoo.replicas import mean_over_replicas
 
 
@@ -35,16 +37,9 @@ class Unrolled(Simultaneous):
     Logs L_G at the surrogate critic, and L_D at the critic's own weights.
     """
 
-    def __init__(self, steps=5, surrogate="adam", surrogate_rate=None, critic_steps=1):
-        super().__init__(critic_steps)
-        where = "config.dynamics_options"
-        if not isinstance(steps, numbers.Integral) or isinstance(steps, bool) or steps < 0:
-            raise RequestError(f"{where}.steps: {steps!r}; expected a whole number, 0 or more")
-        if surrogate not in _SURROGATES:
-            raise RequestError(f"{where}.surrogate: {surrogate!r}; expected one of {', '.join(_SURROGATES)}")
-        if surrogate_rate is not None and not (isinstance(surrogate_rate, numbers.Real) and surrogate_rate > 0):
-            raise RequestError(f"{where}.surrogate_rate: {surrogate_rate!r}; expected a number above 0, or none")
-        self.steps, self.surrogate, self.surrogate_rate = steps, surrogate, surrogate_rate
+    steps = Option(5, whole(0, MOST_MOVES))
+    surrogate = Option("adam", one_of("adam", "sgd"))
+    surrogate_rate = Option(None, optional(number(above=0)))
 
     def build(self, gan):
         if self.steps:

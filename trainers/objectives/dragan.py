@@ -1,8 +1,8 @@
 """DRAGAN: a gradient penalty around the real data. Kodali et al. 2017, "On convergence and stability of GANs"."""
 
-from trainers.objectives._options import check_number
 from trainers.objectives.non_saturating import NonSaturating
 from trainers.penalties import gradient_norm_penalty, perturbed
+from zoo.options import Option, number
 
 
 class DRAGAN(NonSaturating):
@@ -29,12 +29,9 @@ class DRAGAN(NonSaturating):
     critic_normalization = "layer"
     penalises_gradients = True
 
-    def __init__(self, *args, penalty_weight=10.0, target=1.0, spread=0.5, real_label=1.0, **kwargs):
-        check_number("penalty_weight", penalty_weight)
-        check_number("target", target)
-        check_number("spread", spread, inclusive=False)
-        super().__init__(*args, real_label=real_label, **kwargs)
-        self.penalty_weight, self.target, self.spread = penalty_weight, target, spread
+    penalty_weight = Option(10.0, number(0))
+    target = Option(1.0, number(0))
+    spread = Option(0.5, number(above=0))
 
     def compute_critic_loss(self, real, fake, noise):
         around = perturbed(real, noise, self.spread)

@@ -4,9 +4,9 @@ networks", sections 2.1, 2.3 and 2.4."""
 import tensorflow as tf
 
 from trainers.gan import GAN
-from trainers.objectives._options import check_number
 from trainers.penalties import pull_away
 from zoo.errors import RequestError
+from zoo.options import Option, number
 
 
 class EnergyBased(GAN):
@@ -29,16 +29,16 @@ class EnergyBased(GAN):
     critic_families = ("mlp_autoencoder", "dcgan_autoencoder")
     lacks = dict.fromkeys(("mixture", "conditional"), "its critic is an autoencoder")
 
-    def __init__(self, generator, critic, *, margin=10.0, pull_away_weight=0.1, **kwargs):
-        check_number("margin", margin, inclusive=False)
-        check_number("pull_away_weight", pull_away_weight)
+    margin = Option(10.0, number(above=0))
+    pull_away_weight = Option(0.1, number(0))
+
+    def __init__(self, generator, critic, **kwargs):
         if not hasattr(critic, "reconstruct"):
             raise RequestError(
                 f"config.critic.family: energy_based needs an autoencoder, not {type(critic).__name__}; "
                 "use mlp_autoencoder, or dcgan_autoencoder for images"
             )
         super().__init__(generator, critic, **kwargs)
-        self.margin, self.pull_away_weight = margin, pull_away_weight
 
     def critic_loss(self, real_scores, fake_scores):
         return tf.reduce_mean(real_scores) + tf.reduce_mean(tf.nn.relu(self.margin - fake_scores))

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from trainers.gan import GAN
 from trainers.objectives._divergences import DIVERGENCES
-from trainers.objectives._options import check_choice
+from zoo.options import SWITCH, Option, one_of
 
 
 class FDivergence(GAN):
@@ -25,11 +25,12 @@ class FDivergence(GAN):
         RequestError: an unknown divergence; the message names the nearest.
     """
 
-    def __init__(self, *args, divergence="jensen_shannon", saturating=False, **kwargs):
-        check_choice("divergence", divergence, DIVERGENCES)
+    divergence = Option("jensen_shannon", one_of(*DIVERGENCES))
+    saturating = Option(False, SWITCH)
+
+    def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self.divergence, self.saturating = divergence, saturating
-        self._row = DIVERGENCES[divergence]
+        self._row = DIVERGENCES[self.divergence]
 
     def critic_loss(self, real_scores, fake_scores):
         return tf.reduce_mean(self._row.composed(fake_scores)) - tf.reduce_mean(self._row.activation(real_scores))

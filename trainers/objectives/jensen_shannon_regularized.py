@@ -3,10 +3,9 @@ adversarial networks through regularization", algorithm 1."""
 
 import tensorflow as tf
 
-from trainers.objectives._options import check_choice, check_number
 from trainers.objectives.f_divergence import FDivergence
 from trainers.penalties import scores_and_squared_slopes
-from zoo.errors import RequestError
+from zoo.options import Option, number, one_of
 
 _DIVERGENCES = ("jensen_shannon", "gan", "kl", "reverse_kl", "pearson", "neyman", "squared_hellinger", "jeffrey")
 
@@ -37,24 +36,10 @@ class JensenShannonRegularized(FDivergence):
     critic_normalization = "layer"
     penalises_gradients = True
 
-    def __init__(
-        self,
-        *args,
-        gamma=0.1,
-        decay=1.0,
-        decay_steps=10_000,
-        divergence="jensen_shannon",
-        saturating=False,
-        **kwargs,
-    ):
-        check_number("gamma", gamma)
-        check_number("decay", decay, inclusive=False)
-        check_number("decay_steps", decay_steps, least=1)
-        if decay > 1:
-            raise RequestError(f"config.objective_options.decay: {decay!r}; expected a share of gamma, at most 1")
-        check_choice("divergence", divergence, _DIVERGENCES)
-        super().__init__(*args, divergence=divergence, saturating=saturating, **kwargs)
-        self.gamma, self.decay, self.decay_steps = gamma, decay, decay_steps
+    gamma = Option(0.1, number(0))
+    decay = Option(1.0, number(above=0, most=1))
+    decay_steps = Option(10_000, number(1))
+    divergence = Option("jensen_shannon", one_of(*_DIVERGENCES))
 
     def current_gamma(self):
         """γ at this step, a float32 scalar."""

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from trainers.gan import GAN
+from zoo.options import Option, number
 
 
 class LeastSquares(GAN):
@@ -17,9 +18,9 @@ class LeastSquares(GAN):
         generator_target: c, the generator's target for the critic's scores of generated ones.
     """
 
-    def __init__(self, *args, fake_target=0.0, real_target=1.0, generator_target=1.0, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.fake_target, self.real_target, self.generator_target = fake_target, real_target, generator_target
+    fake_target = Option(0.0, number())
+    real_target = Option(1.0, number())
+    generator_target = Option(1.0, number())
 
     def critic_loss(self, real_scores, fake_scores):
         real = tf.reduce_mean(tf.square(real_scores - self.real_target))

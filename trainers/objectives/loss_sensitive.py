@@ -4,8 +4,8 @@ adversarial networks on Lipschitz densities"."""
 import tensorflow as tf
 
 from trainers.gan import GAN
-from trainers.objectives._options import check_choice, check_number
 from trainers.players import score
+from zoo.options import Option, number, one_of
 
 _DISTANCES = {
     "l1": lambda difference: tf.reduce_sum(tf.abs(difference), axis=1),
@@ -36,14 +36,10 @@ class LossSensitive(GAN):
         RequestError: a negative weight, or an unknown distance.
     """
 
-    def __init__(self, *args, distance="l1", margin_scale=0.0002, penalty_weight=1.0, loss_weight=1.0, **kwargs):
-        check_choice("distance", distance, _DISTANCES)
-        weights = {"margin_scale": margin_scale, "penalty_weight": penalty_weight, "loss_weight": loss_weight}
-        for name, weight in weights.items():
-            check_number(name, weight)
-        super().__init__(*args, **kwargs)
-        self.distance, self.margin_scale = distance, margin_scale
-        self.penalty_weight, self.loss_weight = penalty_weight, loss_weight
+    distance = Option("l1", one_of(*_DISTANCES))
+    margin_scale = Option(0.0002, number(0))
+    penalty_weight = Option(1.0, number(0))
+    loss_weight = Option(1.0, number(0))
 
     def margins(self, real, fake):
         """Δ of each pair: [N, ...] and [N, ...] → [N, 1]."""

@@ -7,6 +7,7 @@ from trainers.gan import GAN
 from trainers.objectives.mode_regularized import ModeRegularized
 from trainers.players import Player, score
 from zoo.layers import copy_reference
+from zoo.options import Option, number
 
 
 class ManifoldDiffusion(ModeRegularized):
@@ -38,9 +39,11 @@ class ManifoldDiffusion(ModeRegularized):
         **ModeRegularized.lacks,
     }
 
-    def __init__(self, generator, critic, *, reconstruction_weight=1.0, mode_weight=0.01, real_label=1.0, **kwargs):
-        weights = {"reconstruction_weight": reconstruction_weight, "mode_weight": mode_weight}
-        super().__init__(generator, critic, **weights, real_label=real_label, **kwargs)
+    reconstruction_weight = Option(1.0, number(0))
+    mode_weight = Option(0.01, number(0))
+
+    def __init__(self, generator, critic, **kwargs):
+        super().__init__(generator, critic, **kwargs)
         self.add_network("manifold_critic", type(critic).from_config(critic.get_config()))
         copy_reference(critic, self.manifold_critic)
 

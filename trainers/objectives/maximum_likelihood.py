@@ -3,8 +3,8 @@ models", and his tutorial of 2016, section 3.2.4."""
 
 import tensorflow as tf
 
-from trainers.objectives._options import check_number
 from trainers.objectives.minimax import Minimax
+from zoo.options import Option, number
 
 
 class MaximumLikelihood(Minimax):
@@ -23,10 +23,7 @@ class MaximumLikelihood(Minimax):
         RequestError: an option out of range.
     """
 
-    def __init__(self, *args, clip=10.0, real_label=1.0, **kwargs):
-        check_number("clip", clip, inclusive=False)
-        super().__init__(*args, real_label=real_label, **kwargs)
-        self.clip = clip
+    clip = Option(10.0, number(above=0))
 
     def generator_loss(self, fake_scores):
         return -tf.reduce_mean(tf.exp(tf.minimum(fake_scores, self.clip)))

@@ -3,8 +3,7 @@
 import tensorflow as tf
 
 from trainers.gan import GAN
-from trainers.objectives._options import check_number
-from zoo.errors import RequestError
+from zoo.options import Option, number
 
 
 class Minimax(GAN):
@@ -25,12 +24,7 @@ class Minimax(GAN):
         RequestError: α out of range.
     """
 
-    def __init__(self, *args, real_label=1.0, **kwargs):
-        check_number("real_label", real_label, inclusive=False)
-        if real_label > 1:
-            raise RequestError(f"config.objective_options.real_label: {real_label!r}; expected a number, at most 1")
-        super().__init__(*args, **kwargs)
-        self.real_label = real_label
+    real_label = Option(1.0, number(above=0, most=1))
 
     def critic_loss(self, real_scores, fake_scores):
         of_real, of_fake = tf.nn.softplus(-real_scores), tf.nn.softplus(fake_scores)

@@ -3,10 +3,10 @@ adversarial networks", section 3.1 and 3.2."""
 
 import tensorflow as tf
 
-from trainers.objectives._options import check_number
 from trainers.objectives.non_saturating import NonSaturating
 from trainers.players import Player, score
 from zoo.encoder import Encoder
+from zoo.options import Option, number
 
 
 class ModeRegularized(NonSaturating):
@@ -30,11 +30,11 @@ class ModeRegularized(NonSaturating):
 
     lacks = {"mixture": "its encoder inverts one generator"}
 
-    def __init__(self, generator, critic, *, reconstruction_weight=0.2, mode_weight=0.4, real_label=1.0, **kwargs):
-        check_number("reconstruction_weight", reconstruction_weight)
-        check_number("mode_weight", mode_weight)
-        super().__init__(generator, critic, real_label=real_label, **kwargs)
-        self.reconstruction_weight, self.mode_weight = reconstruction_weight, mode_weight
+    reconstruction_weight = Option(0.2, number(0))
+    mode_weight = Option(0.4, number(0))
+
+    def __init__(self, generator, critic, **kwargs):
+        super().__init__(generator, critic, **kwargs)
         self.add_network("encoder", Encoder.beside(critic, generator.latent_dim))
 
     def make_players(self):

@@ -2,13 +2,12 @@
 distinguishability criteria for estimating generative models"."""
 
 import math
-import numbers
 
 import tensorflow as tf
 
 from trainers.model import GenerativeModel
-from trainers.objectives._options import check_number
 from zoo.errors import RequestError
+from zoo.options import Option, number
 
 
 class NoiseContrastive(GenerativeModel):
@@ -36,10 +35,10 @@ class NoiseContrastive(GenerativeModel):
         "critic": "it trains no critic",
     }
 
-    def __init__(self, generator, *, noise_mean=0.0, noise_scale=1.0, **kwargs):
-        if not isinstance(noise_mean, numbers.Real) or not math.isfinite(noise_mean):
-            raise RequestError(f"config.objective_options.noise_mean: {noise_mean!r}; expected a number")
-        check_number("noise_scale", noise_scale, inclusive=False)
+    noise_mean = Option(0.0, number())
+    noise_scale = Option(1.0, number(above=0))
+
+    def __init__(self, generator, **kwargs):
         if not hasattr(generator, "log_density"):
             name = type(self).__module__.rpartition(".")[2]
             raise RequestError(
@@ -47,7 +46,6 @@ class NoiseContrastive(GenerativeModel):
                 "use gaussian or gaussian_mixture"
             )
         super().__init__(generator, **kwargs)
-        self.noise_mean, self.noise_scale = noise_mean, noise_scale
 
     def contrast(self, noise):
         """Examples [N, ...] of p_noise."""

@@ -18,8 +18,7 @@ class SelfContrastive(NoiseContrastive):
         RequestError: a generator without a density.
     """
 
-    def __init__(self, generator, **kwargs):
-        super().__init__(generator, **kwargs)
+    noise_mean = noise_scale = None  # The model has the place of the fixed noise.
 
     def contrast(self, noise):
         return tf.stop_gradient(self.generate(noise).x)

@@ -7,9 +7,9 @@ import types
 import tensorflow as tf
 
 from trainers.model import GenerativeModel
-from trainers.objectives._options import check_number
 from trainers.players import Player
 from zoo.errors import RequestError
+from zoo.options import Option, number, optional
 from zoo.replicas import batch_mean
 
 #: Least variance of the optimal decoder: a standard deviation of 1e-4, an eightieth of a grey level of 8-bit images.
@@ -55,9 +55,9 @@ class VAE(GenerativeModel):
         "critic": "it trains no critic",
     }
 
-    def __init__(self, generator, encoder, *, scale=None, **kwargs):
-        if scale is not None:
-            check_number("scale", scale, inclusive=False)
+    scale = Option(None, optional(number(above=0)))
+
+    def __init__(self, generator, encoder, **kwargs):
         codes, expected = getattr(encoder, "code_dim", None), self.codes_per_latent * generator.latent_dim
         if codes != expected:
             raise RequestError(
@@ -65,7 +65,6 @@ class VAE(GenerativeModel):
                 "latents"
             )
         super().__init__(generator, **kwargs)
-        self.scale = scale
         self.add_network("encoder", encoder)
 
     def make_players(self):

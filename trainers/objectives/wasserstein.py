@@ -5,8 +5,8 @@ import types
 import tensorflow as tf
 
 from trainers.gan import GAN
-from trainers.objectives._options import check_number
 from trainers.techniques.weight_clipping import WeightClipping
+from zoo.options import Option, number
 
 
 class Wasserstein(GAN):
@@ -25,11 +25,10 @@ class Wasserstein(GAN):
     default_dynamics_options = types.MappingProxyType({"critic_steps": 5})
     default_optimizer = types.MappingProxyType({"name": "rmsprop", "learning_rate": 5e-5})
 
-    def __init__(self, *args, clip=0.01, techniques=(), **kwargs):
-        check_number("clip", clip)
-        own = (WeightClipping(clip),) if clip else ()
-        super().__init__(*args, techniques=(*techniques, *own), **kwargs)
-        self.clip = clip
+    clip = Option(0.01, number(0))
+
+    def own_techniques(self):
+        return (WeightClipping(bound=self.clip),) if self.clip else ()
 
     def critic_loss(self, real_scores, fake_scores):
         return tf.reduce_mean(fake_scores) - tf.reduce_mean(real_scores)

@@ -2,9 +2,9 @@
 
 import types
 
-from trainers.objectives._options import check_number
 from trainers.objectives.wasserstein import Wasserstein
 from trainers.penalties import gradient_norm_penalty, interpolates
+from zoo.options import Option, number
 
 
 class WassersteinGP(Wasserstein):
@@ -24,10 +24,8 @@ class WassersteinGP(Wasserstein):
     penalises_gradients = True
     default_optimizer = types.MappingProxyType({"name": "adam", "learning_rate": 1e-4, "beta_1": 0.0, "beta_2": 0.9})
 
-    def __init__(self, *args, penalty_weight=10.0, **kwargs):
-        check_number("penalty_weight", penalty_weight)
-        super().__init__(*args, clip=0.0, **kwargs)
-        self.penalty_weight = penalty_weight
+    penalty_weight = Option(10.0, number(0))
+    clip = 0.0  # The penalty takes its place.
 
     def compute_critic_loss(self, real, fake, noise):
         penalty = gradient_norm_penalty(self.critic, interpolates(real, fake, noise))

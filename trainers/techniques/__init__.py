@@ -3,10 +3,9 @@
 Free of TensorFlow until a technique computes.
 """
 
-import dataclasses
-
 from trainers.registry import Registry
-from zoo.errors import RequestError
+from zoo.options import OPTIONS
+from zoo.options import resolve as resolve_options
 
 METHODS = Registry(__name__, "technique")
 
@@ -27,34 +26,44 @@ ELSEWHERE = {
 }
 
 
-def read(entries, steps, where="config.techniques"):
-    """The techniques that a config turns on.
+def resolve(entries, where="config.techniques"):
+    """Checks the techniques of a config and fills in their options.
 
     Args:
         entries: {technique: its options}; a technique without options is off, a value of None is the paper's. An option
             "name" gives the technique in place of the key, so that one can be used twice.
-        steps: number of steps of the run.
         where: name of `entries` in messages.
 
     Returns:
-        Tuple of `trainers.techniques.base.Technique`s, in the order of `entries`.
+        A dict like `entries`, with all options of the techniques that are on.
 
     Raises:
         RequestError: no such technique or option, or a value out of range.
     """
-    found = []
+    resolved = {}
     for key, entry in entries.items():
-        if not hasattr(entry, "keys"):
-            raise RequestError(f"{where}.{key}: {entry!r}; expected a dict of options")
+        OPTIONS.check(entry, f"{where}.{key}")
         options = dict(entry)
         name = options.pop("name", key)
         METHODS.check(name, f"{where}.{key}.name" if "name" in entry else f"{where}.{key}")
         if options:
-            technique = METHODS.load(name)
-            known = [field.name for field in dataclasses.fields(technique)]
-            for option in options:
-                if option not in known:
-                    raise RequestError(f"{where}.{key}.{option}: no option of {name}, which takes {', '.join(known)}")
-            options = {option: value for option, value in options.items() if value is not None}
-            found.append(technique.of_run(options, steps, f"{where}.{key}"))
+            known = METHODS.load(name).options_of_a_run()
+            options = resolve_options(known, options, f"{where}.{key}", name)
+        resolved[key] = {**({"name": name} if "name" in entry else {}), **options}
+    return resolved
+
+
+def read(entries, steps, where="config.techniques"):
+    """The techniques that a config turns on, for a run of `steps` steps.
+
+    Args, Raises: as of `resolve`.
+
+    Returns:
+        Tuple of `trainers.techniques.base.Technique`s, in the order of `entries`.
+    """
+    found = []
+    for key, options in resolve(entries, where).items():
+        name = options.pop("name", key)
+        if options:
+            found.append(METHODS.load(name).of_run(options, steps))
     return tuple(found)

@@ -1,40 +1,28 @@
 """Base classes of techniques, which act on a critic's inputs, loss or weights with any objective."""
 
-import dataclasses
-import difflib
-import numbers
-
-from zoo.errors import RequestError
+from zoo.options import Configured, Option, declared, number, one_of, whole
 
 
-def is_amount(value):
-    """Whether `value` is a finite number, 0 or more."""
-    return isinstance(value, numbers.Real) and not isinstance(value, bool) and 0 <= value < float("inf")
+class Technique(Configured):
+    """One technique. A subclass declares its options, which a config sets. The methods here change nothing; a subclass
+    overrides those that it needs. Techniques are equal if their class and options are."""
 
-
-class Technique:
-    """One technique. A subclass is a frozen dataclass, whose fields are the options that a config sets. The methods
-    here change nothing; a subclass overrides those that it needs."""
-
+    where = "config.techniques"
     #: Whether `critic_penalty` contains gradients at single examples, so that the critic must not mix examples.
     penalises_gradients = False
 
     @classmethod
-    def of_run(cls, options, steps, where):
-        """The technique of a config's options, for a run of `steps` steps.
-
-        Raises:
-            RequestError: a value out of range; `where` is the options' name in the message.
-        """
-        cls.check(options, where)
+    def of_run(cls, options, steps):
+        """The technique of a config's options, for a run of `steps` steps."""
         return cls(**options)
 
     @classmethod
-    def check(cls, options, where):
-        """Raises RequestError for an option out of range: here, anything but finite numbers of 0 or more."""
-        for option, value in options.items():
-            if not is_amount(value):
-                raise RequestError(f"{where}.{option}: {value!r}; expected a number, 0 or more")
+    def options_of_a_run(cls):
+        """{name: `zoo.options.Option`} of the options in a config."""
+        return declared(cls)
+
+    def __eq__(self, other):
+        return type(other) is type(self) and repr(other) == repr(self)
 
     @property
     def name(self):
@@ -75,7 +63,6 @@ class Technique:
 PLACES = ("interpolates", "real", "fake", "perturbed")
 
 
-@dataclasses.dataclass(frozen=True)
 class GradientPenalty(Technique):
     """A penalty on the critic's gradient with respect to its input; a subclass defines `penalty`.
 
@@ -87,23 +74,11 @@ class GradientPenalty(Technique):
             StyleGAN", appendix B).
     """
 
-    weight: float = 10.0
-    at: str = "interpolates"
-    every: int = 1
+    weight = Option(10.0, number(0))
+    at = Option("interpolates", one_of(*PLACES))
+    every = Option(1, whole(1))
 
     penalises_gradients = True
-
-    @classmethod
-    def check(cls, options, where):
-        numbers_ = {option: value for option, value in options.items() if option not in ("at", "every")}
-        super().check(numbers_, where)
-        at, every = options.get("at", cls.at), options.get("every", cls.every)
-        if at not in PLACES:
-            near = difflib.get_close_matches(str(at), PLACES, 3, 0.4)
-            hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are {', '.join(PLACES)}"
-            raise RequestError(f"{where}.at: {at!r} is no place; {hint}")
-        if not isinstance(every, numbers.Integral) or isinstance(every, bool) or every < 1:
-            raise RequestError(f"{where}.every: {every!r}; expected a whole number, 1 or more")
 
     def critic_penalty(self, critic, real, fake, noise, step):
         import tensorflow as tf

@@ -1,12 +1,10 @@
 """Penalty on the distance of the critic's gradient norm from a target. Gulrajani et al. 2017, "Improved training of
 Wasserstein GANs", equation 3 (at interpolates); Kodali et al. 2017 (perturbed)."""
 
-import dataclasses
-
 from trainers.techniques.base import GradientPenalty
+from zoo.options import Option, number
 
 
-@dataclasses.dataclass(frozen=True)
 class GradientNorm(GradientPenalty):
     """w E(‖∇ₓD(x)‖₂ - t)², two-sided, added to the critic's loss.
 
@@ -15,7 +13,7 @@ class GradientNorm(GradientPenalty):
         target: t, 0 or more.
     """
 
-    target: float = 1.0
+    target = Option(1.0, number(0))
 
     def penalty(self, critic, batch):
         from trainers import penalties

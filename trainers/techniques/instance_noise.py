@@ -1,14 +1,10 @@
 """Gaussian noise on the critic's inputs, real and generated, annealed to zero. Sønderby et al. 2017, "Amortised MAP
 inference for image super-resolution"; Arjovsky & Bottou 2017, section 3."""
 
-import dataclasses
-import numbers
-
 from trainers.techniques.base import Technique
-from zoo.errors import RequestError
+from zoo.options import Option, number, whole
 
 
-@dataclasses.dataclass(frozen=True)
 class InstanceNoise(Technique):
     """x + σ(s)·ε, ε standard normal per element, σ(s) = std · max(0, 1 - s/until) at step s.
 
@@ -21,16 +17,16 @@ class InstanceNoise(Technique):
         until: step at which it reaches zero. In a config a share of the run, above 0, up to 1; default 0.5.
     """
 
-    std: float = 0.1
-    until: int = 1
+    std = Option(0.1, number(0))
+    until = Option(1, whole(0))
 
     @classmethod
-    def of_run(cls, options, steps, where):
-        std, until = options.get("std", cls.std), options.get("until", 0.5)
-        cls.check({"std": std}, where)
-        if not isinstance(until, numbers.Real) or isinstance(until, bool) or not 0 < until <= 1:
-            raise RequestError(f"{where}.until: {until!r}; expected a share of the run, above 0, up to 1")
-        return cls(std, int(until * steps))
+    def options_of_a_run(cls):
+        return {**super().options_of_a_run(), "until": Option(0.5, number(above=0, most=1))}
+
+    @classmethod
+    def of_run(cls, options, steps):
+        return cls(**{**options, "until": int(options["until"] * steps)})
 
     def view(self, batch, kind, noise, step):
         import tensorflow as tf

@@ -1,12 +1,10 @@
 """The critic's weights are clipped to a box. Arjovsky, Chintala & Bottou 2017, "Wasserstein GAN", algorithm 1, line
 7."""
 
-import dataclasses
-
 from trainers.techniques.base import Technique
+from zoo.options import Option, number
 
 
-@dataclasses.dataclass(frozen=True)
 class WeightClipping(Technique):
     """Clips every weight of the critic to [-bound, bound] after each of its updates.
 
@@ -14,7 +12,7 @@ class WeightClipping(Technique):
         bound: 0 or more.
     """
 
-    bound: float = 0.01
+    bound = Option(0.01, number(0))
 
     def constrain(self, value):
         import tensorflow as tf

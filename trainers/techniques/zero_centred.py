@@ -1,12 +1,10 @@
 """Penalty on the critic's squared gradient norm: R1 at real examples, R2 at generated ones. Mescheder, Geiger & Nowozin
 2018, "Which training methods for GANs do actually converge?", equation 9."""
 
-import dataclasses
+from trainers.techniques.base import PLACES, GradientPenalty
+from zoo.options import Option, one_of
 
-from trainers.techniques.base import GradientPenalty
 
-
-@dataclasses.dataclass(frozen=True)
 class ZeroCentred(GradientPenalty):
     """w/2 E‖∇ₓD(x)‖₂², added to the critic's loss, with the paper's weight.
 
@@ -14,7 +12,7 @@ class ZeroCentred(GradientPenalty):
         weight, at, every: as of `GradientPenalty`.
     """
 
-    at: str = "real"
+    at = Option("real", one_of(*PLACES))
 
     def penalty(self, critic, batch):
         from trainers import penalties

@@ -257,7 +257,7 @@ def test_the_surrogate_leaves_the_critics_other_state_alone(normalization):
 
 def test_the_surrogate_is_clipped_like_the_critic():
     gan = make(Unrolled(steps=2, surrogate="sgd", surrogate_rate=0.5))
-    gan.techniques = (WeightClipping(0.125),)
+    gan.techniques = (WeightClipping(bound=0.125),)
     fake, noise = gan.generate(gan.noise(BATCH)), gan.noise(BATCH)
     with gan.dynamics.answered(gan, Batch(tf.constant(REAL, tf.float64)), fake, noise):
         weights = [tf.convert_to_tensor(variable.value).numpy() for variable in gan.critic.trainable_variables]

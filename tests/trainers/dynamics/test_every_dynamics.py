@@ -237,19 +237,19 @@ def test_a_game_of_other_players_is_refused_with_the_reason(objective, name, sma
 @pytest.mark.parametrize(
     "name, options, message",
     [
-        ("alternating", {"critic_steps": 0}, "critic_steps: 0; expected a whole number, 1 or more"),
+        ("alternating", {"critic_steps": 0}, "critic_steps: 0; expected a whole number, 1 to 100"),
         ("consensus", {"gamma": -1.0}, "gamma: -1.0; expected a number, 0 or more"),
-        ("consensus", {"gama": 1.0}, "gama: no option of consensus, which takes gamma, critic_steps"),
+        ("consensus", {"gama": 1.0}, "gama: no option of Consensus, which takes gamma, critic_steps"),
         ("locally_stable", {"eta": "much"}, "eta: 'much'; expected a number, 0 or more"),
         ("historical_averaging", {"weight": float("nan")}, "weight: nan; expected a number, 0 or more"),
-        ("unrolled", {"steps": -1}, "steps: -1; expected a whole number, 0 or more"),
-        ("unrolled", {"surrogate": "rmsprop"}, "surrogate: 'rmsprop'; expected one of adam, sgd"),
+        ("unrolled", {"steps": -1}, "steps: -1; expected a whole number, 0 to 100"),
+        ("unrolled", {"surrogate": "rmsprop"}, "surrogate: 'rmsprop'; expected one of 'adam', 'sgd'"),
         ("unrolled", {"surrogate_rate": 0.0}, "surrogate_rate: 0.0; expected a number above 0, or none"),
     ],
 )
 def test_wrong_options_are_refused(name, options, message):
     with pytest.raises(RequestError, match=f"^config.dynamics_options.{message}$"):
-        dynamics.METHODS.build(name, options, "config.dynamics_options")
+        dynamics.METHODS.load(name)(**options)
 
 
 @pytest.mark.parametrize("critic_optimizer", [{"name": "rmsprop"}, {"name": "adam", "clipnorm": 1.0}])

@@ -87,7 +87,7 @@ def test_wrong_requests_are_refused(make):
         RequestError, match=r"config.objective_options.penalty_weight: -1; expected a number, 0 or more"
     ):
         make("dragan", penalty_weight=-1)
-    with pytest.raises(RequestError, match=r"config.objective_options.spread: 0; expected a number, above 0"):
+    with pytest.raises(RequestError, match=r"config.objective_options.spread: 0; expected a number above 0"):
         make("dragan", spread=0)
     mixing = zoo.MLPCritic((3,), hidden_units=(5,), normalization="batch")
     with pytest.raises(RequestError, match=r"config.critic.normalization: 'batch' mixes .*dragan"):

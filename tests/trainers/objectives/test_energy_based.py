@@ -111,7 +111,7 @@ def test_a_perfect_reconstruction_has_no_nan(make, points, noise_of, weight_grad
 def test_wrong_requests_are_refused(make):
     with pytest.raises(RequestError, match=r"needs an autoencoder, not MLPCritic; use mlp_autoencoder"):
         make("energy_based")
-    with pytest.raises(RequestError, match=r"config.objective_options.margin: 0; expected a number, above 0"):
+    with pytest.raises(RequestError, match=r"config.objective_options.margin: 0; expected a number above 0"):
         build(make, margin=0)
     with pytest.raises(RequestError, match=r"config.objective_options.pull_away_weight: -0.1"):
         build(make, pull_away_weight=-0.1)

@@ -232,5 +232,5 @@ def test_with_gan_it_is_the_original_game_as_in_tf_gan(make):
     "wrong, near", [("reverse-kl", "reverse_kl"), ("hellinger", "squared_hellinger"), ("js", "expected")]
 )
 def test_an_unknown_divergence_is_refused_with_the_nearest(wrong, near, make):
-    with pytest.raises(RequestError, match=rf"config.objective_options.divergence: no '{wrong}'; .*{near}"):
+    with pytest.raises(RequestError, match=rf"config.objective_options.divergence: '{wrong}'; .*{near}"):
         make("f_divergence", divergence=wrong)

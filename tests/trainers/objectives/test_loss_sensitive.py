@@ -64,5 +64,5 @@ def test_negative_weights_are_refused(option, make):
 
 
 def test_an_unknown_distance_is_refused(make):
-    with pytest.raises(RequestError, match=r"config.objective_options.distance: no 'l3'; did you mean 'l"):
+    with pytest.raises(RequestError, match=r"config.objective_options.distance: 'l3'; did you mean 'l"):
         make("loss_sensitive", distance="l3")

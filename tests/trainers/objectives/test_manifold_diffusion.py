@@ -34,7 +34,7 @@ class SquaredScores(Technique):
 
 
 #: A technique of each kind.
-TECHNIQUES = InstanceNoise(0.5, 10), SquaredScores(), WeightClipping(0.6)
+TECHNIQUES = InstanceNoise(std=0.5, until=10), SquaredScores(), WeightClipping(bound=0.6)
 
 
 @pytest.mark.parametrize("techniques", [(), TECHNIQUES], ids=["plain", "with techniques"])

@@ -46,7 +46,7 @@ def test_at_the_optimal_critic_the_gradient_is_that_of_kl(make):
 
 @pytest.mark.parametrize("clip", [0.0, -1.0, float("nan"), "high"])
 def test_a_clip_that_would_stop_the_game_is_refused(clip, make):
-    with pytest.raises(RequestError, match=r"config.objective_options.clip: .*; expected a number, above 0"):
+    with pytest.raises(RequestError, match=r"config.objective_options.clip: .*; expected a number above 0"):
         make("maximum_likelihood", clip=clip)
 
 

@@ -59,7 +59,7 @@ def test_generator_and_encoder_losses_and_gradients(
 
 
 def test_instance_noise_is_on_all_that_the_critic_sees_and_on_nothing_else(make, points, noise_of):
-    gan = linear(make, reconstruction_weight=0.7, mode_weight=0.3, techniques=[InstanceNoise(0.5, 10)])
+    gan = linear(make, reconstruction_weight=0.7, mode_weight=0.3, techniques=[InstanceNoise(std=0.5, until=10)])
     (real, fake), noise = points(6), noise_of(6)
     of_fake, of_reconstructed = (
         0.5 * noise.normal(f"instance noise {kind}", [3]).numpy().astype(np.float64)
@@ -157,7 +157,9 @@ def test_the_encoder_follows_the_critics_layers_but_not_its_tricks():
         ("spectral", "none"),
         ("virtual_batch", "none"),
     ):
-        critic = zoo.MLPCritic((3,), (7, 5), "tanh", normalization, dtype="float64")
+        critic = zoo.MLPCritic(
+            (3,), hidden_units=(7, 5), activation="tanh", normalization=normalization, dtype="float64"
+        )
         encoder = zoo.Encoder.beside(critic, 4)
         expected = {"hidden_units": (7, 5), "activation": "tanh", "normalization": kept}
         assert expected.items() <= encoder.network.items()

@@ -148,7 +148,7 @@ def test_wrong_requests_are_refused():
         RequestError, match=r"noise_contrastive needs an explicit density, not MLPGenerator; use gaussian"
     ):
         build(zoo.MLPGenerator((2,)))
-    with pytest.raises(RequestError, match=r"config.objective_options.noise_scale: 0; expected a number, above 0"):
+    with pytest.raises(RequestError, match=r"config.objective_options.noise_scale: 0; expected a number above 0"):
         build(noise_scale=0)
     with pytest.raises(RequestError, match=r"config.objective_options.noise_mean: 'left'; expected a number"):
         build(noise_mean="left")

@@ -131,6 +131,4 @@ def test_wrong_requests_are_refused():
     ):
         build(zoo.MLPGenerator((2,)))
     with pytest.raises(RequestError, match=r"config.objective_options.noise_scale: no option of self_contrastive"):
-        objectives.METHODS.check_options(
-            "self_contrastive", {"noise_scale": 1.0}, "config.objective_options", inherited={"critic"}
-        )
+        objectives.METHODS.resolve("self_contrastive", {"noise_scale": 1.0}, "config.objective_options")

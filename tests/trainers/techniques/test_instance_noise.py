@@ -29,13 +29,13 @@ def draw(kind, noise, shape):
 def test_the_deviation_falls_linearly_to_zero(step, left):
     noise = Noise.of_step(0, tf.constant(step, tf.int64), 4)
     x = np.random.default_rng(0).normal(size=(4, 2, 2, 1))
-    found = InstanceNoise(0.4, 100).view(Batch(tf.constant(x)), "real", noise, tf.constant(step, tf.int64))
+    found = InstanceNoise(std=0.4, until=100).view(Batch(tf.constant(x)), "real", noise, tf.constant(step, tf.int64))
     np.testing.assert_allclose(found.x, x + 0.4 * left * draw("real", noise, [2, 2, 1]), rtol=1e-12)
 
 
 def test_noise_of_a_share_of_less_than_a_step_is_in_the_first_step_alone():
     noise, x = Noise.of_step(0, tf.constant(0, tf.int64), 4), tf.zeros([4, 3], tf.float64)
-    part = InstanceNoise.of_run({"std": 0.4, "until": 0.5}, 1, "config.techniques.instance_noise")
+    part = InstanceNoise.of_run({"std": 0.4, "until": 0.5}, 1)
     for step, left in ((0, 1.0), (1, 0.0)):
         found = part.view(Batch(x), "real", noise, tf.constant(step, tf.int64)).x
         np.testing.assert_allclose(found, 0.4 * left * draw("real", noise, [3]), rtol=1e-12)
@@ -43,7 +43,7 @@ def test_noise_of_a_share_of_less_than_a_step_is_in_the_first_step_alone():
 
 def test_real_and_generated_examples_and_the_draws_of_a_step_get_noise_of_their_own():
     noise, step = Noise.of_step(0, tf.constant(3, tf.int64), 4096), tf.constant(0, tf.int64)
-    part = InstanceNoise(2.0, 10)
+    part = InstanceNoise(std=2.0, until=10)
     zeros = Batch(tf.zeros([4096, 3]))
     draws = [part.view(zeros, kind, noise.fold_in(k), step).x for kind in ("real", "fake") for k in (0, 1)]
     draws.append(noise.normal("latents", [3]))
@@ -54,7 +54,7 @@ def test_real_and_generated_examples_and_the_draws_of_a_step_get_noise_of_their_
 
 
 def test_both_losses_see_the_noisy_examples_and_the_generator_learns_through_it():
-    gan = Wasserstein(*networks(), clip=0.0, techniques=[InstanceNoise(0.5, 10)])
+    gan = Wasserstein(*networks(), clip=0.0, techniques=[InstanceNoise(std=0.5, until=10)])
     gan.step.assign(4)
     noise = gan.noise(6)
     real = np.random.default_rng(0).normal(size=(6, 3))
@@ -91,7 +91,7 @@ def test_without_it_the_losses_are_the_plain_ones():
 
 def test_the_config_gives_a_share_of_the_run(small_config, build):
     config = small_config(changes={"train.steps": 80, "techniques.instance_noise": {"std": 0.3, "until": 0.25}})
-    assert build(config).model.techniques == (InstanceNoise(0.3, 20),)
+    assert build(config).model.techniques == (InstanceNoise(std=0.3, until=20),)
     assert build(small_config()).model.techniques == ()
 
 
@@ -99,8 +99,8 @@ def test_the_config_gives_a_share_of_the_run(small_config, build):
     "changes, message",
     [
         ({"std": -0.1}, "std: -0.1; expected a number, 0 or more"),
-        ({"until": 1.5}, "until: 1.5; expected a share of the run"),
-        ({"until": 0.0}, "until: 0.0; expected a share of the run"),
+        ({"until": 1.5}, "until: 1.5; expected a number in \\(0, 1\\]"),
+        ({"until": 0.0}, "until: 0.0; expected a number in \\(0, 1\\]"),
         ({"sigma": 0.1}, "sigma: no option of instance_noise, which takes std, until"),
     ],
 )

@@ -58,7 +58,7 @@ def test_the_optimal_critic_is_sure_to_the_label_only():
 
 @pytest.mark.parametrize("label", [0.0, -0.1, 1.1, "high"])
 def test_other_labels_are_refused(label):
-    with pytest.raises(RequestError, match=r"^config.objective_options.real_label: .*; expected a number, "):
+    with pytest.raises(RequestError, match=r"^config.objective_options.real_label: .*; expected a number in "):
         make("minimax", real_label=label)
 
 

@@ -102,7 +102,7 @@ def test_what_they_add_to_the_critics_loss_and_its_weight_gradient(entries):
 
 
 def test_they_look_at_the_critic_where_it_sees_the_examples():
-    noisy = InstanceNoise(0.5, 10)
+    noisy = InstanceNoise(std=0.5, until=10)
     gan = LeastSquares(*networks(), techniques=(noisy, *read(ENTRIES)))
     gan.step.assign(4)
     real, fake = examples()
@@ -121,7 +121,7 @@ def test_they_look_at_the_critic_where_it_sees_the_examples():
 
 def test_wasserstein_with_the_part_is_wasserstein_gp():
     (part,) = techniques.read({"gradient_norm": {"weight": None}}, 10)
-    assert part == GradientNorm(10.0, "interpolates", target=1.0)
+    assert part == GradientNorm(weight=10.0, at="interpolates", target=1.0)
     real, fake = (tf.constant(x) for x in examples())
     own, parts = WassersteinGP(*networks()), WassersteinGP(*networks(), penalty_weight=0.0, techniques=(part,))
     one, other = (gan.critic_total_loss(Batch(real), Batch(fake), step_noise()) for gan in (own, parts))
@@ -162,12 +162,12 @@ def test_a_flat_critic_has_no_nan_and_r1_keeps_its_curvature():
         ({"r2": {"name": "zero_centered"}}, "r2.name: 'zero_centered' is no technique; did you mean 'zero_centred'"),
         (
             {"zero_centred": {"target": 1.0}},
-            "zero_centred.target: no option of zero_centred, which takes weight, at, every",
+            "zero_centred.target: no option of zero_centred, which takes at, weight, every",
         ),
         ({"r2": {"name": "zero_centred", "weight": -1}}, "r2.weight: -1; expected a number, 0 or"),
-        ({"gradient_norm": {"at": "reel"}}, "gradient_norm.at: 'reel' is no place; did you mean 'real'"),
+        ({"gradient_norm": {"at": "reel"}}, "gradient_norm.at: 'reel'; did you mean 'real'"),
         ({"gradient_norm": {"target": "one"}}, "gradient_norm.target: 'one'; expected a number, 0 or more"),
-        ({"gradient_norm": {"every": 0}}, "gradient_norm.every: 0; expected a whole number, 1 or more"),
+        ({"gradient_norm": {"every": 0}}, "gradient_norm.every: 0; expected a whole number, 1 to"),
     ],
 )
 def test_wrong_options_are_refused(entries, message):
@@ -178,12 +178,12 @@ def test_wrong_options_are_refused(entries, message):
 def test_a_technique_is_off_until_an_option_is_set_and_can_be_used_twice():
     assert techniques.read({"gradient_norm": {}, "zero_centred": {}}, 10) == ()
     r1, r2 = techniques.read({"zero_centred": {"weight": 3.0}, "r2": {"name": "zero_centred", "at": "fake"}}, 10)
-    assert (r1, r2) == (ZeroCentred(3.0, "real"), ZeroCentred(10.0, "fake"))
+    assert (r1, r2) == (ZeroCentred(weight=3.0, at="real"), ZeroCentred(weight=10.0, at="fake"))
 
 
 @pytest.mark.parametrize("compiled", [False, True])
 def test_a_lazy_penalty_is_taken_in_every_kth_step_with_k_times_its_weight(compiled):
-    gan = LeastSquares(*networks(), techniques=(GradientNorm(3.0, "perturbed", every=4),))
+    gan = LeastSquares(*networks(), techniques=(GradientNorm(weight=3.0, at="perturbed", every=4),))
     arguments = (*(Batch(tf.constant(x)) for x in examples()), step_noise())
     variables = [variable.value for variable in gan.critic.trainable_variables]
 
@@ -194,7 +194,7 @@ def test_a_lazy_penalty_is_taken_in_every_kth_step_with_k_times_its_weight(compi
         return loss - gan.compute_critic_loss(*arguments), tape.gradient(loss, variables)
 
     def plain(factor):
-        gan.techniques = (GradientNorm(factor * 3.0, "perturbed"),) if factor else ()
+        gan.techniques = (GradientNorm(weight=factor * 3.0, at="perturbed"),) if factor else ()
         with tf.GradientTape() as tape:
             loss = gan.critic_total_loss(*arguments)
         return loss - gan.compute_critic_loss(*arguments), tape.gradient(loss, variables)

@@ -129,7 +129,7 @@ class TestEveryObjective:
     @pytest.mark.parametrize("objective", CRITICS)
     def test_losses_under_instance_noise_are_those_of_noisy_examples(self, objective, played):
         gan, real, fake, noise = played(objective)
-        part = InstanceNoise(0.5, 10)
+        part = InstanceNoise(std=0.5, until=10)
 
         def noisy(x, kind):
             return part.view(Batch(x), kind, noise, gan.step.value).x
@@ -161,7 +161,7 @@ class TestEveryObjective:
     @pytest.mark.parametrize("objective", CRITICS)
     def test_both_players_move_under_all_of_them_and_the_critic_stays_in_its_box(self, objective, played):
         gan, real, *_ = played(objective)
-        gan.techniques = (*techniques.read(PENALTIES, 10), WeightClipping(0.05), InstanceNoise(0.5, 10))
+        gan.techniques = (*techniques.read(PENALTIES, 10), WeightClipping(bound=0.05), InstanceNoise(std=0.5, until=10))
         if hasattr(gan, "real_label"):
             gan.real_label = 0.9
         before = [variable.numpy() for player in (gan.generator, gan.critic) for variable in kernels(player)]
@@ -299,13 +299,13 @@ def test_a_critics_reference_batch_is_the_datas_and_is_in_the_checkpoint(small_c
         ({"techniques.r1": {"weight": 1.0}}, "config.techniques.r1: 'r1' is no technique; there are gradient_norm, "),
         (
             {"critic.minibatch_discrimination": -3},
-            "minibatch_discrimination: -3; expected a number of kernels, 0 or more",
+            "minibatch_discrimination: -3; expected a whole number, 0 to",
         ),
         (
             {"critic.minibatch_discrimination": 3, "train.batch_size": 1},
             "config.train.batch_size: 1; config.critic.minibatch_discrimination compares the examples of a batch",
         ),
-        ({"generator.normalization": "virtual"}, "expected one of batch, layer, none, spectral, virtual_batch"),
+        ({"generator.normalization": "virtual"}, "'virtual'; did you mean 'virtual_batch'"),
     ],
 )
 def test_wrong_requests_are_refused(changes, message, small_config, build):
