@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
+# Processes that share the tests: one more than two cores, because some tests wait for servers.
+WORKERS ?= 3
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .PHONY: demo test mutants check format clean
@@ -29,7 +31,7 @@ demo: $(VENV)/.installed
 	@echo "SavedModel  $$(ls -d $(CURDIR)/$(DEMO)/models/digits/*/ | sort -V | tail -n 1)"
 
 test: check
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 # Which mistakes the tests notice; its score stands in CONTRIBUTING.md.
 mutants: $(VENV)/.installed
