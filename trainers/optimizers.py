@@ -3,7 +3,7 @@
 import difflib
 
 from zoo.errors import RequestError
-from zoo.options import SWITCH, number, optional
+from zoo.options import SWITCH, number, optional, whole
 
 #: Options of every optimizer.
 _COMMON = (
@@ -56,6 +56,8 @@ _RANGES = {
     "clipvalue": _ABOVE_ZERO,
     "global_clipnorm": _ABOVE_ZERO,
     "loss_scale_factor": _ABOVE_ZERO,
+    "gradient_accumulation_steps": whole(2),
+    "ema_overwrite_frequency": whole(1),
     "use_ema": SWITCH,
     "ema_momentum": _DECAY,
     "beta_1": _DECAY,
@@ -76,7 +78,15 @@ _RANGES = {
     "relative_step": SWITCH,
 }
 #: Options with a range that None turns off.
-_OPTIONAL = ("weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "loss_scale_factor")
+_OPTIONAL = (
+    "weight_decay",
+    "clipnorm",
+    "clipvalue",
+    "global_clipnorm",
+    "loss_scale_factor",
+    "gradient_accumulation_steps",
+    "ema_overwrite_frequency",
+)
 
 
 def options_of(name):

@@ -24,8 +24,11 @@ def resolve(config):
     resolved.objective_options = objectives.METHODS.resolve(config.objective, of_objective, "config.objective_options")
     resolved.dynamics_options = dynamics.METHODS.resolve(config.dynamics, of_dynamics, "config.dynamics_options")
     resolved.techniques = techniques.resolve(config.techniques)
-    for player in objective.optimized:
-        resolved[f"{player}_optimizer"] = _optimizer(config, f"{player}_optimizer", objective)
+    for player in ("generator", "critic"):
+        # Checked even where the objective has no such player: a mistake is one in any case.
+        complete = _optimizer(config, f"{player}_optimizer", objective)
+        if player in objective.optimized:
+            resolved[f"{player}_optimizer"] = complete
     resolved.generator = _network(config.generator, "generator")
     resolved.critic = _critic(config, objective)
     if config.encoder or "encoder" in objective.configured:
@@ -34,7 +37,8 @@ def resolve(config):
 
 
 def _optimizer(config, key, objective):
-    given, default = dict(config[key]), dict(objective.default_optimizer)
+    default = dict(objective.default_optimizer)
+    given = {option: value for option, value in config[key].items() if value is not None}
     complete = given if given.get("name") else {**default, **given, "name": default["name"]}
     optimizers.check(complete, f"config.{key}")
     return complete
@@ -68,7 +72,9 @@ def _critic(config, objective):
 
 def _encoder(config):
     """An encoder of a family of its own, or of the critic's with what its key changes."""
-    given = dict(config.encoder) if "family" in config.encoder else {**config.critic, **config.encoder}
+    if "family" in config.encoder:
+        return _network(config.encoder, "encoder")
+    given = {**config.critic, **config.encoder}
     if given["family"] not in families.names("encoder"):
         use = " or ".join(families.names("encoder"))
         raise RequestError(f"config.critic.family: {given['family']!r}; {config.objective} needs an encoder, use {use}")

@@ -3,6 +3,7 @@
 A workdir is all that any program needs of a run. Comparing configs imports TensorFlow, the rest does not.
 """
 
+import contextlib
 import json
 import re
 
@@ -75,8 +76,10 @@ def check_workdir(workdir, config):
 
 def _changes(held, config):
     """Differences of `config` from one read from a file, both completed: {key: (value there, value asked)}, sorted."""
-    completed = resolve(ml_collections.ConfigDict(held)), resolve(config)
-    held, asked = (flatten(json.loads(each.to_json_best_effort())) for each in completed)
+    # One changed by hand, or of a release with other options, may not be completed: it differs as it stands.
+    with contextlib.suppress(AttributeError, KeyError, TypeError, ValueError):
+        held = json.loads(resolve(ml_collections.ConfigDict(held)).to_json_best_effort())
+    held, asked = flatten(held), flatten(json.loads(resolve(config).to_json_best_effort()))
     differing = sorted(key for key in held.keys() | asked.keys() if held.get(key) != asked.get(key))
     return {key: (held.get(key), asked.get(key)) for key in differing}
 

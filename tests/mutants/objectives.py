@@ -358,7 +358,7 @@ MUTANTS = [
         f"{OF_OBJECTIVES}/test_vae.py -k 'is_refused or layers_of_the_critic'",
         ('if given["family"] not in families.names("encoder"):', "if False:"),
         ("{**config.critic, **config.encoder}", "{**config.encoder, **config.critic}"),
-        ('if "family" in config.encoder else', "if config.encoder else"),
+        ('if "family" in config.encoder:', "if config.encoder:"),
     ),
     *of_file(
         "trainers/networks.py",

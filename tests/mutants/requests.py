@@ -71,6 +71,8 @@ MUTANTS = [
         ("_DECAY = number(0, below=1)", "_DECAY = number(0, most=1)"),
         ("_DECAY = number(0, below=1)", "_DECAY = number(below=1)"),
         ("_ABOVE_ZERO = number(above=0)", "_ABOVE_ZERO = number(0)"),
+        ("whole(2)", "whole(1)"),
+        ("whole(1)", "whole(0)"),
         ('"learning_rate": _AMOUNT', '"learning_rate": SWITCH'),
         ("        if option not in known:", "        if False:"),
         ("        if option in _RANGES:", "        if False:"),

@@ -43,6 +43,9 @@ WRONG = [
     ("generator_optimizer.epsilon", 0.0, "0.0; expected a number above 0"),
     ("generator_optimizer.clipnorm", 0.0, "0.0; expected a number above 0, or none"),
     ("generator_optimizer.amsgrad", 1, "1; expected true or false"),
+    ("generator_optimizer.gradient_accumulation_steps", 1, "1; expected a whole number, 2 to 2147483647, or none"),
+    ("generator_optimizer.ema_overwrite_frequency", 0, "0; expected a whole number, 1 to 2147483647, or none"),
+    ("encoder.family", "mlpp", "'mlpp'; expected one of mlp, dcgan"),
 ]
 
 
@@ -96,6 +99,22 @@ def test_an_optimizer_without_a_name_is_the_papers_with_what_is_given_changed():
     config.critic_optimizer = {"beta_1": 0.5}
     config_checks.check(config)
     with pytest.raises(RequestError, match=r"config.critic_optimizer.beta_1: no option of rmsprop, which takes"):
+        resolve(config)
+
+
+def test_none_is_the_papers_value_of_an_optimizers_option():
+    config = configs.ring.get_config("wasserstein")
+    config.critic_optimizer = {"name": None, "learning_rate": None, "momentum": 0.5, "clipnorm": None}
+    assert dict(resolve(config).critic_optimizer) == {"name": "rmsprop", "learning_rate": 5e-5, "momentum": 0.5}
+
+
+@pytest.mark.parametrize("options", [{"learning_rate": -1.0}, {"nonsense": 1}, {"name": "foo"}])
+@pytest.mark.parametrize("variant", ["vae", "noise_contrastive"])
+def test_an_optimizer_of_a_player_that_the_objective_lacks_is_checked_and_left_as_it_is(variant, options):
+    config = configs.ring.get_config(variant)
+    assert dict(resolve(config).critic_optimizer) == dict(config.critic_optimizer)
+    config.critic_optimizer = options
+    with pytest.raises(RequestError, match=r"^config.critic_optimizer.(learning_rate|nonsense|name): "):
         resolve(config)
 
 

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import re
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from trainers import config as config_checks
 from trainers import objectives, training
 from trainers import workdir as workdirs
 from zoo import options
+from zoo.datasets import DataSpec
 from zoo.errors import RequestError
 
 
@@ -121,6 +123,27 @@ def test_a_workdir_refuses_another_config_and_names_what_differs(small_config, b
     with pytest.raises(RequestError, match=r"techniques.r1.weight \(there None, asked 1.0\)"):
         workdirs.check_workdir(tmp_path / "run", config)
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda held: held.clear(), "objective (there None, asked 'non_saturating')"),
+        (lambda held: held["critic"].pop("family"), "critic.family (there None, asked 'mlp')"),
+        (lambda held: held.update(critic=None), "critic.family (there None, asked 'mlp')"),
+        (lambda held: held.update(objective="foo"), "objective (there 'foo', asked 'non_saturating')"),
+        (lambda held: held["objective_options"].update(bad=1), "objective_options.bad (there 1, asked None)"),
+        (lambda held: held["generator"].update(latent_dim=0), "generator.latent_dim (there 0, asked 4)"),
+    ],
+)
+def test_a_held_config_that_cannot_be_completed_differs_as_it_stands(change, message, small_config, build, tmp_path):
+    config = small_config(changes={"train.steps": 1})
+    workdirs.write_config(tmp_path, building.resolve(config), DataSpec((2,)), 0)
+    text = json.loads((tmp_path / "config.json").read_text())
+    change(text["config"])
+    (tmp_path / "config.json").write_text(json.dumps(text))
+    with pytest.raises(RequestError, match=f"holds a run of another config; .*{re.escape(message)}"):
+        workdirs.check_workdir(tmp_path, config)
 
 
 def test_a_completed_config_holds_every_option_and_comes_back_equal(small_config, build, tmp_path):
