@@ -11,6 +11,7 @@ PROGRAMS = {
     "gan-zoo-sample": "export.sample:run",
     "gan-zoo-serving-config": "export.serving.config:run",
     "gan-zoo-serve": "export.serving.server:run",
+    "gan-zoo-publish": "export.publish:run",
     "gan-zoo-train-classifier": "export.metrics.train_classifier:run",
 }
 
@@ -23,7 +24,10 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["zoo*", "trainers*", "export*", "configs*"]),
-    package_data={"export": ["*.jinja", "report/*.jinja", "metrics/weights/*", "serving/*.html"]},
+    package_data={
+        "zoo": ["pretrained/index.json", "pretrained/*/*/*/**/*"],
+        "export": ["*.jinja", "report/*.jinja", "metrics/weights/*", "serving/*.html"],
+    },
     install_requires=[
         "tensorflow>=2.20,<2.22",
         "keras>=3.10,<4",

@@ -100,7 +100,7 @@ def main(argv):
 def run():
     """Console entry point."""
     flags.DEFINE_string("workdir", None, "Directory of a training run; the report goes to its report/.")
-    flags.DEFINE_string("saved_model", None, "Or a SavedModel: a version's directory, or a model's.")
+    flags.DEFINE_string("saved_model", None, "Or a SavedModel: a version's directory, a model's, or zoo:NAME.")
     flags.DEFINE_string("data", None, "With --saved_model: data to measure against; its model card's if not given.")
     flags.DEFINE_integer("image_size", None, "With --saved_model: side of the images; the generator's if not given.", 1)
     flags.DEFINE_string("out", None, "With --saved_model: directory for the report; ./report if not given.")

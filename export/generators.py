@@ -8,6 +8,7 @@ import numpy as np
 from etils import epath
 
 from export.signatures import signatures
+from zoo import pretrained
 from zoo.errors import RequestError
 from zoo.pixels import to_uint8
 
@@ -16,7 +17,7 @@ def find_saved_model(path, where="--saved_model"):
     """The directory that holds a SavedModel: `path` itself, or its newest version. Does not import TensorFlow.
 
     Args:
-        path: directory of a version or of a model.
+        path: directory of a version or of a model, or ``zoo:NAME`` of a pretrained one.
         where: name of the path in error messages.
 
     Returns:
@@ -25,7 +26,7 @@ def find_saved_model(path, where="--saved_model"):
     Raises:
         RequestError: there is none.
     """
-    path = epath.Path(path).expanduser()
+    path = epath.Path(pretrained.path_of(path, where)).expanduser()
     if _holds_model(path):
         return path
     if not path.is_dir():

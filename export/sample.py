@@ -192,7 +192,7 @@ def main(argv):
 
 def run():
     """Console entry point."""
-    flags.DEFINE_string("saved_model", None, "SavedModel: a version's directory, or a model's (its newest version).")
+    flags.DEFINE_string("saved_model", None, "SavedModel: directory of a version or a model, or zoo:NAME.")
     flags.DEFINE_string("server", None, "Or HOST:PORT of a server's gRPC API.")
     flags.DEFINE_string("model", None, "With --server: the model's name.")
     flags.DEFINE_integer("version", None, "With --server: the model's version; the newest if not given.", 0)

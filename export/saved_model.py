@@ -3,11 +3,15 @@
     python -m export.saved_model --workdir=DIR --model_base_path=BASE [--model_name=NAME] [--precision=bfloat16]
 
 writes BASE/NAME/<next integer>/, the layout of TensorFlow Serving. `export.signatures` lists the model's signatures.
-The model card, the report and warm-up requests for TensorFlow Serving are under ``assets.extra/``.
+The model card, the report, the network's Keras config and warm-up requests for TensorFlow Serving are under
+``assets.extra/``.
 
 ``--precision=bfloat16`` makes the network compute in bfloat16, which is faster on processors with instructions for it.
 Signatures, weights on disk and the final activation stay float32. Pixels change by a few levels, so a seed's image is
 similar but not equal to that of the float32 export. The report inside was measured in the run's own precision.
+
+``--storage=int16`` halves the file: kernels and other matrices are stored as 16-bit fixed-point numbers. A seed's image
+is the same to a grey level, which is checked before the model appears.
 """
 
 import json
@@ -18,7 +22,7 @@ from absl import flags, logging
 from etils import epath
 
 from export import model_card
-from export.generators import version_numbers
+from export.generators import Generator, version_numbers
 from export.signatures import signatures
 from trainers import program
 from zoo.errors import RequestError
@@ -47,7 +51,18 @@ def in_precision(sampler, precision):
 # Writing.
 
 
-def export_saved_model(sampler, latent_dim, data_shape, base_path, name, *, report_dir=None, card=None, precision=None):
+def export_saved_model(
+    sampler,
+    latent_dim,
+    data_shape,
+    base_path,
+    name,
+    *,
+    report_dir=None,
+    card=None,
+    precision=None,
+    storage="float32",
+):
     """Writes the next version of a model. Writing is atomic on a local disk; concurrent writers get different numbers.
 
     On a local disk a version appears by one rename. Object stores cannot rename folders; there the files are copied,
@@ -60,23 +75,33 @@ def export_saved_model(sampler, latent_dim, data_shape, base_path, name, *, repo
         report_dir: folder of a `report.json` and its other files to include, or None.
         card: dict of facts for the model card (`export.model_card.run_facts`), of JSON values, or None.
         precision: of the network's computations, "float32" or "bfloat16"; the sampler's own if None.
+        storage: of the weights on disk, "float32" (as they are) or "int16" (`export.packed_weights`).
 
     Returns:
         epath.Path of the version's directory, ``base_path/name/<integer>``.
 
     Raises:
         RequestError: `name` is no folder name, or the directory cannot be written.
+        RunFailed: stored as int16 a sample differs by more than a grey level.
     """
     check_name(name)
+    import keras
     import tensorflow as tf
 
     from export.serving import warmup
 
     if precision is not None:
         sampler = in_precision(sampler, precision)
+    module, network = tf.Module(), keras.saving.serialize_keras_object(sampler)
+    if storage == "int16":
+        from export.packed_weights import PackedWeights, check_same_samples
+
+        full, sampler = sampler, PackedWeights(sampler)
+        check_same_samples(*(Generator.of_sampler(each, latent_dim, data_shape) for each in (full, sampler)))
+        module.generator_variables, module.generator_scales = sampler.stored, sampler.scales
+    else:
+        module.generator_variables = [variable.value for variable in sampler.variables]
     functions = signatures(sampler, latent_dim, data_shape)
-    module = tf.Module()
-    module.generator_variables = [variable.value for variable in sampler.variables]
     concrete = {key: function.get_concrete_function() for key, function in functions.items()}
     card = model_card.compose(name, sampler, latent_dim, data_shape, concrete, card)
 
@@ -90,6 +115,7 @@ def export_saved_model(sampler, latent_dim, data_shape, base_path, name, *, repo
         tf.saved_model.save(module, os.fspath(building), signatures=concrete)
         extra = building / model_card.EXTRA
         model_card.write(card, extra, report_dir)
+        (extra / "network.json").write_text(json.dumps(network))
         warmup.write(extra, name, concrete)
         return _number(building, models)
     except BaseException:  # Ctrl-C too: whatever ends this early leaves nothing half-built
@@ -121,14 +147,14 @@ def _number(building, models):
 # The program.
 
 
-def export_run(workdir, base_path, name=None, precision=None):
+def export_run(workdir, base_path, name=None, precision=None, storage="float32"):
     """Exports a workdir's newest checkpoint, with its report if that is of the same step.
 
     The exported generator is the EMA, or the raw one where `ema_decay` is 0.
 
     Args:
         workdir: directory of a training run.
-        base_path, name, precision: as in `export_saved_model`; the workdir's own name if `name` is None.
+        base_path, name, precision, storage: as in `export_saved_model`; the workdir's own name if `name` is None.
 
     Returns:
         epath.Path of the version's directory.
@@ -161,6 +187,7 @@ def export_run(workdir, base_path, name=None, precision=None):
         report_dir=report_dir,
         card=facts,
         precision=precision,
+        storage=storage,
     )
 
 
@@ -178,7 +205,7 @@ def main(argv):
     check_writable(base_path, "--model_base_path")
     program.start_tensorflow()
     logging.set_verbosity(logging.WARNING)
-    print(export_run(workdir, base_path, flags.FLAGS.model_name, flags.FLAGS.precision))
+    print(export_run(workdir, base_path, flags.FLAGS.model_name, flags.FLAGS.precision, flags.FLAGS.storage))
 
 
 def run():
@@ -188,6 +215,7 @@ def run():
     flags.DEFINE_string("model_base_path", None, "Directory of models; BASE/NAME/<next integer> is written.")
     flags.DEFINE_string("model_name", None, "Name of the model; the workdir's own name if not given.")
     flags.DEFINE_enum("precision", None, list(_PRECISIONS), "What the network computes in; as trained if not given.")
+    flags.DEFINE_enum("storage", "float32", ["float32", "int16"], "What weights are stored in; int16 halves the file.")
     program.run(main)
 
 

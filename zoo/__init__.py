@@ -20,10 +20,13 @@ _HOMES = {
     "GaussianMixture": "zoo.densities",
     "MixtureGenerator": "zoo.mixture",
     "MixtureCritic": "zoo.mixture",
+    "load": "zoo.pretrained",
+    "list_models": "zoo.pretrained",
     "datasets": None,
     "families": None,
     "layers": None,
     "noise": None,
+    "pretrained": None,
 }
 #: Names of the former release, and what they are called now.
 _FORMER = {

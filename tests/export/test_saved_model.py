@@ -1,4 +1,5 @@
 import concurrent.futures
+import os
 import subprocess
 import sys
 
@@ -9,7 +10,9 @@ import tensorflow as tf
 import zoo
 from export import model_card, saved_model
 from export.generators import Generator, find_saved_model
+from export.packed_weights import PackedWeights
 from export.saved_model import export_saved_model
+from trainers.program import RunFailed
 from zoo.errors import RequestError
 
 # Reads a model with TensorFlow alone, both ways that models are read; prints what it got for three seeds.
@@ -77,6 +80,69 @@ def test_bfloat16_changes_the_pixels_a_little_and_the_signatures_not_at_all(vers
     twin = saved_model.in_precision(sampler, "float32")
     latents = np.ones([3, 8], np.float32)
     np.testing.assert_array_equal(twin(latents), sampler(latents))
+
+
+def test_fixed_point_weights_halve_the_file_and_keep_the_images_to_a_grey_level(version, sampler, tmp_path):
+    # Its kernels are between those at the start of training and those of the fixture, which saturate the tanh.
+    twin = type(sampler).from_config(sampler.get_config())
+    twin.set_weights([weight / 2.5 if weight.ndim > 1 else weight for weight in sampler.get_weights()])
+    packed, full = (
+        export_saved_model(twin, 8, (32, 32, 3), tmp_path, name, storage=name) for name in ("int16", "float32")
+    )
+    sizes = [os.path.getsize(path / "variables" / "variables.data-00000-of-00001") for path in (packed, full)]
+    assert 0.5 < sizes[0] / sizes[1] < 0.55
+    images = [Generator.load(path).sample(np.arange(40)).astype(int) for path in (packed, full)]
+    assert np.abs(images[0] - images[1]).max() <= 1
+    assert np.ptp(images[1]) > 20
+    # A seed's image does not depend on its batch here either.
+    np.testing.assert_array_equal(Generator.load(packed).sample([7]), images[0][7:8])
+    held = dict(tf.train.list_variables(str(packed / "variables" / "variables")))
+    reader = tf.train.load_checkpoint(str(packed / "variables" / "variables"))
+    dtypes = {
+        len(shape): reader.get_tensor(name).dtype
+        for name, shape in held.items()
+        if name.startswith("generator_variables")
+    }
+    assert {rank: dtype for rank, dtype in dtypes.items() if rank} == {1: np.float32, 2: np.int16, 4: np.int16}
+    assert model_card.read(packed)["signatures"] == model_card.read(full)["signatures"]
+    assert model_card.read(packed)["parameters"] == twin.count_params()
+
+
+def test_fixed_point_weights_are_within_half_a_step_of_the_weights(sampler):
+    packed = PackedWeights(sampler)
+    for index, variable in enumerate(sampler.variables):
+        weights, stored = variable.numpy().astype(np.float64), packed.stored[index].numpy()
+        if weights.ndim < 2:
+            np.testing.assert_array_equal(stored, weights.astype(np.float32))
+        else:
+            error = np.abs(stored * np.float64(packed.scales[str(index)].numpy()) - weights)
+            # Half of the step, which is a 32,767th of the largest; the scale is rounded to float32.
+            assert 0 < error.max() <= np.abs(weights).max() / 65_534 * (1 + 1e-2)
+
+
+def test_fixed_point_weights_keep_a_conditional_generators_labels(tmp_path):
+    generator = zoo.ConditionalGenerator((8, 8, 1), 3, "dcgan", {"latent_dim": 4, "base_filters": 4}, 5)
+    generator.set_label_shares([0.2, 0.5, 0.3])
+    half = export_saved_model(generator, generator.latent_dim, (8, 8, 1), tmp_path, "half", storage="int16")
+    served, here = Generator.load(half), Generator.of_sampler(generator, generator.latent_dim, (8, 8, 1))
+    seeds = np.arange(200)
+    np.testing.assert_array_equal(served.labels(seeds), here.labels(seeds))
+    told = [each.sample_with_labels(seeds[:9], seeds[:9] % 3).astype(int) for each in (served, here)]
+    assert np.abs(told[0] - told[1]).max() <= 1
+
+
+@pytest.mark.parametrize("scale", [1e6, 3e3])
+def test_fixed_point_weights_that_would_change_the_samples_are_refused(scale, point_sampler, tmp_path):
+    # Large numbers that cancel: what is left of them is below the least step.
+    twin = type(point_sampler).from_config(point_sampler.get_config())
+    weights = [weight.copy() for weight in point_sampler.get_weights()]
+    weights[0][:, 1::2] = scale + weights[0][:, ::2]
+    weights[0][:, ::2] = scale
+    weights[2][1::2] = -weights[2][::2]
+    twin.set_weights(weights)
+    with pytest.raises(RunFailed, match=r"--storage: with weights in int16 a sample differs by .* grey levels"):
+        export_saved_model(twin, 4, (2,), tmp_path / "base", "points", storage="int16")
+    assert not (tmp_path / "base").exists()
 
 
 def test_no_training_state_inside(version, sampler):

@@ -1,0 +1,117 @@
+"""Adds a trained generator to the pretrained models, or replaces it by a new version.
+
+    python -m export.publish --workdir=DIR --name=digits/non_saturating --recipe="python -m trainers.train --config=…"
+
+exports the run in 16-bit fixed point with its report, which must be of its newest step, to the folder of the model, and
+writes the index. A new version appears whole, and the former one is removed then.
+"""
+
+import json
+import os
+import re
+import uuid
+
+from absl import flags, logging
+from etils import epath
+
+from trainers import program
+from zoo import pretrained
+from zoo.errors import RequestError
+from zoo.files import check_writable, write_whole
+
+_NAME = re.compile(r"[a-z0-9_]+/[a-z0-9_]+")
+#: Largest size of a model in the package.
+_MOST_BYTES = 2_500_000
+
+
+def publish(workdir, name, recipe, license="Apache-2.0", home=pretrained.HOME):
+    """Exports a run and enters it into an index.
+
+    Args:
+        workdir: directory of a training run with a report.
+        name: of the model, DATA/METHOD.
+        recipe: the command that trains it.
+        license: of the weights, an SPDX identifier.
+        home: folder of the index.
+
+    Returns:
+        epath.Path of the version's directory.
+
+    Raises:
+        RequestError: a wrong name, no run, no report of its newest step, or a model that is too large.
+        RunFailed: stored as int16 a sample differs by more than a grey level.
+    """
+    if not _NAME.fullmatch(name):
+        raise RequestError(f"--name: {name!r}; expected DATA/METHOD, of small letters, digits and _")
+    from export import model_card
+    from export.saved_model import export_run
+
+    home = epath.Path(home)
+    entries = pretrained.index(home) if (home / "index.json").exists() else {}
+    building, model = home / f".building-{uuid.uuid4().hex}", home / name
+    try:
+        made = export_run(workdir, building, name.split("/")[1], storage="int16")
+        report = made / model_card.EXTRA / "report.json"
+        if not report.exists():
+            raise RequestError(f"--workdir: {workdir} has no report of its newest step; run export.evaluate first")
+        version = entries.get(name, {}).get("version", 0) + 1
+        if made.name != str(version):
+            made.rename(made.parent / str(version))
+        sha256, size = pretrained.digest(made.parent)
+        if size > _MOST_BYTES:
+            raise RequestError(f"--workdir: {workdir}: a model of {size:,} bytes; expected at most {_MOST_BYTES:,}")
+        card = model_card.read(made.parent / str(version))
+        entries[name] = {
+            "method": name.split("/")[1],
+            "data": card["data"],
+            "recipe": recipe,
+            "license": license,
+            "version": version,
+            "bytes": size,
+            "sha256": sha256,
+            "metrics": {key: _interval(value) for key, value in card["metrics"].items()},
+        }
+        model.parent.mkdir(parents=True, exist_ok=True)
+        if model.exists():
+            model.rename(building / "former")
+        made.parent.rename(model)
+        text = json.dumps({"models": dict(sorted(entries.items()))}, indent=2) + "\n"
+        write_whole(home / "index.json", text.encode())
+    finally:
+        if building.exists():
+            building.rmtree()
+    return model / str(version)
+
+
+def _interval(metric):
+    low, high = metric.get("interval") or (None, None)
+    return {"value": metric["value"], "low": low, "high": high}
+
+
+def main(argv):
+    del argv
+    given = flags.FLAGS
+    for name in ("workdir", "name", "recipe"):
+        if not given[name].value:
+            raise RequestError(f"--{name}: missing; see --help")
+    from trainers import workdir
+
+    workdir.check_run(given.workdir)
+    check_writable(given.home, "--home")
+    program.start_tensorflow()
+    logging.set_verbosity(logging.WARNING)
+    print(publish(given.workdir, given.name, given.recipe, given.license, given.home))
+
+
+def run():
+    """Console entry point."""
+    flags.DEFINE_string("workdir", None, "Directory of a training run with a report.")
+    flags.DEFINE_string("name", None, "Name of the model, DATA/METHOD.")
+    flags.DEFINE_string("recipe", None, "The command that trains it, for the index.")
+    flags.DEFINE_string("license", "Apache-2.0", "Licence of the weights, an SPDX identifier.")
+    flags.DEFINE_string("home", os.fspath(pretrained.HOME), "Folder of the index and its models.")
+    program.run(main)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,154 @@
+"""Pretrained models: the index, what is checked before a model is loaded, and what a loaded one does."""
+
+import json
+import shutil
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import zoo
+from export.generators import Generator, find_saved_model
+from zoo import pretrained
+from zoo.errors import RequestError
+from zoo.pixels import to_uint8
+
+NAMES = sorted(pretrained.index())
+
+
+@pytest.fixture
+def home(tmp_path):
+    """A copy of the index with one small model, to damage."""
+    name = min(NAMES, key=lambda name: pretrained.index()[name]["bytes"])
+    shutil.copytree(pretrained.HOME.joinpath(*name.split("/")), tmp_path.joinpath(*name.split("/")))
+    (tmp_path / "index.json").write_text(json.dumps({"models": {name: pretrained.index()[name]}}))
+    return tmp_path, name
+
+
+def test_the_index_is_listed_filtered_and_printed():
+    every = zoo.list_models()
+    assert [row["name"] for row in every] == NAMES
+    digits = zoo.list_models(data="digits")
+    assert digits and {row["data"] for row in digits} == {"digits"}
+    assert [row["name"] for row in zoo.list_models(data="digits", method="conditional")] == ["digits/conditional"]
+    assert zoo.list_models(method="no such method") == []
+    for metric in ("frechet_distance", "precision", "modes_found"):
+        ranked = [row["metrics"][metric]["value"] for row in zoo.list_models(metric=metric)]
+        assert ranked == sorted(ranked) and len(ranked) >= 2
+    head, *lines = str(digits).splitlines()
+    assert head.split()[:4] == ["name", "method", "data", "MB"] and "frechet_distance" in head
+    assert [line.split()[0] for line in lines] == [row["name"] for row in digits]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_model_is_what_its_index_and_card_say(name):
+    entry, model = pretrained.index()[name], zoo.load(name)
+    assert entry["bytes"] <= 2_500_000
+    assert pretrained.digest(pretrained.locate(name)) == (entry["sha256"], entry["bytes"])
+    assert {key: value["value"] for key, value in entry["metrics"].items()} == {
+        key: value["value"] for key, value in model.report["metrics"].items()
+    }
+    samples = model.sample(8, seed=3)
+    assert samples.shape == (8, *model.card["data_shape"])
+    np.testing.assert_array_equal(samples, Generator.load(f"zoo:{name}").sample(np.arange(3, 11)))
+    assert set(model.signatures) == set(model.card["signatures"])
+    assert repr(model) == f"zoo.load({name!r})"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_as_a_keras_model_it_has_the_samples_of_its_signatures(name):
+    model = zoo.load(name)
+    generator = model.keras_model()
+    assert isinstance(generator, keras.Model) and generator.count_params() == model.card["parameters"]
+    latents = model.signatures["latents"](seeds=tf.range(5, dtype=tf.int64))["latents"]
+    found = generator(latents, training=False)
+    expected = model.sample(5).astype(np.float64)
+    if expected.ndim == 4:
+        # A pass of another size sums in another order, which may round a pixel to the next level.
+        assert np.abs(to_uint8(found).numpy().astype(int) - expected).max() <= 1
+    else:
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_interpolation_goes_from_one_seed_to_another_at_even_angles():
+    name = next(name for name in NAMES if name.startswith("ring"))
+    model = zoo.load(name)
+    path = model.interpolate(3, 8, 5)
+    assert len(path) == 5
+    np.testing.assert_allclose(path[[0, -1]], [model.sample(1, seed=seed)[0] for seed in (3, 8)], rtol=1e-4, atol=1e-5)
+    one, two = model.signatures["latents"](seeds=tf.constant([3, 8], tf.int64))["latents"].numpy().astype(np.float64)
+    # The middle of a great circle, from the unit vectors' sum: an arc of half the angle, between the lengths.
+    angle = np.arccos(one @ two / np.linalg.norm(one) / np.linalg.norm(two))
+    middle = (one + two) / (2.0 * np.cos(angle / 2.0))
+    expected = next(iter(model.signatures["serving_default"](latents=tf.constant([middle], tf.float32)).values()))
+    np.testing.assert_allclose(path[2], expected[0], rtol=1e-4, atol=1e-5)
+    # From a seed to itself the angle is 0, or what rounding leaves of it.
+    for seed in range(10):
+        expected = np.repeat(model.sample(1, seed=seed), 3, axis=0)
+        np.testing.assert_allclose(model.interpolate(seed, seed, 3), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_conditional_model_is_asked_for_a_class_by_number_or_name():
+    model = zoo.load("digits/conditional")
+    served = Generator.load("zoo:digits/conditional")
+    expected = served.sample_with_labels(np.arange(4), np.full(4, 7))
+    np.testing.assert_array_equal(model.sample(4, label=7), expected)
+    np.testing.assert_array_equal(model.sample(4, label="7"), expected)
+    for wrong in (10, -1, "eight", 1.5):
+        with pytest.raises(RequestError, match=r"^label: .*; expected a whole number, 0 to 9$"):
+            model.sample(4, label=wrong)
+    with pytest.raises(RequestError, match=r"^label: 7; 'digits/non_saturating' is not conditional$"):
+        zoo.load("digits/non_saturating").sample(4, label=7)
+
+
+def test_an_unknown_name_is_refused_with_the_nearest():
+    with pytest.raises(RequestError, match=r"^zoo.load: 'digits/conditionel' is no pretrained model; did you mean"):
+        zoo.load("digits/conditionel")
+    with pytest.raises(RequestError, match=r"^--saved_model: 'x' is no pretrained model; there are digits/con"):
+        find_saved_model("zoo:x")
+
+
+def test_a_path_without_the_prefix_stays_as_it_is(tmp_path):
+    assert pretrained.path_of(tmp_path) == tmp_path
+    assert pretrained.path_of("models/zoo:x") == "models/zoo:x"
+
+
+@pytest.mark.parametrize("damage", ["changed", "gone", "more", "renamed"])
+def test_files_that_are_not_those_of_the_index_are_refused(damage, home):
+    home, name = home
+    folder = pretrained.locate(name, home=home)
+    graph = next(folder.rglob("saved_model.pb"))
+    if damage == "changed":
+        content = bytearray(graph.read_bytes())
+        content[len(content) // 2] ^= 1
+        graph.write_bytes(content)
+    elif damage == "gone":
+        shutil.rmtree(folder)
+    elif damage == "more":
+        (folder / "1" / "more").write_text("")
+    else:
+        graph.rename(graph.with_name("saved_model.pbtxt"))
+    with pytest.raises(RequestError, match=f"^--saved_model: .* has another checksum than the index tells of '{name}'"):
+        pretrained.locate(name, "--saved_model", home)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda entry: entry.pop("sha256"), "sha256: None; expected a text"),
+        (lambda entry: entry.update(version=0), "version: 0; expected a whole number, 1 to"),
+        (lambda entry: entry.update(metrics=[]), "metrics: \\[\\]; expected a dict"),
+    ],
+)
+def test_an_index_that_is_not_as_its_schema_is_refused(change, message, home):
+    home, name = home
+    text = json.loads((home / "index.json").read_text())
+    change(text["models"][name])
+    (home / "index.json").write_text(json.dumps(text))
+    with pytest.raises(RequestError, match=f"index.json, {name}.{message}"):
+        pretrained.index(home)
+    for broken in ("", "[]", '{"models": 3}', f'{{"models": {{"{name}": 3}}}}'):
+        (home / "index.json").write_text(broken)
+        with pytest.raises(RequestError, match=r"index\.json"):
+            pretrained.index(home)
