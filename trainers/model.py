@@ -14,11 +14,11 @@ from trainers.players import Player, make_optimizer
 from zoo.batch import Batch
 from zoo.errors import RequestError
 from zoo.noise import Noise
-from zoo.options import declared, resolve
+from zoo.options import Configured
 from zoo.replicas import assign_all
 
 
-class GenerativeModel(keras.Model):
+class GenerativeModel(Configured, keras.Model):
     """A generator and the players that train it.
 
     A subclass declares the options of its method, see `zoo.options`; they are keyword arguments of its constructor.
@@ -54,13 +54,11 @@ class GenerativeModel(keras.Model):
     #: "critic" (techniques that act on one), "conditional" (a critic conditioned on labels).
     lacks = {}
 
+    where = "config.objective_options"
+    passes_keywords = True
+
     def __init__(self, generator, *, seed=0, ema_decay=0.999, **kwargs):
-        known = declared(type(self))
-        given = {name: kwargs.pop(name) for name in known if name in kwargs}
-        options = resolve(known, given, "config.objective_options", type(self).__name__)
         super().__init__(**kwargs)
-        for name, value in options.items():
-            setattr(self, name, value)
         self._names, self._players = (), None
         self.add_network("generator", generator)
         self.latent_dim, self.seed, self.ema_decay = generator.latent_dim, seed, ema_decay

@@ -1,9 +1,7 @@
 """Keras' optimizers as a config names them: their options and ranges. Free of TensorFlow."""
 
-import difflib
-
 from zoo.errors import RequestError
-from zoo.options import SWITCH, number, optional, whole
+from zoo.options import SWITCH, number, one_of, optional, whole
 
 #: Options of every optimizer.
 _COMMON = (
@@ -48,16 +46,16 @@ _ABOVE_ZERO = number(above=0)
 _DECAY = number(0, below=1)
 
 
-#: Ranges by option; Keras itself checks the others. A learning rate of 0 freezes a player.
+#: Ranges by option; Keras itself checks the others. A learning rate of 0 freezes a player, None turns an option off.
 _RANGES = {
     "learning_rate": _AMOUNT,
-    "weight_decay": _AMOUNT,
-    "clipnorm": _ABOVE_ZERO,
-    "clipvalue": _ABOVE_ZERO,
-    "global_clipnorm": _ABOVE_ZERO,
-    "loss_scale_factor": _ABOVE_ZERO,
-    "gradient_accumulation_steps": whole(2),
-    "ema_overwrite_frequency": whole(1),
+    "weight_decay": optional(_AMOUNT),
+    "clipnorm": optional(_ABOVE_ZERO),
+    "clipvalue": optional(_ABOVE_ZERO),
+    "global_clipnorm": optional(_ABOVE_ZERO),
+    "loss_scale_factor": optional(_ABOVE_ZERO),
+    "gradient_accumulation_steps": optional(whole(2)),
+    "ema_overwrite_frequency": optional(whole(1)),
     "use_ema": SWITCH,
     "ema_momentum": _DECAY,
     "beta_1": _DECAY,
@@ -77,16 +75,6 @@ _RANGES = {
     "centered": SWITCH,
     "relative_step": SWITCH,
 }
-#: Options with a range that None turns off.
-_OPTIONAL = (
-    "weight_decay",
-    "clipnorm",
-    "clipvalue",
-    "global_clipnorm",
-    "loss_scale_factor",
-    "gradient_accumulation_steps",
-    "ema_overwrite_frequency",
-)
 
 
 def options_of(name):
@@ -107,14 +95,11 @@ def check(options, where):
     """
     name, known = options["name"], options_of(options["name"])
     if not known:
-        near = difflib.get_close_matches(str(name).lower(), OPTIMIZERS, 3, 0.5)
-        hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"expected one of {', '.join(OPTIMIZERS)}"
-        raise RequestError(f"{where}.name: {name!r} is no optimizer; {hint}")
+        one_of(*OPTIMIZERS).check(name, f"{where}.name")
     for option, value in options.items():
         if option == "name":
             continue
         if option not in known:
             raise RequestError(f"{where}.{option}: no option of {name}, which takes {', '.join(known)}")
         if option in _RANGES:
-            values = optional(_RANGES[option]) if option in _OPTIONAL else _RANGES[option]
-            values.check(value, f"{where}.{option}")
+            _RANGES[option].check(value, f"{where}.{option}")

@@ -1,7 +1,6 @@
 """A folder of methods as a table: a row per file, under the file's name, which configs use. Free of TensorFlow."""
 
 import ast
-import difflib
 import importlib
 import importlib.util
 import inspect
@@ -9,7 +8,6 @@ import pathlib
 import pkgutil
 
 from zoo import options
-from zoo.errors import RequestError
 
 
 def listing(title, summaries):
@@ -37,10 +35,7 @@ class Registry:
 
     def check(self, name, where=None):
         """Raises RequestError, with the nearest names, unless `name` is one of them."""
-        if name not in self.names():
-            near = difflib.get_close_matches(str(name), self.names(), 3, 0.4)
-            hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are {', '.join(self.names())}"
-            raise RequestError(f"{where or f'config.{self.kind}'}: {name!r} is no {self.kind}; {hint}")
+        options.one_of(*self.names()).check(name, where or f"config.{self.kind}")
 
     def load(self, name):
         """The class of method `name`: the one public class that its file defines."""

@@ -2,7 +2,7 @@
 
 import keras
 
-from zoo.options import Values, declared, resolve
+from zoo.options import Configured, Values, declared
 
 
 def _is_activation(value):
@@ -17,7 +17,7 @@ def _is_activation(value):
 ACTIVATION = Values(_is_activation, "a Keras activation")
 
 
-class Network(keras.Model):
+class Network(Configured, keras.Model):
     """A network on examples of one shape. A subclass declares its options, see `zoo.options`, which are keyword
     arguments of its constructor and make up `get_config`.
 
@@ -29,14 +29,12 @@ class Network(keras.Model):
         RequestError: a value out of range.
     """
 
+    passes_keywords = True
+
     def __init__(self, data_shape, **kwargs):
-        known = declared(type(self))
-        given = {name: kwargs.pop(name) for name in known if name in kwargs}
-        options = resolve(known, given, type(self).__name__, type(self).__name__)
-        super().__init__(**kwargs)
+        # A config that was read from JSON has lists.
+        super().__init__(**{key: tuple(value) if isinstance(value, list) else value for key, value in kwargs.items()})
         self.data_shape = tuple(data_shape)
-        for name, value in options.items():
-            setattr(self, name, tuple(value) if isinstance(value, list) else value)
 
     def get_config(self):
         options = {name: getattr(self, name) for name in declared(type(self))}

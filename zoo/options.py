@@ -152,15 +152,20 @@ def resolve(known, given, where, owner):
 
 
 class Configured:
-    """A class whose constructor takes its declared options, by name, and nothing else."""
+    """A class whose constructor takes its declared options, by name, and sets the attributes."""
 
-    #: What messages call the options.
-    where = "options"
+    #: What messages call the options; the class's own name if None.
+    where = None
+    #: Whether other keywords go to the constructor of the next base class; they are refused if not.
+    passes_keywords = False
 
-    def __init__(self, **given):
-        super().__init__()
-        for name, value in resolve(declared(type(self)), given, self.where, type(self).__name__).items():
-            setattr(self, name, value)
+    def __init__(self, **keywords):
+        known, name = declared(type(self)), type(self).__name__
+        own = {key: value for key, value in keywords.items() if key in known or not self.passes_keywords}
+        options = resolve(known, own, self.where or name, name)
+        super().__init__(**{key: value for key, value in keywords.items() if key not in own})
+        for option, value in options.items():
+            setattr(self, option, value)
 
     def __repr__(self):
         options = (f"{name}={getattr(self, name)!r}" for name in declared(type(self)))

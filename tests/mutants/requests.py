@@ -76,9 +76,9 @@ MUTANTS = [
         ('"learning_rate": _AMOUNT', '"learning_rate": SWITCH'),
         ("        if option not in known:", "        if False:"),
         ("        if option in _RANGES:", "        if False:"),
-        ("OPTIMIZERS, 3, 0.5)", "OPTIMIZERS, 3, 1.0)"),
+        ('one_of(*OPTIMIZERS).check(name, f"{where}.name")', "pass"),
         ('"sgd": ("momentum", "nesterov")', '"sgd": ("momentum", "nesterov", "beta_1")'),
-        ("if option in _OPTIONAL else", "if False else"),
+        ('"clipnorm": optional(_ABOVE_ZERO)', '"clipnorm": _ABOVE_ZERO'),
     ),
     *of_file(
         "trainers/memory.py",

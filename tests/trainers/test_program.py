@@ -32,11 +32,11 @@ WRONG = {
     "a plus sign with nothing behind": ([f"{RING}:minimax+", "--workdir=HERE/run"], ["config.dynamics: ''"]),
     "unknown objective": (
         [f"{RING}:wassertein", "--workdir=HERE/run"],
-        ["config.objective: 'wassertein' is no objective", "'wasserstein'", "'wasserstein_gp'"],
+        ["config.objective: 'wassertein'; did you mean", "'wasserstein'", "'wasserstein_gp'"],
     ),
     "unknown dynamics": (
         [RING, "--config.dynamics=alternate", "--workdir=HERE/run"],
-        ["config.dynamics: 'alternate' is no dynamics", "'alternating'"],
+        ["config.dynamics: 'alternate'; did you mean", "'alternating'"],
     ),
     "unknown key": (
         [RING, "--config.train.stpes=5", "--workdir=HERE/run"],

@@ -158,8 +158,8 @@ def test_a_flat_critic_has_no_nan_and_r1_keeps_its_curvature():
     "entries, message",
     [
         ({"gradient_norm": 10.0}, "gradient_norm: 10.0; expected a dict of options"),
-        ({"gradient_nrm": {}}, "gradient_nrm: 'gradient_nrm' is no technique; did you mean 'gradient_norm'"),
-        ({"r2": {"name": "zero_centered"}}, "r2.name: 'zero_centered' is no technique; did you mean 'zero_centred'"),
+        ({"gradient_nrm": {}}, "gradient_nrm: 'gradient_nrm'; did you mean 'gradient_norm'"),
+        ({"r2": {"name": "zero_centered"}}, "r2.name: 'zero_centered'; did you mean 'zero_centred'"),
         (
             {"zero_centred": {"target": 1.0}},
             "zero_centred.target: no option of zero_centred, which takes at, weight, every",

@@ -296,7 +296,7 @@ def test_a_critics_reference_batch_is_the_datas_and_is_in_the_checkpoint(small_c
             {"techniques.weight_clipping": {"bound": -0.1}},
             "config.techniques.weight_clipping.bound: -0.1; expected a number",
         ),
-        ({"techniques.r1": {"weight": 1.0}}, "config.techniques.r1: 'r1' is no technique; there are gradient_norm, "),
+        ({"techniques.r1": {"weight": 1.0}}, "config.techniques.r1: 'r1'; expected one of 'gradient_norm', "),
         (
             {"critic.minibatch_discrimination": -3},
             "minibatch_discrimination: -3; expected a whole number, 0 to",
