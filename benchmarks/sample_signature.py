@@ -23,7 +23,7 @@ def main(argv):
     import tensorflow as tf
 
     if _SAVED_MODEL.value:
-        from export.generators import find_saved_model
+        from zoo.pretrained import find_saved_model
 
         model = tf.saved_model.load(str(find_saved_model(_SAVED_MODEL.value))).signatures
     else:

@@ -97,6 +97,8 @@ def base_config(source):
     config.critic = {"family": "dcgan", "base_filters": 64, "normalization": "auto"}  # auto: what the objective needs
     # Encoder, for objectives that have one: the critic's layers with these changes; with a family, it replaces them.
     config.encoder = {}
+    # Weights to start from: zoo:NAME, or an exported model of the same networks; none: fresh ones.
+    config.init_from = config_dict.placeholder(str)
     # Changes to the optimizer of the objective's paper; with a name, they replace it.
     config.generator_optimizer = {}
     config.critic_optimizer = {}

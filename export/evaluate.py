@@ -17,11 +17,11 @@ from etils import epath
 from export import model_card
 from export.evaluation import subject
 from export.evaluation.evaluator import AUTO, check_num_samples, evaluate
-from export.generators import find_saved_model
 from export.report import writer
 from trainers import program
 from zoo.errors import RequestError
 from zoo.files import check_writable, writing
+from zoo.pretrained import find_saved_model
 
 
 def report_on(evaluated, directory, where, *, features=AUTO, num_samples=10_000, first_seed=0):

@@ -1,52 +1,15 @@
-"""Finds and loads generators of SavedModels, this package's or others', for sampling."""
+"""Generators of SavedModels, this package's or others', loaded for sampling."""
 
 import dataclasses
 import os
 from collections.abc import Callable
 
 import numpy as np
-from etils import epath
 
 from export.signatures import signatures
-from zoo import pretrained
 from zoo.errors import RequestError
 from zoo.pixels import to_uint8
-
-
-def find_saved_model(path, where="--saved_model"):
-    """The directory that holds a SavedModel: `path` itself, or its newest version. Does not import TensorFlow.
-
-    Args:
-        path: directory of a version or of a model, or ``zoo:NAME`` of a pretrained one.
-        where: name of the path in error messages.
-
-    Returns:
-        epath.Path.
-
-    Raises:
-        RequestError: there is none.
-    """
-    path = epath.Path(pretrained.path_of(path, where)).expanduser()
-    if _holds_model(path):
-        return path
-    if not path.is_dir():
-        raise RequestError(f"{where}: {path}: no such directory")
-    numbers = sorted(version_numbers(path), reverse=True)
-    for number in numbers:
-        if _holds_model(path / str(number)):
-            return path / str(number)
-    models = [entry.name for entry in path.iterdir() if entry.is_dir() and any(version_numbers(entry))]
-    hint = f"; it holds models, name one: {', '.join(sorted(models)[:5])}" if models else ""
-    raise RequestError(f"{where}: {path} holds no SavedModel (saved_model.pb, or folders 1, 2, … with one){hint}")
-
-
-def version_numbers(models):
-    """Version numbers in a model's folder, an etils.epath.Path: a list of int, unsorted."""
-    return [int(entry.name) for entry in models.iterdir() if entry.name.isdecimal()]
-
-
-def _holds_model(path):
-    return (path / "saved_model.pb").exists() or (path / "saved_model.pbtxt").exists()
+from zoo.pretrained import find_saved_model
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,9 +14,8 @@ from etils import epath
 from trainers import former, objectives
 from zoo.batch import takes_labels
 from zoo.errors import RequestError
+from zoo.pretrained.networks import EXTRA
 
-#: Where a version keeps what is not the model: card, report, warm-up requests.
-EXTRA = "assets.extra"
 _CODE_LICENSE = "Apache-2.0"
 #: Most names of classes that a message lists; of more, those like the one that was asked for.
 _MOST_NAMES = 20

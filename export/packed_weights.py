@@ -1,18 +1,18 @@
 """Generators whose weights are stored as 16-bit fixed-point numbers, for small files.
 
-They take as much room as float16, and are closer to the weights: the error is at most a 65,534th of a tensor's largest
-weight. (Processors without AVX-512 also make oneDNN log an error for a graph with float16.)
+float16 would take as much room and be further from the weights; and processors without AVX-512 make oneDNN log an error
+for a graph with it.
 """
 
 import numpy as np
 
 from trainers.program import RunFailed
+from zoo.pretrained.networks import is_packed, pack
 
 #: Seeds whose samples are compared.
 _COMPARED = range(64)
 #: Steps from the lowest to the highest value of a sample: the grey levels of 8-bit images.
 _LEVELS = 255
-_LARGEST = 2**15 - 1
 
 
 class PackedWeights:
@@ -34,12 +34,10 @@ class PackedWeights:
 
         self._sampler, self.stored, self.scales = sampler, [], {}
         for index, variable in enumerate(sampler.variables):
-            if len(variable.shape) < 2 or not tf.as_dtype(variable.dtype).is_floating:
+            if not is_packed(variable.shape, tf.as_dtype(variable.dtype).as_numpy_dtype):
                 self.stored.append(variable.value)
                 continue
-            weights = np.asarray(variable.value, np.float64)
-            scale = np.float32(np.max(np.abs(weights)) / _LARGEST) or np.float32(1.0)
-            packed = np.clip(np.rint(weights / scale), -_LARGEST, _LARGEST).astype(np.int16)
+            packed, scale = pack(variable.value)
             self.stored.append(tf.Variable(packed, trainable=False))
             self.scales[str(index)] = tf.Variable(scale, trainable=False)
 

@@ -3,10 +3,9 @@
     python -m export.publish --workdir=DIR --name=digits/non_saturating --recipe="python -m trainers.train --config=…"
 
 exports the run in 16-bit fixed point with its report, which must be of its newest step, to the folder of the model, and
-writes the index. A new version appears whole, and the former one is removed then.
+writes the index. The former version is removed once the index names the new one.
 """
 
-import json
 import os
 import re
 import uuid
@@ -15,16 +14,17 @@ from absl import flags, logging
 from etils import epath
 
 from trainers import program
-from zoo import pretrained
 from zoo.errors import RequestError
 from zoo.files import check_writable, write_whole
+from zoo.pretrained import index, version_numbers
+from zoo.pretrained.networks import EXTRA
 
 _NAME = re.compile(r"[a-z0-9_]+/[a-z0-9_]+")
 #: Largest size of a model in the package.
 _MOST_BYTES = 2_500_000
 
 
-def publish(workdir, name, recipe, license="Apache-2.0", home=pretrained.HOME):
+def publish(workdir, name, recipe, license="Apache-2.0", home=index.HOME):
     """Exports a run and enters it into an index.
 
     Args:
@@ -47,40 +47,39 @@ def publish(workdir, name, recipe, license="Apache-2.0", home=pretrained.HOME):
     from export.saved_model import export_run
 
     home = epath.Path(home)
-    entries = pretrained.index(home) if (home / "index.json").exists() else {}
-    building, model = home / f".building-{uuid.uuid4().hex}", home / name
+    entries = index.read(home) if (home / "index.json").exists() else {}
+    number = entries.get(name, {}).get("version", 0) + 1
+    building, version = home / f".building-{uuid.uuid4().hex}", home / name / str(number)
     try:
         made = export_run(workdir, building, name.split("/")[1], storage="int16")
-        report = made / model_card.EXTRA / "report.json"
-        if not report.exists():
+        if not (made / EXTRA / "report.json").exists():
             raise RequestError(f"--workdir: {workdir} has no report of its newest step; run export.evaluate first")
-        version = entries.get(name, {}).get("version", 0) + 1
-        if made.name != str(version):
-            made.rename(made.parent / str(version))
-        sha256, size = pretrained.digest(made.parent)
+        sha256, size = index.digest(made)
         if size > _MOST_BYTES:
             raise RequestError(f"--workdir: {workdir}: a model of {size:,} bytes; expected at most {_MOST_BYTES:,}")
-        card = model_card.read(made.parent / str(version))
+        card = model_card.read(made)
         entries[name] = {
             "method": name.split("/")[1],
             "data": card["data"],
             "recipe": recipe,
             "license": license,
-            "version": version,
+            "version": number,
             "bytes": size,
             "sha256": sha256,
             "metrics": {key: _interval(value) for key, value in card["metrics"].items()},
         }
-        model.parent.mkdir(parents=True, exist_ok=True)
-        if model.exists():
-            model.rename(building / "former")
-        made.parent.rename(model)
-        text = json.dumps({"models": dict(sorted(entries.items()))}, indent=2) + "\n"
-        write_whole(home / "index.json", text.encode())
+        if version.exists():
+            # Of a process that was killed before it wrote the index.
+            version.rmtree()
+        version.parent.mkdir(parents=True, exist_ok=True)
+        made.rename(version)
+        write_whole(home / "index.json", index.dump(entries))
+        for former in set(version_numbers(version.parent)) - {number}:
+            (version.parent / str(former)).rmtree()
     finally:
         if building.exists():
             building.rmtree()
-    return model / str(version)
+    return version
 
 
 def _interval(metric):
@@ -109,7 +108,7 @@ def run():
     flags.DEFINE_string("name", None, "Name of the model, DATA/METHOD.")
     flags.DEFINE_string("recipe", None, "The command that trains it, for the index.")
     flags.DEFINE_string("license", "Apache-2.0", "Licence of the weights, an SPDX identifier.")
-    flags.DEFINE_string("home", os.fspath(pretrained.HOME), "Folder of the index and its models.")
+    flags.DEFINE_string("home", os.fspath(index.HOME), "Folder of the index and its models.")
     program.run(main)
 
 

@@ -25,6 +25,7 @@ from trainers import program
 from zoo import grids
 from zoo.errors import RequestError
 from zoo.files import check_writable, write_whole, writing
+from zoo.pretrained import find_saved_model
 from zoo.progress import Progress
 
 _SUFFIXES = (".png", ".npy", ".csv")
@@ -168,7 +169,7 @@ def main(argv):
         raise RequestError("--model: missing; --server needs the name of a model")
     check_out(given.out)
     check_num(given.num, given.out)
-    card = model_card.read(generators.find_saved_model(given.saved_model)) if given.saved_model else {}
+    card = model_card.read(find_saved_model(given.saved_model)) if given.saved_model else {}
     label = given.label
     if label is not None:
         label = model_card.class_number(card, label, "; a version's label is --version_label" if given.server else "")

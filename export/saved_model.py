@@ -4,7 +4,8 @@
 
 writes BASE/NAME/<next integer>/, the layout of TensorFlow Serving. `export.signatures` lists the model's signatures.
 The model card, the report, the network's Keras config and warm-up requests for TensorFlow Serving are under
-``assets.extra/``.
+``assets.extra/``. So are, as Keras configs with 16-bit weights, the other networks of the run, such as the critic: with
+them ``trainers.train --init_from`` continues from an exported model.
 
 ``--precision=bfloat16`` makes the network compute in bfloat16, which is faster on processors with instructions for it.
 Signatures, weights on disk and the final activation stay float32. Pixels change by a few levels, so a seed's image is
@@ -16,17 +17,21 @@ is the same to a grey level, which is checked before the model appears.
 
 import json
 import os
+import types
 import uuid
 
 from absl import flags, logging
 from etils import epath
 
 from export import model_card
-from export.generators import Generator, version_numbers
+from export.generators import Generator
 from export.signatures import signatures
 from trainers import program
 from zoo.errors import RequestError
 from zoo.files import check_writable, writing
+from zoo.pretrained import networks as network_files
+from zoo.pretrained import version_numbers
+from zoo.pretrained.networks import EXTRA
 
 #: Values of --precision → Keras dtype policy.
 _PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
@@ -62,6 +67,7 @@ def export_saved_model(
     card=None,
     precision=None,
     storage="float32",
+    networks=types.MappingProxyType({}),
 ):
     """Writes the next version of a model. Writing is atomic on a local disk; concurrent writers get different numbers.
 
@@ -76,6 +82,7 @@ def export_saved_model(
         card: dict of facts for the model card (`export.model_card.run_facts`), of JSON values, or None.
         precision: of the network's computations, "float32" or "bfloat16"; the sampler's own if None.
         storage: of the weights on disk, "float32" (as they are) or "int16" (`export.packed_weights`).
+        networks: {name: Keras model}, those that trained the generator.
 
     Returns:
         epath.Path of the version's directory, ``base_path/name/<integer>``.
@@ -113,9 +120,11 @@ def export_saved_model(
         building.mkdir(parents=True)
     try:
         tf.saved_model.save(module, os.fspath(building), signatures=concrete)
-        extra = building / model_card.EXTRA
+        extra = building / EXTRA
         model_card.write(card, extra, report_dir)
         (extra / "network.json").write_text(json.dumps(network))
+        for key, other in networks.items():
+            network_files.write(other, extra / "networks", key)
         warmup.write(extra, name, concrete)
         return _number(building, models)
     except BaseException:  # Ctrl-C too: whatever ends this early leaves nothing half-built
@@ -188,6 +197,7 @@ def export_run(workdir, base_path, name=None, precision=None, storage="float32")
         card=facts,
         precision=precision,
         storage=storage,
+        networks={key: network for key, network in model.networks.items() if key != "generator"},
     )
 
 

@@ -82,8 +82,11 @@ def build(config, data=None, *, strategy=None, workdir=None, spec=None):
         workers.check_same(strategy, facts, "the same config and the same data on all workers")
     keras.utils.set_random_seed(config.seed)
     with strategy.scope() if strategy else contextlib.nullcontext():
-        generator, *others = networks.make(config, spec, objective)
+        generator, *others = made = networks.make(config, spec, objective)
         if data is not None:
+            # A run with a checkpoint takes its weights from there; what it began with may be gone.
+            if config.init_from is not None and not (workdir and workdirs.holds_checkpoint(workdir)):
+                networks.load_weights(dict(zip(objective.configured, made)), config.init_from)
             # Deterministic functions of the data; a resumed run has them in its checkpoint too.
             if takes_labels(generator):
                 generator.set_label_shares(data.class_shares())

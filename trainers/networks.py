@@ -1,7 +1,10 @@
-"""From a config to networks, fresh ones with untrained weights. Free of TensorFlow until it makes them."""
+"""From a config to networks, untrained or with a pretrained model's weights. Free of TensorFlow until it makes them."""
 
-from zoo import families
+import itertools
+
+from zoo import families, pretrained
 from zoo.errors import RequestError
+from zoo.pretrained import networks as stored
 
 
 def make(config, spec, objective):
@@ -32,6 +35,33 @@ def make(config, spec, objective):
         options = {"code_dim": code_dim, "family": family, "network": network}
         made["encoder"] = _made(config, "encoder", Encoder, spec, options)
     return [made[name] for name in objective.configured]
+
+
+def load_weights(made, source):
+    """Gives networks the weights of an exported model's, whose generator is the moving average of its training.
+
+    Args:
+        made: {name: Keras model}.
+        source: ``zoo:NAME``, or the directory of a model that `export.saved_model` wrote.
+
+    Raises:
+        RequestError: it lacks one of the networks, or one has other weights.
+    """
+    where = f"config.init_from: {source!r}"
+    version = pretrained.find_saved_model(source, "config.init_from")
+    for name in made:
+        if name not in stored.names(version):
+            raise RequestError(f"{where}; it holds no {name}, expected a model exported from a run of this objective")
+    for name, network in made.items():
+        weights = stored.read(version, name).variables
+        found, asked = ([tuple(each.shape) for each in variables] for variables in (weights, network.variables))
+        for number, shapes in enumerate(itertools.zip_longest(found, asked)):
+            if shapes[0] != shapes[1]:
+                raise RequestError(
+                    f"{where}; weight {number} of its {name} is {shapes[0]}, of config.{name} {shapes[1]}"
+                )
+        for variable, weight in zip(network.variables, weights, strict=True):
+            variable.assign(weight)
 
 
 def _family(network):

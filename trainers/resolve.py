@@ -29,6 +29,9 @@ def resolve(config):
         complete = _optimizer(config, f"{player}_optimizer", objective)
         if player in objective.optimized:
             resolved[f"{player}_optimizer"] = complete
+    with resolved.ignore_type():
+        # Configs of former releases lack it.
+        resolved.init_from = config.get("init_from")
     resolved.generator = _network(config.generator, "generator")
     resolved.critic = _critic(config, objective)
     if config.encoder or "encoder" in objective.configured:

@@ -21,6 +21,9 @@ _CONFIG = config_flags.DEFINE_config_file(
 flags.FLAGS["config"].parser = config_checks.ConfigFile()
 _LIST = flags.DEFINE_bool("list", False, "Print the objectives, dynamics and techniques with their sources, and end.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Directory of the run; made if it is not there, resumed if it is.")
+_INIT_FROM = flags.DEFINE_string(
+    "init_from", None, "Weights to start from: zoo:NAME, or an exported model; the same as --config.init_from."
+)
 _STRATEGY = flags.DEFINE_string(
     "strategy", "auto", "Where to compute: auto, one_device, mirrored, multi_worker or tpu."
 )
@@ -44,6 +47,8 @@ def main(argv):
         print(registry.listing("techniques that are options of another part", techniques.ELSEWHERE))
         return
     config = _CONFIG.value
+    if config and _INIT_FROM.value:
+        config.init_from = _INIT_FROM.value
     for name, value in (("config", config), ("workdir", _WORKDIR.value)):
         if not value:
             raise RequestError(f"--{name}: missing; see --help")

@@ -138,6 +138,11 @@ def checkpoint_steps(directory):
     return sorted(int(match[1]) for entry in directory.iterdir() if (match := _CHECKPOINT.fullmatch(entry.name)))
 
 
+def holds_checkpoint(workdir):
+    """Whether a run in `workdir` has a checkpoint."""
+    return bool(checkpoint_steps(epath.Path(workdir) / "checkpoints"))
+
+
 def read_config(workdir):
     """The contents of `config.json`, in the current schema: {"config": dict, "spec": DataSpec, "changes": list}.
 
@@ -163,7 +168,7 @@ def check_run(workdir):
     TensorFlow."""
     workdir = epath.Path(workdir)
     data_shape = read_config(workdir)["spec"].data_shape
-    if not checkpoint_steps(workdir / "checkpoints"):
+    if not holds_checkpoint(workdir):
         raise RequestError(f"--workdir: {workdir} holds no checkpoint yet")
     return data_shape
 

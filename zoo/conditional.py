@@ -16,11 +16,12 @@ import tensorflow as tf
 from zoo.errors import RequestError
 from zoo.families import CONDITIONAL_CRITICS, FAMILIES
 from zoo.layers import linear, stack
+from zoo.network import Preset
 from zoo.noise import choose
 from zoo.options import declared
 
 
-class _Conditional(keras.Model):
+class _Conditional(Preset):
     """Base class: the number of classes, and the family of the inner network."""
 
     #: Keys of `zoo.batch.Batch.conditions` that this network needs.

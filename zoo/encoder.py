@@ -6,10 +6,11 @@ import keras
 from zoo.errors import RequestError
 from zoo.families import FAMILIES
 from zoo.layers import stack
+from zoo.network import Preset
 
 
 @keras.saving.register_keras_serializable("zoo")
-class Encoder(keras.Model):
+class Encoder(Preset):
     """The layers of a critic up to its score, and a linear map from there to a code.
 
     Args:

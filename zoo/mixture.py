@@ -13,12 +13,13 @@ import tensorflow as tf
 from zoo.errors import RequestError
 from zoo.families import FAMILIES
 from zoo.layers import SpectralNormalization, VirtualBatchNormalization, stack
+from zoo.network import Preset
 from zoo.noise import choose
 
 _LINEAR = (keras.layers.Dense, keras.layers.Conv2D, keras.layers.Conv2DTranspose, SpectralNormalization)
 
 
-class _Mixture(keras.Model):
+class _Mixture(Preset):
     """Base class: the logits of the components' weights, the shared layers and each component's own."""
 
     def __init__(self, data_shape, components, family, network, shared_layers, **kwargs):

@@ -1,7 +1,9 @@
-"""Base class of the networks that a config names."""
+"""Base classes of networks."""
 
 import keras
 
+from zoo import pretrained
+from zoo.errors import RequestError
 from zoo.options import Configured, Values, declared
 
 
@@ -17,7 +19,33 @@ def _is_activation(value):
 ACTIVATION = Values(_is_activation, "a Keras activation")
 
 
-class Network(Configured, keras.Model):
+class Preset(keras.Model):
+    """A network that can be had pretrained."""
+
+    @classmethod
+    def from_preset(cls, preset, load_weights=True):
+        """The network of this class in a pretrained model.
+
+        Args:
+            preset: name of the model, as of `zoo.load`.
+            load_weights: False gives an untrained network of the same config.
+
+        Raises:
+            RequestError: there is no such model, or it holds no network of this class.
+
+        Example:
+            >>> critic = zoo.DCGANCritic.from_preset("digits/non_saturating")
+        """
+        model = pretrained.load(preset)
+        held = [model.keras_model(name, load_weights) for name in model.networks]
+        for network in held:
+            if isinstance(network, cls):
+                return network
+        names = " and ".join(type(network).__name__ for network in held)
+        raise RequestError(f"{cls.__name__}.from_preset: {preset!r} holds {names}")
+
+
+class Network(Configured, Preset):
     """A network on examples of one shape. A subclass declares its options, see `zoo.options`, which are keyword
     arguments of its constructor and make up `get_config`.
 

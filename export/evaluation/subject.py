@@ -6,10 +6,11 @@ import os
 from absl import logging
 
 from export import model_card
-from export.generators import Generator, find_saved_model
+from export.generators import Generator
 from trainers import former, program
 from zoo import datasets
 from zoo.errors import RequestError
+from zoo.pretrained import find_saved_model
 
 _FACTS = ("objective", "dynamics", "step", "images_seen", "seed", "config", "config_schema_version")
 

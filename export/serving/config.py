@@ -16,6 +16,7 @@ from etils import epath
 from trainers import program
 from zoo.errors import RequestError
 from zoo.files import check_writable, write_whole, writing
+from zoo.pretrained import find_saved_model
 
 IMAGE = "tensorflow/serving"
 METRICS = "/monitoring/prometheus/metrics"
@@ -27,7 +28,6 @@ def find_model(base_path, name):
     Raises:
         RequestError: it holds no version or is a version itself, `base_path` is no directory, or `name` no model name.
     """
-    from export.generators import find_saved_model
     from export.saved_model import check_name
 
     check_name(name)

@@ -422,10 +422,11 @@ class _Runner:
             self._scheduler.close()
 
 
-def single(name, base_path):
-    """ModelServerConfig of one model, newest version, as by ``--model_name`` and ``--model_base_path``."""
+def config_of_models(base_paths):
+    """ModelServerConfig of models, {name: directory of versions}, the newest version of each."""
     config = model_server_config_pb2.ModelServerConfig()
-    config.model_config_list.config.add(name=name, base_path=base_path, model_platform=sources.PLATFORM)
+    for name, path in base_paths.items():
+        config.model_config_list.config.add(name=name, base_path=os.fspath(path), model_platform=sources.PLATFORM)
     return config
 
 

@@ -2,6 +2,8 @@
 
     python -m export.serving.server --model_name=digits --model_base_path=models/digits --rest_api_port=8501
 
+--model_base_path=zoo:NAME serves a pretrained model, and zoo: alone all of them, each under its name with _ for /.
+
 Flags of TensorFlow Serving's `tensorflow_model_server` have the same names and meanings. Differences: by default the
 server listens on the loopback address only (--bind_address), request sizes are limited, and base paths on the command
 line may be relative.
@@ -19,6 +21,7 @@ from etils import epath
 
 from export.serving import model_server_flags
 from trainers import program
+from zoo import pretrained
 from zoo.errors import RequestError
 
 
@@ -49,7 +52,7 @@ def check(values):
         raise RequestError(f"--rest_api_port: {values.rest_api_port} is --port too; expected another")
     if values.batching_parameters_file and not values.enable_batching:
         raise RequestError("--batching_parameters_file is set without --enable_batching")
-    if not values.model_config_file:
+    if not values.model_config_file and not values.model_base_path.startswith(pretrained.PREFIX):
         base = epath.Path(values.model_base_path).expanduser()
         if not base.is_dir():
             raise RequestError(f"--model_base_path: {values.model_base_path}: no such directory")
@@ -89,8 +92,7 @@ def read_configs(values):
     if values.model_config_file:
         config = lifecycle.read_model_config(values.model_config_file)
     else:
-        base = epath.Path(values.model_base_path).expanduser()
-        config = models.single(values.model_name, os.fspath(base if "://" in os.fspath(base) else base.resolve()))
+        config = models.config_of_models(_base_paths(values))
     parameters = None
     if values.enable_batching:
         message = read("batching_parameters_file", protos.BatchingParameters) or protos.BatchingParameters()
@@ -100,13 +102,27 @@ def read_configs(values):
     return config, parameters, monitoring, grpc_service.credentials(ssl) if ssl else None
 
 
+def _base_paths(values):
+    """{name: directory of versions} of the models that --model_base_path names."""
+    path = values.model_base_path
+    if path == pretrained.PREFIX:
+        found = {row["name"].replace("/", "_"): row["name"] for row in pretrained.list_models()}
+        return {served: pretrained.locate(name, "--model_base_path").parent for served, name in found.items()}
+    if path.startswith(pretrained.PREFIX):
+        return {values.model_name: pretrained.find_saved_model(path, "--model_base_path").parent}
+    base = epath.Path(path).expanduser()
+    return {values.model_name: base if "://" in os.fspath(base) else base.resolve()}
+
+
 def run():
     """Console entry point."""
     flags.DEFINE_integer("port", 8500, "Port of the gRPC API; 0: none.", 0, 65535)
     flags.DEFINE_integer("rest_api_port", 8501, "Port of the REST API and the page; 0: none.", 0, 65535)
     flags.DEFINE_string("bind_address", "127.0.0.1", "Address to listen on; 0.0.0.0: every address of this machine.")
     flags.DEFINE_string("model_name", "default", "Name of the one model.")
-    flags.DEFINE_string("model_base_path", None, "Directory of the one model, which holds its versions 1, 2, …")
+    flags.DEFINE_string(
+        "model_base_path", None, "Directory of the one model, with its versions 1, 2, …; or zoo:NAME, zoo: for all."
+    )
     flags.DEFINE_string(
         "model_config_file", None, "ModelServerConfig as a text proto: several models, policies, labels."
     )

@@ -14,6 +14,7 @@ from trainers import config as config_checks
 from trainers import training
 from zoo import pretrained
 from zoo.errors import RequestError
+from zoo.pretrained import index
 
 
 @pytest.fixture(scope="module")
@@ -46,18 +47,41 @@ def test_a_published_run_is_listed_and_gives_its_samples_and_a_new_version_takes
         assert made == home / "ring" / "minimax" / str(version)
         assert sorted(path.name for path in home.iterdir()) == ["index.json", "ring"]
         assert [path.name for path in (home / "ring" / "minimax").iterdir()] == [str(version)]
-    (entry,) = pretrained.index(home).values()
+    (entry,) = index.read(home).values()
     known = {"method": "minimax", "data": "ring", "recipe": "train it", "license": "Apache-2.0", "version": 2}
     assert known.items() <= entry.items()
     modes = json.loads((reported / "report" / "report.json").read_text())["metrics"]["modes_found"]
     assert entry["metrics"]["modes_found"]["value"] == modes["value"]
-    folder = pretrained.locate("ring/minimax", home=home)
-    found = pretrained.Pretrained("ring/minimax", folder / "2").sample(9)
+    version = pretrained.locate("ring/minimax", home=home)
+    found = pretrained.Pretrained("ring/minimax", version).sample(9)
     expected = building.open_run(reported).model.sample(range(9)).numpy()
     np.testing.assert_allclose(found, expected, atol=np.ptp(expected) / 255)
+    critic = zoo.pretrained.Pretrained("ring/minimax", version).keras_model("critic")
+    trained = building.open_run(reported).model.critic
+    for value, weight in zip(critic.variables, trained.variables, strict=True):
+        np.testing.assert_allclose(value, weight, rtol=0, atol=0.5001 * np.abs(weight).max() / (2**15 - 1))
     # A second model joins the first.
     publish.publish(reported, "ring/another", "train it", home=home)
-    assert list(pretrained.index(home)) == ["ring/another", "ring/minimax"]
+    assert list(index.read(home)) == ["ring/another", "ring/minimax"]
+
+
+def test_a_process_killed_between_the_model_and_the_index_leaves_the_former_version_in_use(
+    reported, tmp_path, monkeypatch
+):
+    home = tmp_path / "home"
+    home.mkdir()
+    publish.publish(reported, "ring/minimax", "train it", home=home)
+
+    def killed(*_):
+        raise SystemExit
+
+    with monkeypatch.context() as patched, pytest.raises(SystemExit):
+        patched.setattr(publish, "write_whole", killed)
+        publish.publish(reported, "ring/minimax", "train it", home=home)
+    assert pretrained.locate("ring/minimax", home=home).name == "1"
+    made = publish.publish(reported, "ring/minimax", "train it", home=home)
+    assert pretrained.locate("ring/minimax", home=home) == made and made.name == "2"
+    assert [path.name for path in made.parent.iterdir()] == ["2"]
 
 
 def test_a_model_that_is_too_large_is_refused_and_the_former_version_stays(reported, tmp_path, monkeypatch):

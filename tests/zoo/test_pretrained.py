@@ -9,20 +9,21 @@ import pytest
 import tensorflow as tf
 
 import zoo
-from export.generators import Generator, find_saved_model
+from export.generators import Generator
 from zoo import pretrained
 from zoo.errors import RequestError
 from zoo.pixels import to_uint8
+from zoo.pretrained import find_saved_model, index
 
-NAMES = sorted(pretrained.index())
+NAMES = sorted(index.read())
 
 
 @pytest.fixture
 def home(tmp_path):
     """A copy of the index with one small model, to damage."""
-    name = min(NAMES, key=lambda name: pretrained.index()[name]["bytes"])
-    shutil.copytree(pretrained.HOME.joinpath(*name.split("/")), tmp_path.joinpath(*name.split("/")))
-    (tmp_path / "index.json").write_text(json.dumps({"models": {name: pretrained.index()[name]}}))
+    name = min(NAMES, key=lambda name: index.read()[name]["bytes"])
+    shutil.copytree(index.HOME.joinpath(*name.split("/")), tmp_path.joinpath(*name.split("/")))
+    (tmp_path / "index.json").write_text(json.dumps({"models": {name: index.read()[name]}}))
     return tmp_path, name
 
 
@@ -43,9 +44,9 @@ def test_the_index_is_listed_filtered_and_printed():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_model_is_what_its_index_and_card_say(name):
-    entry, model = pretrained.index()[name], zoo.load(name)
+    entry, model = index.read()[name], zoo.load(name)
     assert entry["bytes"] <= 2_500_000
-    assert pretrained.digest(pretrained.locate(name)) == (entry["sha256"], entry["bytes"])
+    assert index.digest(pretrained.locate(name)) == (entry["sha256"], entry["bytes"])
     assert {key: value["value"] for key, value in entry["metrics"].items()} == {
         key: value["value"] for key, value in model.report["metrics"].items()
     }
@@ -69,6 +70,36 @@ def test_as_a_keras_model_it_has_the_samples_of_its_signatures(name):
         assert np.abs(to_uint8(found).numpy().astype(int) - expected).max() <= 1
     else:
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_critic_that_trained_a_generator_is_beside_it(name):
+    model = zoo.load(name)
+    assert model.networks == ["generator", "critic"]
+    critic, untrained = model.keras_model("critic"), model.keras_model("critic", load_weights=False)
+    examples = tf.cast(model.sample(6), tf.float32)
+    told = {name: tf.range(6, dtype=tf.int64) for name in getattr(critic, "conditions", ())}
+    scores, fresh = critic(examples, training=False, **told), untrained(examples, training=False, **told)
+    assert np.isfinite(scores).all() and np.abs(scores - fresh).min() > 1e-6
+    with pytest.raises(RequestError, match=r"network: 'player'; expected one of 'generator', 'critic'$"):
+        model.keras_model("player")
+
+
+def test_a_network_class_gives_its_network_of_a_preset():
+    critic = zoo.DCGANCritic.from_preset("digits/non_saturating")
+    assert type(critic) is zoo.DCGANCritic
+    expected = zoo.load("digits/non_saturating").keras_model("critic")
+    for variable, same in zip(critic.variables, expected.variables, strict=True):
+        np.testing.assert_array_equal(variable, same)
+    fresh = zoo.DCGANGenerator.from_preset("digits/non_saturating", load_weights=False)
+    trained = zoo.DCGANGenerator.from_preset("digits/non_saturating")
+    assert fresh.count_params() == trained.count_params()
+    assert all(np.abs(a - b).max() > 0 for a, b in zip(fresh.trainable_variables, trained.trainable_variables))
+    assert type(zoo.ConditionalGenerator.from_preset("digits/conditional")) is zoo.ConditionalGenerator
+    assert type(zoo.MixtureCritic.from_preset("ring/mixture")) is zoo.MixtureCritic
+    message = r"^MLPCritic.from_preset: 'digits/conditional' holds ConditionalGenerator and ConditionalCritic$"
+    with pytest.raises(RequestError, match=message):
+        zoo.MLPCritic.from_preset("digits/conditional")
 
 
 def test_interpolation_goes_from_one_seed_to_another_at_even_angles():
@@ -103,15 +134,17 @@ def test_a_conditional_model_is_asked_for_a_class_by_number_or_name():
 
 
 def test_an_unknown_name_is_refused_with_the_nearest():
-    with pytest.raises(RequestError, match=r"^zoo.load: 'digits/conditionel' is no pretrained model; did you mean"):
+    with pytest.raises(RequestError, match=r"^zoo.load: 'digits/conditionel'; did you mean 'digits/conditional'"):
         zoo.load("digits/conditionel")
-    with pytest.raises(RequestError, match=r"^--saved_model: 'x' is no pretrained model; there are digits/con"):
+    with pytest.raises(RequestError, match=r"^--saved_model: 'x'; expected one of 'digits/conditional', 'digits/non"):
         find_saved_model("zoo:x")
 
 
-def test_a_path_without_the_prefix_stays_as_it_is(tmp_path):
-    assert pretrained.path_of(tmp_path) == tmp_path
-    assert pretrained.path_of("models/zoo:x") == "models/zoo:x"
+def test_a_path_without_the_prefix_is_a_directory(tmp_path):
+    model = tmp_path / "zoo:x" / "1"
+    model.mkdir(parents=True)
+    (model / "saved_model.pb").touch()
+    assert find_saved_model(tmp_path / "zoo:x") == find_saved_model(model) == model
 
 
 @pytest.mark.parametrize("damage", ["changed", "gone", "more", "renamed"])
@@ -126,7 +159,7 @@ def test_files_that_are_not_those_of_the_index_are_refused(damage, home):
     elif damage == "gone":
         shutil.rmtree(folder)
     elif damage == "more":
-        (folder / "1" / "more").write_text("")
+        (folder / "more").write_text("")
     else:
         graph.rename(graph.with_name("saved_model.pbtxt"))
     with pytest.raises(RequestError, match=f"^--saved_model: .* has another checksum than the index tells of '{name}'"):
@@ -147,8 +180,8 @@ def test_an_index_that_is_not_as_its_schema_is_refused(change, message, home):
     change(text["models"][name])
     (home / "index.json").write_text(json.dumps(text))
     with pytest.raises(RequestError, match=f"index.json, {name}.{message}"):
-        pretrained.index(home)
+        index.read(home)
     for broken in ("", "[]", '{"models": 3}', f'{{"models": {{"{name}": 3}}}}'):
         (home / "index.json").write_text(broken)
         with pytest.raises(RequestError, match=r"index\.json"):
-            pretrained.index(home)
+            index.read(home)

@@ -22,7 +22,7 @@ from tensorflow_serving.config import model_server_config_pb2
 from export.serving import models
 from export.serving.batching import Parameters
 from export.serving.errors import Code, ServingError
-from export.serving.models import Manager, State, single
+from export.serving.models import Manager, State, config_of_models
 from export.serving.monitoring import Metrics
 from export.serving.servable import Servable, Signature
 
@@ -134,7 +134,7 @@ def test_metrics_tell_of_runs_that_wait_and_forget_a_version_that_is_unloaded(ba
         return re.search(r'gan_zoo_serving_enqueued\{queue="run"\} (\S+)', metrics.page().decode())[1]
 
     async def scenario(manager):
-        await manager.reload(single("numbered", str(base)))
+        await manager.reload(config_of_models({"numbered": base}))
         with manager.lease(model_pb2.ModelSpec(name="numbered")) as version:
             slow, x = version.servable.signature("slow"), {"x": np.array([1e9], np.float32)}
             # The first occupies the one thread for a second.
@@ -155,7 +155,7 @@ def test_metrics_tell_of_runs_that_wait_and_forget_a_version_that_is_unloaded(ba
 
 def test_a_new_version_takes_over_and_the_old_one_ends(base, four):
     async def scenario(manager):
-        await manager.reload(single("numbered", str(base)))
+        await manager.reload(config_of_models({"numbered": base}))
         with manager.lease(model_pb2.ModelSpec(name="numbered")) as old:
             shutil.copytree(four / "2", base / "2")
             await manager.poll()
@@ -181,7 +181,7 @@ def test_a_new_version_takes_over_and_the_old_one_ends(base, four):
 
 def test_a_broken_version_never_replaces_a_good_one_and_is_loaded_once_it_is_whole(base, four):
     async def scenario(manager):
-        await manager.reload(single("numbered", str(base)))
+        await manager.reload(config_of_models({"numbered": base}))
         # As a slow copy looks: first a folder, then a file cut short, then all of it.
         (base / "3").mkdir()
         await manager.poll()
@@ -206,7 +206,7 @@ def test_where_the_newest_cannot_be_loaded_a_start_serves_an_older_one(base, fou
         (base / str(broken) / "saved_model.pb").write_bytes(b"no model")
 
     async def scenario(manager):
-        await manager.reload(single("numbered", str(base)))
+        await manager.reload(config_of_models({"numbered": base}))
         assert states(manager) == {4: State.END, 3: State.END, 2: State.AVAILABLE}
         assert manager.ready() and await ask(manager) == 2
         shutil.copytree(four / "4", base / "4", dirs_exist_ok=True)
@@ -235,7 +235,7 @@ def test_a_version_that_cannot_be_loaded_is_tried_again(base, four, monkeypatch,
     monkeypatch.setattr(models, "give_back", lambda: None)  # which takes about as long as the pause between tries
 
     async def scenario(manager):
-        await manager.reload(single("numbered", str(base)))
+        await manager.reload(config_of_models({"numbered": base}))
         shutil.copytree(four / "2", base / "2")
         polling = asyncio.ensure_future(manager.poll_forever(0.02))
         while len(loads) < tries or states(manager).get(2) != state:
@@ -270,8 +270,8 @@ def test_a_folder_that_cannot_be_read_for_a_while_is_logged_counted_and_polled_a
         with monkeypatch.context() as unreadable:
             unreadable.setattr(tf.io.gfile, call, refuse)
             with pytest.raises((ServingError, OSError), match="Permission denied"):
-                await manager.reload(single("numbered", str(base)))
-        await manager.reload(single("numbered", str(base)))
+                await manager.reload(config_of_models({"numbered": base}))
+        await manager.reload(config_of_models({"numbered": base}))
         polling = asyncio.ensure_future(manager.poll_forever(0.02))
         with monkeypatch.context() as unreadable:
             unreadable.setattr(tf.io.gfile, call, refuse)
@@ -300,7 +300,7 @@ def test_a_name_that_is_not_utf_8_is_told(base):
 
     async def scenario(manager):
         with pytest.raises(ServingError, match=r"numbered holds a name that is not UTF-8: b'\\xff'"):
-            await manager.reload(single("numbered", str(base)))
+            await manager.reload(config_of_models({"numbered": base}))
 
     run(scenario)
 
@@ -317,7 +317,7 @@ def test_a_version_warms_up_before_it_takes_requests(base, four):
     request = predict_pb2.PredictRequest(inputs={"x": tf.make_tensor_proto([1.0])})
 
     async def scenario(manager):
-        await manager.reload(single("numbered", str(base)))
+        await manager.reload(config_of_models({"numbered": base}))
         shutil.copytree(four / "2", base / "2")
         _warmup(base / "2", request)
         await manager.poll()
@@ -376,7 +376,7 @@ def test_a_wrong_config_is_refused_and_the_old_one_stays(base, entries, message)
     wrong = text_format.Parse(text, model_server_config_pb2.ModelServerConfig())
 
     async def scenario(manager):
-        await manager.reload(single("numbered", str(base)))
+        await manager.reload(config_of_models({"numbered": base}))
         with pytest.raises(ServingError, match=message):
             await manager.reload(wrong)
         assert await ask(manager) == 1
@@ -388,16 +388,16 @@ def test_a_reload_that_names_no_versions_is_refused_but_a_server_may_start_befor
     (tmp_path / "empty").mkdir()
 
     async def scenario(manager):
-        await manager.reload(single("numbered", str(base)))
+        await manager.reload(config_of_models({"numbered": base}))
         with pytest.raises(ServingError, match="Unable to find a numerical version path"):
-            await manager.reload(single("other", str(tmp_path / "empty")))
+            await manager.reload(config_of_models({"other": tmp_path / "empty"}))
         assert await ask(manager) == 1
 
     run(scenario)
 
     async def early(manager):
         with pytest.raises(ServingError, match="did not become available"):
-            await manager.reload(single("numbered", str(tmp_path / "empty")))
+            await manager.reload(config_of_models({"numbered": tmp_path / "empty"}))
         assert not manager.ready()
         shutil.copytree(four / "1", tmp_path / "empty" / "1")
         await manager.poll()
@@ -408,13 +408,13 @@ def test_a_reload_that_names_no_versions_is_refused_but_a_server_may_start_befor
 
 def test_a_model_that_the_config_names_no_more_ends(base, four):
     async def scenario(manager):
-        await manager.reload(single("numbered", str(base)))
-        await manager.reload(single("other", str(four)))
+        await manager.reload(config_of_models({"numbered": base}))
+        await manager.reload(config_of_models({"other": four}))
         await unloaded(manager)
         assert states(manager) == {1: State.END} and states(manager, "other") == {4: State.AVAILABLE}
         assert [model.name for model, _ in manager.configured()] == ["other"]
         # And may come back.
-        await manager.reload(single("numbered", str(base)))
+        await manager.reload(config_of_models({"numbered": base}))
         assert await ask(manager) == 1
 
     run(scenario)
@@ -466,8 +466,8 @@ def test_a_run_is_cancelled_at_its_deadline_and_others_run_meanwhile(four):
 @pytest.mark.parametrize("parameters", [None, Parameters(num_batch_threads=1)])
 def test_a_model_that_is_stuck_stops_no_other(base, four, parameters):
     async def scenario(manager):
-        config = single("stuck", str(base))
-        config.MergeFrom(single("numbered", str(four)))
+        config = config_of_models({"stuck": base})
+        config.MergeFrom(config_of_models({"numbered": four}))
         await manager.reload(config)
         with manager.lease(model_pb2.ModelSpec(name="stuck")) as version:
             slow, x = version.servable.signature("slow"), {"x": np.array([1e9], np.float32)}
