@@ -12,6 +12,7 @@ PROGRAMS = {
     "gan-zoo-serving-config": "export.serving.config:run",
     "gan-zoo-serve": "export.serving.server:run",
     "gan-zoo-publish": "export.publish:run",
+    "gan-zoo-mirror": "export.mirror:run",
     "gan-zoo-train-classifier": "export.metrics.train_classifier:run",
 }
 
@@ -49,6 +50,8 @@ setup(
         "scikit-learn>=1.4,<2",
         "matplotlib>=3.8,<4",
         "threadpoolctl>=3,<4",
+        "pooch>=1.8,<2",
+        "requests>=2.31,<3",
         "pillow>=10",
         # Tells of damaged JPEGs, which other readers pass over.
         "simplejpeg>=1.8,<2",

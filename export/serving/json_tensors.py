@@ -17,6 +17,8 @@ _INTEGERS = (tf.int8, tf.int16, tf.int32, tf.int64, tf.uint8, tf.uint32, tf.uint
 _DECIMALS = (tf.float32, tf.float64)
 _TYPES = {dict: "Object", list: "Array", str: "String", int: "Number", float: "Number", type(None): "Null"}
 _SHOWN = 256
+#: Bytes of a tensor that are written at once.
+_PIECE = 1 << 16
 
 
 def parse(body):
@@ -273,7 +275,16 @@ def _strings(value, as_bytes):
 
 
 def _dump(document):
-    return orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
+    ((key, value),) = document.items()
+    if not isinstance(value, np.ndarray) or value.nbytes <= _PIECE:
+        return orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
+    # orjson keeps Python's lock while it writes; between pieces other requests proceed.
+    rows = max(1, _PIECE * len(value) // value.nbytes)
+    pieces = (
+        orjson.dumps(value[start : start + rows], option=orjson.OPT_SERIALIZE_NUMPY)
+        for start in range(0, len(value), rows)
+    )
+    return b"".join([b'{"%b":[' % key.encode(), b",".join(piece[1:-1] for piece in pieces), b"]}"])
 
 
 def _dump_not_finite(document):

@@ -6,6 +6,7 @@ of their files in a cache, GAN_ZOO_CACHE or the user's own, so that they are dow
 """
 
 import contextlib
+import functools
 import hashlib
 import os
 import pathlib
@@ -50,8 +51,8 @@ def read_index():
     url = _join(hub, "index.json")
     kept = cache() / f"index-{hashlib.sha256(url.encode()).hexdigest()[:16]}.json"
     try:
-        with _opened(url) as (file, _):
-            content = file.read()
+        with _opened(url) as (chunks, _):
+            content = b"".join(chunks)
     except OSError as error:
         if not kept.exists():
             raise RequestError(f"{HUB}: {url} cannot be read ({_told(error)})") from error
@@ -134,8 +135,8 @@ def _download(name, entry, folder, where):
 
 def _chunks(url, name, where):
     try:
-        with _opened(url) as (file, size), Progress(size, f"downloading {name}", "byte") as progress:
-            while chunk := file.read(_CHUNK):
+        with _opened(url) as (chunks, size), Progress(size, f"downloading {name}", "byte") as progress:
+            for chunk in chunks:
                 yield chunk
                 progress.update(progress.done + len(chunk))
     except OSError as error:
@@ -144,22 +145,17 @@ def _chunks(url, name, where):
 
 @contextlib.contextmanager
 def _opened(url):
-    """(file, its size in bytes) of a URL or a path, for reading. Raises OSError."""
+    """(chunks, size in bytes) of what a URL or a path holds. Raises OSError, also while the chunks are read."""
     if url.startswith(("http://", "https://")):
         import requests
-        import urllib3
 
         with requests.get(url, stream=True, timeout=_TIMEOUT) as response:
             response.raise_for_status()
-            response.raw.decode_content = True
-            try:
-                yield response.raw, int(response.headers.get("Content-Length") or 0)
-            except urllib3.exceptions.HTTPError as error:
-                raise OSError(error) from error
+            yield response.iter_content(_CHUNK), int(response.headers.get("Content-Length") or 0)
     else:
         path = epath.Path(url).expanduser()
         with path.open("rb") as file:
-            yield file, path.stat().length
+            yield iter(functools.partial(file.read, _CHUNK), b""), path.stat().length
 
 
 def _unpack(archive, folder, entry, where):

@@ -19,7 +19,7 @@ from export.serving import json_tensors, rest
 from export.serving.api import Api
 from export.serving.errors import ServingError, invalid
 from export.serving.grpc_service import PredictionService
-from export.serving.models import Manager, single
+from export.serving.models import Manager, config_of_models
 from export.serving.monitoring import Metrics
 from export.serving.servable import Limits, Signature, check_outputs
 
@@ -39,7 +39,7 @@ def asked(base, scenario, **limits):
 
     async def whole():
         manager, metrics = Manager(), Metrics()
-        await manager.reload(single("numbered", str(base)))
+        await manager.reload(config_of_models({"numbered": base}))
         api = Api(manager, metrics, Limits(**limits))
         application = web.Application(middlewares=[rest.errors_as_json])
         application.add_routes(rest.Rest(api, TIMEOUT, _LARGEST).routes())
@@ -214,3 +214,22 @@ def test_garbage_is_not_collected_while_parsing_and_again_after_it(monkeypatch):
         with pytest.raises(ServingError):
             json_tensors.parse(wrong)
     assert gc.isenabled()
+
+
+@pytest.mark.parametrize("shape", [(70_001,), (3, 20_000), (1000, 7, 5), (0, 4), (5, 0)])
+def test_large_answers_are_written_in_pieces_between_which_others_proceed(shape, monkeypatch):
+    values = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    written, dumps = [], json_tensors.orjson.dumps
+
+    def recorded(document, **options):
+        (value,) = document.values() if isinstance(document, dict) else [document]
+        written.append(value.nbytes)
+        return dumps(document, **options)
+
+    monkeypatch.setattr(json_tensors.orjson, "dumps", recorded)
+    for rows, key in ((True, "predictions"), (False, "outputs")):
+        found = json.loads(json_tensors.write_outputs({"y": values}, rows))
+        assert list(found) == [key] and len(found[key]) == len(values)
+        np.testing.assert_array_equal(np.float32(found[key]).reshape(shape), values)
+    # A row is not divided.
+    assert max(written) <= max(1 << 16, values[:1].nbytes)
