@@ -1,4 +1,4 @@
-"""Packaging of tf-gan-zoo: `pip install .`, with the extras serving, gpu and test."""
+"""Packaging of tf-gan-zoo: `pip install .`, with the extras serving, hub, gpu and test."""
 
 import pathlib
 
@@ -15,6 +15,8 @@ PROGRAMS = {
     "gan-zoo-mirror": "export.mirror:run",
     "gan-zoo-train-classifier": "export.metrics.train_classifier:run",
 }
+
+HUB = "huggingface_hub>=1.0,<3"
 
 setup(
     name="tf-gan-zoo",
@@ -57,6 +59,9 @@ setup(
         "simplejpeg>=1.8,<2",
         "psutil>=5.9",
         "jinja2>=3.1,<4",
+        "pyyaml>=6,<7",
+        # Knows the identifiers of licences since 24.2.
+        "packaging>=24.2",
         "tqdm>=4.66,<5",
         # Google's protocol definitions and nothing else; beside TensorFlow it installs no further package.
         "tensorflow-serving-api>=2.20,<2.22",
@@ -69,6 +74,7 @@ setup(
             "orjson>=3.10,<4",
             "prometheus_client>=0.20,<1",
         ],
+        "hub": [HUB],
         "gpu": ["tensorflow[and-cuda]>=2.20,<2.22"],
         "test": [
             "pytest>=8,<10",
@@ -78,6 +84,7 @@ setup(
             "playwright>=1.45,<2",
             "trustme>=1.1,<2",
             "kubernetes-validate>=1.30,<2",
+            HUB,
         ],
     },
     entry_points={"console_scripts": [f"{name}={target}" for name, target in PROGRAMS.items()]},

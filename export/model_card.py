@@ -1,4 +1,5 @@
-"""The model card of an exported generator: model_card.json for programs, model_card.md for people.
+"""The model card of an exported generator: model_card.json for programs, model_card.md for people and for the Hugging
+Face Hub, which reads the YAML that begins it (`export.front_matter`).
 
 It lies with the report under a version's ``assets.extra/`` and tells what the model is: what it was trained on and how,
 what its signatures take and give, its metrics and verdicts, the licences.
@@ -11,9 +12,11 @@ import re
 import jinja2
 from etils import epath
 
+from export import front_matter
 from trainers import former, objectives
 from zoo.batch import takes_labels
 from zoo.errors import RequestError
+from zoo.files import write_whole
 from zoo.pretrained.networks import EXTRA
 
 _CODE_LICENSE = "Apache-2.0"
@@ -96,17 +99,37 @@ def write(card, folder, report_dir=None):
             metrics and verdicts.
     """
     folder.mkdir()
-    report = None
     if report_dir is not None:
         for source in epath.Path(report_dir).iterdir():
             if not source.is_dir() and not source.name.startswith("."):
                 source.copy(folder / source.name)
-        report = json.loads((folder / "report.json").read_text())
+    _render(card, folder)
+
+
+def rewrite(version, license=None):
+    """Writes the model card of an exported version anew.
+
+    Args:
+        version: the directory of a SavedModel that tf-gan-zoo wrote.
+        license: of the weights, an SPDX identifier, which the card then states; None leaves what it states.
+    """
+    card = read(version)
+    if license is not None:
+        card["license"]["weights"] = license
+    _render(card, epath.Path(version) / EXTRA)
+
+
+def _render(card, folder):
+    report, beside = None, folder / "report.json"
+    if beside.exists():
+        report = json.loads(beside.read_text())
         card = card | {key: report[key] for key in ("features", "metrics") if key in report}
         card["verdicts"] = {section: content["verdict"] for section, content in report["sections"].items()}
-    (folder / "model_card.json").write_text(json.dumps(card, indent=2, default=str) + "\n")
-    page = _TEMPLATES.get_template("model_card.md.jinja").render(card=card, report=report)
-    (folder / "model_card.md").write_text(page)
+    text = json.dumps(card, indent=2, default=str) + "\n"
+    write_whole(folder / "model_card.json", text.encode())
+    page = _TEMPLATES.get_template("model_card.md.jinja")
+    page = page.render(card=card, report=report, front_matter=front_matter.text(card))
+    write_whole(folder / "model_card.md", page.encode())
 
 
 def read(version):

@@ -12,6 +12,7 @@ import uuid
 
 from absl import flags, logging
 from etils import epath
+from packaging import licenses
 
 from trainers import program
 from zoo.errors import RequestError
@@ -31,18 +32,22 @@ def publish(workdir, name, recipe, license="Apache-2.0", home=index.HOME):
         workdir: directory of a training run with a report.
         name: of the model, DATA/METHOD.
         recipe: the command that trains it.
-        license: of the weights, an SPDX identifier.
+        license: of the weights, an SPDX identifier, which the model card states too.
         home: folder of the index.
 
     Returns:
         epath.Path of the version's directory.
 
     Raises:
-        RequestError: a wrong name, no run, no report of its newest step, or a model that is too large.
+        RequestError: a wrong name, no such licence, no run, no report of its newest step, or a model that is too large.
         RunFailed: stored as int16 a sample differs by more than a grey level.
     """
     if not _NAME.fullmatch(name):
         raise RequestError(f"--name: {name!r}; expected DATA/METHOD, of small letters, digits and _")
+    try:
+        license = licenses.canonicalize_license_expression(license)
+    except licenses.InvalidLicenseExpression as error:
+        raise RequestError(f"--license: {license!r}; expected an SPDX identifier, such as Apache-2.0") from error
     from export import model_card
     from export.saved_model import export_run
 
@@ -54,6 +59,7 @@ def publish(workdir, name, recipe, license="Apache-2.0", home=index.HOME):
         made = export_run(workdir, building, name.split("/")[1], storage="int16")
         if not (made / EXTRA / "report.json").exists():
             raise RequestError(f"--workdir: {workdir} has no report of its newest step; run export.evaluate first")
+        model_card.rewrite(made, license)
         sha256, size = index.digest(made)
         if size > _MOST_BYTES:
             raise RequestError(f"--workdir: {workdir}: a model of {size:,} bytes; expected at most {_MOST_BYTES:,}")

@@ -8,7 +8,7 @@ import pytest
 
 import configs.ring
 import zoo
-from export import publish
+from export import model_card, publish
 from trainers import build as building
 from trainers import config as config_checks
 from trainers import training
@@ -53,6 +53,9 @@ def test_a_published_run_is_listed_and_gives_its_samples_and_a_new_version_takes
     modes = json.loads((reported / "report" / "report.json").read_text())["metrics"]["modes_found"]
     assert entry["metrics"]["modes_found"]["value"] == modes["value"]
     version = pretrained.locate("ring/minimax", home=home)
+    assert model_card.read(version)["license"]["weights"] == "Apache-2.0"
+    page = (version / "assets.extra" / "model_card.md").read_text()
+    assert page.startswith("---\nlicense: apache-2.0\n") and "| licence of the weights | Apache-2.0 |" in page
     found = pretrained.Pretrained("ring/minimax", version).sample(9)
     expected = building.open_run(reported).model.sample(range(9)).numpy()
     np.testing.assert_allclose(found, expected, atol=np.ptp(expected) / 255)
@@ -105,3 +108,9 @@ def test_a_run_without_a_report_of_its_newest_step_is_refused_and_leaves_nothing
 def test_a_name_that_is_not_data_and_method_is_refused(name, workdir, tmp_path):
     with pytest.raises(RequestError, match=r"--name: .*; expected DATA/METHOD"):
         publish.publish(workdir, name, "train", home=tmp_path)
+
+
+@pytest.mark.parametrize("license", ["", "free", "Apache"])
+def test_a_licence_that_spdx_does_not_list_is_refused(license, workdir, tmp_path):
+    with pytest.raises(RequestError, match=rf"^--license: '{license}'; expected an SPDX identifier, such as"):
+        publish.publish(workdir, "ring/minimax", "train", license, home=tmp_path)

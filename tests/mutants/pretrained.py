@@ -4,6 +4,7 @@ from mutants.mutant import of_file
 
 LOADED = "tests/zoo/test_pretrained.py"
 PUBLISHED = "tests/export/test_publish.py"
+CARD = "tests/export/test_front_matter.py"
 PACKED = "tests/export/test_saved_model.py -k fixed_point"
 MIRRORED = "tests/export/test_mirror.py"
 STARTED = "tests/trainers/test_init_from.py"
@@ -142,6 +143,39 @@ MUTANTS = [
         ('index.read(home) if (home / "index.json").exists() else {}', "{}"),
         ("            version.rmtree()\n", "            pass\n"),
         ("            (version.parent / str(former)).rmtree()\n", "            pass\n"),
+        ("        model_card.rewrite(made, license)\n", ""),
+        ("license = licenses.canonicalize_license_expression(license)", "pass"),
+    ),
+    *of_file(
+        "export/model_card.py",
+        CARD,
+        ("    if beside.exists():\n", "    if False:\n"),
+        ('        card["license"]["weights"] = license\n', "        pass\n"),
+    ),
+    *of_file("export/model_card.md.jinja", CARD, ("---\n{{ front_matter }}---\n", "{{ front_matter }}---\n")),
+    *of_file(
+        "export/front_matter.py",
+        CARD,
+        ('        found["pipeline_tag"] = task\n', "        pass\n"),
+        ('"unconditional-image-generation" if images else "other"', '"unconditional-image-generation"'),
+        ('"verified": False', '"verified": True'),
+        ('metric["value"] is not None and ', ""),
+        ('if metric["value"] is not None and math.isfinite(metric["value"])', 'if metric["value"] is not None'),
+        ('{"args": {"features": card["features"]["name"]}} if card.get("features") else {}', "{}"),
+        ("    if metrics := _metrics(card):\n", "    if (metrics := _metrics(card)) is not None:\n"),
+        ('if dataset["type"] in (*_DATASETS.values(), "digits"):', "if True:"),
+        ('"name": _OTHER_DATA[kind]} if', '"name": rest} if'),
+        ('parts[-1].lower().replace("-", "_")', "parts[-1].lower()"),
+        ('parts[-1].lower().replace("-", "_")', "parts[-1]"),
+        ('parts[0].partition(":")[0] if kind', "parts[0] if kind"),
+        ('parts[0].partition(":")[0] if kind', 'parts[-1].partition(":")[0] if kind'),
+        ('.removesuffix("-only").removesuffix("-or-later")', ""),
+        ('LICENSE_FILE if name.startswith("licenseref-") else ', ""),
+        ('stated.partition(";")[0].lower()', "stated.lower()"),
+        ('adversarial = "critic" in ', 'adversarial = "generator" in '),
+        ('"sample_with_labels" in card["signatures"]', "True"),
+        ("sort_keys=False", "sort_keys=True"),
+        ('source.partition("?")[0]', "source"),
     ),
     *of_file(
         "export/packed_weights.py",
