@@ -13,6 +13,7 @@ PROGRAMS = {
     "gan-zoo-serve": "export.serving.server:run",
     "gan-zoo-publish": "export.publish:run",
     "gan-zoo-mirror": "export.mirror:run",
+    "gan-zoo-push": "export.push:run",
     "gan-zoo-train-classifier": "export.metrics.train_classifier:run",
 }
 

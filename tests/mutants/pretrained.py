@@ -5,6 +5,7 @@ from mutants.mutant import of_file
 LOADED = "tests/zoo/test_pretrained.py"
 PUBLISHED = "tests/export/test_publish.py"
 CARD = "tests/export/test_front_matter.py"
+PUSHED = "tests/export/test_push.py"
 PACKED = "tests/export/test_saved_model.py -k fixed_point"
 MIRRORED = "tests/export/test_mirror.py"
 STARTED = "tests/trainers/test_init_from.py"
@@ -176,6 +177,34 @@ MUTANTS = [
         ('"sample_with_labels" in card["signatures"]', "True"),
         ("sort_keys=False", "sort_keys=True"),
         ('source.partition("?")[0]', "source"),
+    ),
+    *of_file(
+        "export/push.py",
+        PUSHED,
+        ("private=private, ", ""),
+        ("exist_ok=True)\n        # Pull", "exist_ok=False)\n        # Pull"),
+        ("branch=revision, exist_ok=True", "branch=revision"),
+        ("            hub.create_branch(repo", "            pass or (repo"),
+        (' and not revision.startswith("refs/")', ""),
+        ("list_repo_files(repo, revision=revision)", "list_repo_files(repo)"),
+        ('path.split("/")[0] in _FOLDERS and ', ""),
+        ('path.split("/")[0] in _FOLDERS', 'set(path.split("/")) & set(_FOLDERS)'),
+        ("in _FOLDERS and path not in files", "in _FOLDERS and False"),
+        ('commit_message="Upload from tf-gan-zoo", revision=revision', 'commit_message="Upload from tf-gan-zoo"'),
+        ('    if "/" not in repo:\n', "    if False:\n"),
+        ('    if not re.fullmatch("[!-~]+", huggingface_hub.get_token() or ""):\n', "    if False:\n"),
+        ('re.fullmatch("[!-~]+", huggingface_hub.get_token() or "")', "huggingface_hub.get_token()"),
+        ("            del files[front_matter.LICENSE_FILE]  #", "            pass  #"),
+        ("in there and isinstance(files.get(front_matter.LICENSE_FILE), bytes)", "in there"),
+        ("files.setdefault(front_matter.LICENSE_FILE, ", "files.update(LICENSE="),
+        ('    files["README.md"] = os.fspath(page)\n', ""),
+        ('any(part[0] == "." for part in name.split("/"))', 'name[0] == "."'),
+        ('any(part[0] == "." for part in name.split("/"))', "False"),
+        ("    if not page.exists() or not card:\n", "    if False:\n"),
+        ("error.__cause__ if isinstance(error, RuntimeError) and error.__cause__ else error", "error"),
+        ("        if status in _REFUSALS:\n", "        if False:\n"),
+        ("    if isinstance(cause, errors.HTTPError):\n", "    if False:\n"),
+        ('f"{url}/tree/{revision}" if revision else str(url)', "str(url)"),
     ),
     *of_file(
         "export/packed_weights.py",
