@@ -63,10 +63,12 @@ def test_files_of_a_former_version_go_and_those_of_others_stay(hub, licensed, tm
     version = tmp_path / "1"
     shutil.copytree(licensed, version)
     (version / "assets.extra" / "more.txt").write_text("more")
-    (version / ".hidden").write_text("hidden")
+    (version / "assets.extra" / ".hidden").write_text("hidden")
     (version / ".cache").mkdir()
     (version / ".cache" / "x").write_text("hidden")
-    expected = {path: content for path, content in on_disk(version).items() if not path.startswith(".")}
+    expected = {
+        path: content for path, content in on_disk(version).items() if "." not in (path[0], path.split("/")[-1][0])
+    }
     push.push("me/points", version)
     held = hub.repos["me/points"]["main"]
     assert held.keys() == expected.keys() | {".gitattributes", "notes/variables/x", "demo.py"}
@@ -80,6 +82,8 @@ def test_a_revision_is_a_branch_which_is_made(hub, licensed):
     model_card.rewrite(licensed, "BSD-3-Clause")
     for _ in range(2):
         assert push.push("me/points", licensed, revision="v2") == f"{hub.url}/me/points/tree/v2"
+        assert "variables/former" not in hub.repos["me/points"]["v2"]
+        hub.repos["me/points"]["v2"]["variables/former"] = b"\0"
     assert hub.repos["me/points"]["main"] == before
     assert hub.repos["me/points"]["v2"]["README.md"].startswith(b"---\nlicense: bsd-3-clause\n")
     # A pull request's is none that could be made.

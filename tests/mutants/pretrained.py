@@ -184,7 +184,7 @@ MUTANTS = [
         ("private=private, ", ""),
         ("exist_ok=True)\n        # Pull", "exist_ok=False)\n        # Pull"),
         ("branch=revision, exist_ok=True", "branch=revision"),
-        ("            hub.create_branch(repo", "            pass or (repo"),
+        ("            hub.create_branch(repo, branch=revision, exist_ok=True)\n", "            pass\n"),
         (' and not revision.startswith("refs/")', ""),
         ("list_repo_files(repo, revision=revision)", "list_repo_files(repo)"),
         ('path.split("/")[0] in _FOLDERS and ', ""),
