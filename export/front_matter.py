@@ -104,10 +104,16 @@ def _dataset(source):
 
 
 def _metrics(card):
-    # Distances are comparable only in the same features.
-    features = {"args": {"features": card["features"]["name"]}} if card.get("features") else {}
+    # Distances are comparable only in the same features. A dict for each metric: YAML would refer to a shared one.
+    features = card.get("features")
     return [
-        {"type": key, "value": metric["value"], "name": key.replace("_", " "), **features, "verified": False}
+        {
+            "type": key,
+            "value": metric["value"],
+            "name": key.replace("_", " "),
+            **({"args": {"features": features["name"]}} if features else {}),
+            "verified": False,
+        }
         for key, metric in card.get("metrics", {}).items()
         if metric["value"] is not None and math.isfinite(metric["value"])
     ]

@@ -56,6 +56,7 @@ def test_huggingface_hub_reads_what_the_card_says(page):
     assert data.model_name == "tiny: a #1" and result.task_type == "unconditional-image-generation"
     assert (result.dataset_type, result.dataset_split) == ("zalando-datasets/fashion_mnist", "test")
     assert result.verified is False and result.metric_args == {"features": "digits_cnn_v1"}
+    assert page.read_text().count("features: digits_cnn_v1") == 2  # no references inside the YAML
     assert page.read_text().count("\n---\n") == 1 and "\n---\n\n# tiny: a #1\n" in page.read_text()
 
 

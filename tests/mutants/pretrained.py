@@ -162,7 +162,7 @@ MUTANTS = [
         ('"verified": False', '"verified": True'),
         ('metric["value"] is not None and ', ""),
         ('if metric["value"] is not None and math.isfinite(metric["value"])', 'if metric["value"] is not None'),
-        ('{"args": {"features": card["features"]["name"]}} if card.get("features") else {}', "{}"),
+        ('{"args": {"features": features["name"]}} if features else {}', "{}"),
         ("    if metrics := _metrics(card):\n", "    if (metrics := _metrics(card)) is not None:\n"),
         ('if dataset["type"] in (*_DATASETS.values(), "digits"):', "if True:"),
         ('"name": _OTHER_DATA[kind]} if', '"name": rest} if'),
