@@ -131,7 +131,7 @@ class VirtualBatchNormalization(keras.layers.Layer):
         return {**super().get_config(), "reference_size": self.reference_size, "epsilon": self.epsilon}
 
 
-class _WithReference(keras.Sequential):
+class WithReference(keras.Sequential):
     """A Sequential that prepends its reference batch to the inputs of every call, for virtual batch normalisation.
 
     `reference` [R, *input_shape] is a non-trainable weight, initially N(0, 1) like a generator's latents. For a critic,
@@ -164,7 +164,7 @@ class _WithReference(keras.Sequential):
 
 
 def _with_reference(network):
-    return [layer for layer in network._flatten_layers() if isinstance(layer, _WithReference)]
+    return [layer for layer in network._flatten_layers() if isinstance(layer, WithReference)]
 
 
 def needs_reference(network):
@@ -320,7 +320,7 @@ def stack(input_shape, layers, dtype):
     """
     policy = keras.dtype_policies.get(dtype)
     if any(isinstance(layer, VirtualBatchNormalization) for layer in layers):
-        return _WithReference(input_shape, layers, policy)
+        return WithReference(input_shape, layers, policy)
     network = keras.Sequential([keras.Input(input_shape, dtype=policy.compute_dtype), *layers])
     network.dtype_policy = policy
     return network

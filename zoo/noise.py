@@ -72,19 +72,23 @@ def _unit_interval(bits):
 def choose(normals, logits):
     """Indices as a function of standard normals: i with probability softmax(logits)ᵢ.
 
-    The normal's CDF is looked up in the cumulative probabilities, in float64 for the reason that `Noise.normal` gives.
+    The bounds of the cumulative probabilities are taken to the axis of the normals, in float64, and from there to the
+    next float32: no normal falls between the two. So the numbers that depend on the batch are only compared, in their
+    own dtype, which no kernel rounds, and which runtimes without float64 do too.
 
     Args:
-        normals: float [N].
+        normals: float32 [N]; other dtypes are cast.
         logits: float [K].
 
     Returns:
         int32 [N], in [0, K).
     """
-    share = 0.5 * (1.0 + tf.math.erf(tf.cast(normals, tf.float64) / math.sqrt(2.0)))
+    cumulative = tf.cumsum(tf.nn.softmax(tf.cast(tf.convert_to_tensor(logits), tf.float64)))
     # The last bound is left out: a CDF of 1.0 still maps to a valid index.
-    bounds = tf.cumsum(tf.nn.softmax(tf.cast(tf.convert_to_tensor(logits), tf.float64)))[:-1]
-    return tf.reduce_sum(tf.cast(share[:, None] >= bounds, tf.int32), axis=1)
+    exact = tf.math.ndtri(cumulative[:-1])
+    bounds = tf.cast(exact, tf.float32)
+    bounds = tf.where(tf.cast(bounds, tf.float64) < exact, tf.math.nextafter(bounds, math.inf), bounds)
+    return tf.reduce_sum(tf.cast(tf.cast(normals, tf.float32)[:, None] >= bounds, tf.int32), axis=1)
 
 
 class Noise:

@@ -7,7 +7,7 @@ import pytest
 import scipy.stats
 import tensorflow as tf
 
-from zoo.noise import Noise, fold_in, key_from, threefry2x32
+from zoo.noise import Noise, choose, fold_in, key_from, threefry2x32
 
 #: Key, counter and output of Threefry-2x32-20 in the known-answer file of Random123, the authors' own code.
 KNOWN_ANSWERS = [
@@ -185,3 +185,18 @@ def test_shapes_of_images_are_kept():
     noise = Noise.of_seeds([1, 2, 3])
     assert noise.uniform("u", [2, 3, 1]).shape == (3, 2, 3, 1)
     np.testing.assert_array_equal(np.reshape(noise.normal("n", [2, 3]), [3, 6]), noise.normal("n", [6]))
+
+
+@pytest.mark.parametrize("jit", [False, True], ids=["plain", "XLA"])
+def test_a_choice_is_a_look_up_of_the_normals_distribution_to_the_last_bit_of_a_normal(jit):
+    """Oracle: SciPy's float64 CDF, at the float32 numbers on either side of each bound and at 10,000 others."""
+    for shares in ([0.5, 0.5], [0.1, 0.3, 0.6], [0.0, 0.2, 0.0, 0.8, 0.0], np.arange(1, 30) / 435):
+        bounds = np.cumsum(shares)[:-1]
+        inner = scipy.stats.norm.ppf(bounds[(bounds > 0) & (bounds < 1)]).astype(np.float32)
+        near = [inner, np.nextafter(inner, np.float32(9)), np.nextafter(inner, np.float32(-9))]
+        normals = np.concatenate([*near, np.random.default_rng(0).normal(size=10_000).astype(np.float32)])
+        expected = np.searchsorted(bounds, scipy.stats.norm.cdf(normals.astype(np.float64)), side="right")
+        with np.errstate(divide="ignore"):
+            logits = np.log(shares)
+        found = tf.function(choose, jit_compile=jit)(tf.constant(normals), tf.constant(logits))
+        np.testing.assert_array_equal(found, expected)
