@@ -1,4 +1,4 @@
-"""Packaging of tf-gan-zoo: `pip install .`, with the extras serving, hub, gpu and test."""
+"""Packaging of tf-gan-zoo: `pip install .`, with the extras serving, hub, formats, gpu and test."""
 
 import pathlib
 
@@ -18,6 +18,8 @@ PROGRAMS = {
 }
 
 HUB = "huggingface_hub>=1.0,<3"
+#: ONNX and LiteRT files, and the runtimes that they are checked in. tf2onnx before 1.17 needs an older protobuf.
+FORMATS = ["tf2onnx>=1.17,<2", "onnx>=1.18,<2", "onnxruntime>=1.23,<2", "ai-edge-litert>=2,<3"]
 
 setup(
     name="tf-gan-zoo",
@@ -76,8 +78,10 @@ setup(
             "prometheus_client>=0.20,<1",
         ],
         "hub": [HUB],
+        "formats": FORMATS,
         "gpu": ["tensorflow[and-cuda]>=2.20,<2.22"],
         "test": [
+            *FORMATS,
             "pytest>=8,<10",
             "pytest-xdist>=3.5,<4",
             "ruff>=0.6,<1",

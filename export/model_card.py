@@ -94,11 +94,11 @@ def write(card, folder, report_dir=None):
 
     Args:
         card: dict, of `compose`.
-        folder: etils.epath.Path of the folder to make: a version's `EXTRA`.
+        folder: etils.epath.Path of the folder, made where there is none: a version's `EXTRA`.
         report_dir: folder with a `report.json` and its companions, or None. The card takes the report's features,
             metrics and verdicts.
     """
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     if report_dir is not None:
         for source in epath.Path(report_dir).iterdir():
             if not source.is_dir() and not source.name.startswith("."):

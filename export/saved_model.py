@@ -1,6 +1,7 @@
 """Writes generators as SavedModels, in numbered versions.
 
-    python -m export.saved_model --workdir=DIR --model_base_path=BASE [--model_name=NAME] [--precision=bfloat16]
+    python -m export.saved_model --workdir=DIR --model_base_path=BASE [--model_name=NAME] [--precision=bfloat16] \
+        [--formats=saved_model,keras,onnx,litert]
 
 writes BASE/NAME/<next integer>/, the layout of TensorFlow Serving. `export.signatures` lists the model's signatures.
 The model card, the report, the network's Keras config and warm-up requests for TensorFlow Serving are under
@@ -13,6 +14,10 @@ similar but not equal to that of the float32 export. The report inside was measu
 
 ``--storage=int16`` halves the file: kernels and other matrices are stored as 16-bit fixed-point numbers. A seed's image
 is the same to a grey level, which is checked before the model appears.
+
+``--formats`` names what else is written beside the SavedModel, under ``assets.extra/`` (`export.formats`). A file that
+cannot be made, or differs from the generator, ends the program with exit code 1, and the whole version is left out.
+``--storage`` applies to the SavedModel alone; ONNX and LiteRT compute in float32, and other precisions are refused.
 """
 
 import json
@@ -23,6 +28,7 @@ import uuid
 from absl import flags, logging
 from etils import epath
 
+from export import formats as other_formats
 from export import model_card
 from export.generators import Generator
 from export.signatures import signatures
@@ -68,6 +74,7 @@ def export_saved_model(
     precision=None,
     storage="float32",
     networks=types.MappingProxyType({}),
+    formats=(),
 ):
     """Writes the next version of a model. Writing is atomic on a local disk; concurrent writers get different numbers.
 
@@ -83,13 +90,15 @@ def export_saved_model(
         precision: of the network's computations, "float32" or "bfloat16"; the sampler's own if None.
         storage: of the weights on disk, "float32" (as they are) or "int16" (`export.packed_weights`).
         networks: {name: Keras model}, those that trained the generator.
+        formats: names of `export.formats.FORMATS` to write beside the SavedModel.
 
     Returns:
         epath.Path of the version's directory, ``base_path/name/<integer>``.
 
     Raises:
-        RequestError: `name` is no folder name, or the directory cannot be written.
-        RunFailed: stored as int16 a sample differs by more than a grey level.
+        RequestError: `name` is no folder name, the directory cannot be written, or a format is refused
+            (`export.formats.check`).
+        RunFailed: stored as int16 a sample differs by more than a grey level, or a format's file from the generator.
     """
     check_name(name)
     import keras
@@ -99,11 +108,13 @@ def export_saved_model(
 
     if precision is not None:
         sampler = in_precision(sampler, precision)
+    other_formats.check(formats, sampler.dtype_policy.compute_dtype)
+    full = sampler
     module, network = tf.Module(), keras.saving.serialize_keras_object(sampler)
     if storage == "int16":
         from export.packed_weights import PackedWeights, check_same_samples
 
-        full, sampler = sampler, PackedWeights(sampler)
+        sampler = PackedWeights(full)
         check_same_samples(*(Generator.of_sampler(each, latent_dim, data_shape) for each in (full, sampler)))
         module.generator_variables, module.generator_scales = sampler.stored, sampler.scales
     else:
@@ -121,6 +132,9 @@ def export_saved_model(
     try:
         tf.saved_model.save(module, os.fspath(building), signatures=concrete)
         extra = building / EXTRA
+        extra.mkdir()
+        if written := other_formats.write(formats, full, latent_dim, data_shape, extra):
+            card["formats"] = written
         model_card.write(card, extra, report_dir)
         (extra / "network.json").write_text(json.dumps(network))
         for key, other in networks.items():
@@ -156,20 +170,22 @@ def _number(building, models):
 # The program.
 
 
-def export_run(workdir, base_path, name=None, precision=None, storage="float32"):
+def export_run(workdir, base_path, name=None, precision=None, storage="float32", formats=()):
     """Exports a workdir's newest checkpoint, with its report if that is of the same step.
 
     The exported generator is the EMA, or the raw one where `ema_decay` is 0.
 
     Args:
         workdir: directory of a training run.
-        base_path, name, precision, storage: as in `export_saved_model`; the workdir's own name if `name` is None.
+        base_path, name, precision, storage, formats: as in `export_saved_model`; the workdir's own name if `name` is
+            None.
 
     Returns:
         epath.Path of the version's directory.
 
     Raises:
-        RequestError: the workdir holds no run, or the directory cannot be written.
+        RequestError: the workdir holds no run, or as of `export_saved_model`.
+        RunFailed: as of `export_saved_model`.
     """
     from trainers import build
 
@@ -198,24 +214,29 @@ def export_run(workdir, base_path, name=None, precision=None, storage="float32")
         precision=precision,
         storage=storage,
         networks={key: network for key, network in model.networks.items() if key != "generator"},
+        formats=formats,
     )
 
 
 def main(argv):
     del argv
-    workdir, base_path = flags.FLAGS.workdir, flags.FLAGS.model_base_path
+    given = flags.FLAGS
+    workdir, base_path = given.workdir, given.model_base_path
     for name in ("workdir", "model_base_path"):
-        if not flags.FLAGS[name].value:
+        if not given[name].value:
             raise RequestError(f"--{name}: missing; see --help")
     from trainers import workdir as workdirs
 
     workdirs.check_run(workdir)
-    if flags.FLAGS.model_name is not None:
-        check_name(flags.FLAGS.model_name)
+    if given.model_name is not None:
+        check_name(given.model_name)
+    other_formats.check(given.formats, given.precision)
     check_writable(base_path, "--model_base_path")
     program.start_tensorflow()
     logging.set_verbosity(logging.WARNING)
-    print(export_run(workdir, base_path, flags.FLAGS.model_name, flags.FLAGS.precision, flags.FLAGS.storage))
+    with program.hiding(other_formats.CHATTER):
+        version = export_run(workdir, base_path, given.model_name, given.precision, given.storage, given.formats)
+    print(version)
 
 
 def run():
@@ -226,6 +247,7 @@ def run():
     flags.DEFINE_string("model_name", None, "Name of the model; the workdir's own name if not given.")
     flags.DEFINE_enum("precision", None, list(_PRECISIONS), "What the network computes in; as trained if not given.")
     flags.DEFINE_enum("storage", "float32", ["float32", "int16"], "What weights are stored in; int16 halves the file.")
+    flags.DEFINE_list("formats", [other_formats.DEFAULT], f"Also write: {', '.join(other_formats.FORMATS)}.")
     program.run(main)
 
 

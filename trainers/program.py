@@ -1,5 +1,6 @@
 """Start and end of every program: flags, one-line error messages, exit codes. Free of TensorFlow."""
 
+import contextlib
 import os
 import pathlib
 import re
@@ -55,27 +56,37 @@ class _Terminated(KeyboardInterrupt):
 def start_tensorflow():
     """Imports TensorFlow and lists its devices, without the harmless lines of its log.
 
-    Its C++ libraries write them to standard error while they load, whatever the log's level. A filter in another
-    process drops them, so that the last lines of a crash are not lost. TF_CPP_MIN_LOG_LEVEL of 0 or 1 in the
-    environment shows all; unset, it becomes 2, which hides warnings.
+    Its C++ libraries write them to standard error while they load, whatever the log's level. TF_CPP_MIN_LOG_LEVEL of 0
+    or 1 in the environment shows all; unset, it becomes 2, which hides warnings.
     """
-    if "tensorflow" in sys.modules or os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2") in ("0", "1"):
-        return
-    command = [sys.executable, "-ISc", _FILTER, "|".join(hidden_lines(_sees_gpu()))]
-    try:
-        # A session of its own, so that Ctrl-C ends this process and not the filter before it.
-        through = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
-    except OSError:
-        # A process that has changed its user may not be allowed to start its interpreter again. The lines are shown.
-        return _import_tensorflow()
-    with through:
-        standard_error = os.dup(2)
-        os.dup2(through.stdin.fileno(), 2)
-        try:
+    if "tensorflow" not in sys.modules:
+        with hiding(hidden_lines(_sees_gpu())):
             _import_tensorflow()
-        finally:
-            os.dup2(standard_error, 2)
-            os.close(standard_error)
+
+
+@contextlib.contextmanager
+def hiding(lines):
+    """A context without those lines of standard error that match one of some regular expressions.
+
+    A filter in another process drops them, C++ libraries' too, so that the last lines of a crash are not lost.
+    TF_CPP_MIN_LOG_LEVEL is as in `start_tensorflow`.
+    """
+    with contextlib.ExitStack() as stack:
+        if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2") not in ("0", "1"):
+            command = [sys.executable, "-ISc", _FILTER, "|".join(lines)]
+            # A process that has changed its user may not be allowed to start its interpreter again: it shows the lines.
+            with contextlib.suppress(OSError):
+                # A session of its own, so that Ctrl-C ends this process and not the filter before it.
+                through = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+                stack.enter_context(through)
+                stack.callback(_restore, os.dup(2))
+                os.dup2(through.stdin.fileno(), 2)
+        yield
+
+
+def _restore(standard_error):
+    os.dup2(standard_error, 2)
+    os.close(standard_error)
 
 
 def _import_tensorflow():

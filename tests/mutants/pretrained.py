@@ -1,4 +1,4 @@
-"""Pretrained models: the index, what is checked, what a loaded one does, and how one is published."""
+"""Pretrained models: the index, what is checked, what a loaded one does, how one is published; other formats."""
 
 from mutants.mutant import of_file
 
@@ -6,6 +6,8 @@ LOADED = "tests/zoo/test_pretrained.py"
 PUBLISHED = "tests/export/test_publish.py"
 CARD = "tests/export/test_front_matter.py"
 PUSHED = "tests/export/test_push.py"
+FORMATS = "tests/export/test_formats.py"
+CHOICE = "tests/zoo/test_noise.py -k choice"
 PACKED = "tests/export/test_saved_model.py -k fixed_point"
 MIRRORED = "tests/export/test_mirror.py"
 STARTED = "tests/trainers/test_init_from.py"
@@ -219,5 +221,46 @@ MUTANTS = [
         ("len(shape) >= 2", "len(shape) >= 3"),
         ("_LARGEST = 2**15 - 1", "_LARGEST = 2**7 - 1"),
         ("np.rint(weights / scale)", "np.floor(weights / scale)"),
+    ),
+    *of_file(
+        "export/formats.py",
+        f"{FORMATS} -k 'refused or differ or precisions or holds'",
+        ("            if not difference <= tolerance:", "            if difference > tolerance:"),
+        ("max(1.0, float(np.max(np.abs(expected))))", "1.0"),
+        ("_TOLERANCE = 1e-5", "_TOLERANCE = 1e-4"),
+        ("_TOLERANCE = 1e-5", "_TOLERANCE = 1e-6"),
+        (" if found.shape == expected.shape else math.inf", ""),
+        ("_BATCHES = (1, 3, 64)", "_BATCHES = (1, 2)"),
+        ('        one_of(DEFAULT, *FORMATS).check(name, "--formats")\n', ""),
+        ("        if missing:\n", "        if False:\n"),
+        ("if row.float32_only and", "if"),
+        ("if row.float32_only and", "if not row.float32_only and"),
+        ("        (folder / row.file).write_bytes(content)\n", ""),
+        ("    except Exception as error:  # each", "    except TypeError as error:  # each"),
+    ),
+    *of_file(
+        "export/saved_model.py",
+        f"{FORMATS} -k 'precisions or holds'",
+        (
+            "other_formats.write(formats, full,",
+            "other_formats.write(formats, type(full).from_config(full.get_config()),",
+        ),
+        ('            card["formats"] = written\n', "            pass\n"),
+        ("    other_formats.check(formats, sampler.dtype_policy.compute_dtype)\n", ""),
+    ),
+    *of_file(
+        "export/saved_model.py",
+        f"{FORMATS} -k program",
+        ("    other_formats.check(given.formats, given.precision)\n", ""),
+        ("given.storage, given.formats)", "given.storage)"),
+        ("    with program.hiding(other_formats.CHATTER):\n", "    if True:\n"),
+    ),
+    *of_file(
+        "zoo/noise.py",
+        CHOICE,
+        ("tf.math.nextafter(bounds, math.inf)", "bounds"),
+        ("[:, None] >= bounds", "[:, None] > bounds"),
+        ("tf.cast(bounds, tf.float64) < exact", "tf.cast(bounds, tf.float64) > exact"),
+        ("cumulative[:-1]", "cumulative"),
     ),
 ]

@@ -1,0 +1,12 @@
+"""Imports every network and layer of the zoo, which registers them with Keras: a .keras file of one then loads.
+
+    import zoo.networks
+
+    generator = keras.saving.load_model("generator.keras")
+
+``import zoo`` alone does not: it leaves TensorFlow out.
+"""
+
+from zoo import autoencoder, conditional, dcgan, densities, encoder, layers, mixture, mlp
+
+__all__ = ["autoencoder", "conditional", "dcgan", "densities", "encoder", "layers", "mixture", "mlp"]
