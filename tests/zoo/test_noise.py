@@ -194,7 +194,9 @@ def test_a_choice_is_a_look_up_of_the_normals_distribution_to_the_last_bit_of_a_
         bounds = np.cumsum(shares)[:-1]
         inner = scipy.stats.norm.ppf(bounds[(bounds > 0) & (bounds < 1)]).astype(np.float32)
         near = [inner, np.nextafter(inner, np.float32(9)), np.nextafter(inner, np.float32(-9))]
-        normals = np.concatenate([*near, np.random.default_rng(0).normal(size=10_000).astype(np.float32)])
+        normals = np.concatenate(
+            [[np.float32(np.inf)], *near, np.random.default_rng(0).normal(size=10_000).astype(np.float32)]
+        )
         expected = np.searchsorted(bounds, scipy.stats.norm.cdf(normals.astype(np.float64)), side="right")
         with np.errstate(divide="ignore"):
             logits = np.log(shares)
