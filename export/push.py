@@ -16,14 +16,16 @@ import re
 
 from absl import flags
 
-from export import front_matter, generators, model_card
+from export import front_matter, model_card
 from trainers import program
 from trainers.program import RunFailed
 from zoo.errors import RequestError
 from zoo.files import FULL
+from zoo.pretrained import find_saved_model
+from zoo.pretrained.networks import EXTRA
 
 #: Folders of a SavedModel. What the repository has there and the version has not is of a former version.
-_FOLDERS = ("assets", model_card.EXTRA, "variables")
+_FOLDERS = ("assets", EXTRA, "variables")
 #: Answers of the Hub that say that the request is wrong → what may be.
 _REFUSALS = {
     400: "the Hub refuses the request",
@@ -38,7 +40,7 @@ def push(repo, saved_model, private=None, revision=None):
 
     Args:
         repo: OWNER/NAME.
-        saved_model: as of `export.generators.find_saved_model`, a local directory that tf-gan-zoo wrote.
+        saved_model: as of `zoo.pretrained.find_saved_model`, a local directory that tf-gan-zoo wrote.
         private: whether a repository that is made is private; None for its owner's default.
         revision: branch, made where it does not exist; None for main.
 
@@ -92,10 +94,10 @@ def repository_files(saved_model):
     Raises:
         RequestError: there is no such SavedModel, it is remote, or it has no model card.
     """
-    version = generators.find_saved_model(saved_model)
+    version = find_saved_model(saved_model)
     if "://" in os.fspath(version):
         raise RequestError(f"--saved_model: {version}; expected a directory of this machine")
-    page, card = version / model_card.EXTRA / "model_card.md", model_card.read(version)
+    page, card = version / EXTRA / "model_card.md", model_card.read(version)
     if not page.exists() or not card:
         raise RequestError(f"--saved_model: {version} has no model card; export it by export.saved_model")
     version = pathlib.Path(version)

@@ -17,6 +17,7 @@ from export.saved_model import export_saved_model
 from trainers.program import RunFailed
 from zoo import pretrained
 from zoo.errors import RequestError
+from zoo.pretrained import index
 
 
 @pytest.fixture
@@ -152,11 +153,11 @@ def program(*arguments, **environment):
 
 
 def test_the_program_prints_the_url_of_a_pretrained_model(hub):
-    name = min(pretrained.index(), key=lambda name: pretrained.index()[name]["bytes"])
+    name = min(index.read(), key=lambda name: index.read()[name]["bytes"])
     environment = {"HF_ENDPOINT": hub.url, "HF_TOKEN": hub.token, "HF_HUB_DISABLE_XET": "1"}
     code, out, _ = program(f"--saved_model=zoo:{name}", "--repo=me/pretrained", **environment)
     assert (code, out) == (0, f"{hub.url}/me/pretrained\n")
-    version = pretrained.locate(name) / str(pretrained.index()[name]["version"])
+    version = pretrained.locate(name)
     assert on_disk(version).items() <= hub.repos["me/pretrained"]["main"].items()
     assert hub.private["me/pretrained"] is None
 
