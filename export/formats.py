@@ -159,7 +159,11 @@ def _read_keras(path):
 
 def _write_onnx(sampler, latent_dim, data_shape, path):
     import keras
+    from tf2onnx import optimizer
 
+    # It moves transpositions past vectors now and then, by the order of a set, and the file does not load. ONNX Runtime
+    # has an optimizer of its own.
+    optimizer._optimizers.pop("optimize_transpose", None)
     spec = keras.InputSpec(shape=(None, latent_dim), dtype="float32", name="latents")
     sampler.export(os.fspath(path), format="onnx", verbose=False, input_signature=[spec])
 

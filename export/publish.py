@@ -21,7 +21,7 @@ from zoo.pretrained import index, version_numbers
 from zoo.pretrained.networks import EXTRA
 
 _NAME = re.compile(r"[a-z0-9_]+/[a-z0-9_]+")
-#: Largest size of a model in the package.
+#: Largest size of a SavedModel in the package, without what lies beside it: other networks, report, card.
 _MOST_BYTES = 2_500_000
 
 
@@ -61,12 +61,16 @@ def publish(workdir, name, recipe, license="Apache-2.0", home=index.HOME):
             raise RequestError(f"--workdir: {workdir} has no report of its newest step; run export.evaluate first")
         model_card.rewrite(made, license)
         sha256, size = index.digest(made)
-        if size > _MOST_BYTES:
-            raise RequestError(f"--workdir: {workdir}: a model of {size:,} bytes; expected at most {_MOST_BYTES:,}")
+        alone = size - index.digest(made / EXTRA)[1]
+        if alone > _MOST_BYTES:
+            raise RequestError(
+                f"--workdir: {workdir}: a SavedModel of {alone:,} bytes; expected at most {_MOST_BYTES:,}"
+            )
         card = model_card.read(made)
+        data, method = name.split("/")
         entries[name] = {
-            "method": name.split("/")[1],
-            "data": card["data"],
+            "method": method,
+            "data": data,
             "recipe": recipe,
             "license": license,
             "version": number,

@@ -93,7 +93,7 @@ def test_a_model_that_is_too_large_is_refused_and_the_former_version_stays(repor
     publish.publish(reported, "ring/minimax", "train it", home=home)
     before = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
     monkeypatch.setattr(publish, "_MOST_BYTES", 1000)
-    with pytest.raises(RequestError, match=r"a model of [0-9,]+ bytes; expected at most 1,000"):
+    with pytest.raises(RequestError, match=r"a SavedModel of [0-9,]+ bytes; expected at most 1,000"):
         publish.publish(reported, "ring/minimax", "train it", home=home)
     assert {path: path.read_bytes() for path in home.rglob("*") if path.is_file()} == before
 

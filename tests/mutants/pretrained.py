@@ -141,7 +141,7 @@ MUTANTS = [
         ('        if not (made / EXTRA / "report.json").exists():\n', "        if False:\n"),
         ("if not _NAME.fullmatch(name):", "if not _NAME.match(name):"),
         ('.get("version", 0) + 1', '.get("version", 1)'),
-        ("        if size > _MOST_BYTES:\n", "        if False:\n"),
+        ("        if alone > _MOST_BYTES:\n", "        if False:\n"),
         ("            building.rmtree()\n", "            pass\n"),
         ('index.read(home) if (home / "index.json").exists() else {}', "{}"),
         ("            version.rmtree()\n", "            pass\n"),

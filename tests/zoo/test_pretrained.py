@@ -7,13 +7,15 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 import zoo
 from export.generators import Generator
-from zoo import pretrained
+from zoo import grids, pretrained
 from zoo.errors import RequestError
 from zoo.pixels import to_uint8
 from zoo.pretrained import find_saved_model, index
+from zoo.pretrained.networks import EXTRA
 
 NAMES = sorted(index.read())
 
@@ -31,6 +33,7 @@ def test_the_index_is_listed_filtered_and_printed():
     every = zoo.list_models()
     assert [row["name"] for row in every] == NAMES
     digits = zoo.list_models(data="digits")
+    assert {row["name"].split("/")[0] for row in zoo.list_models(data="fashion_mnist")} == {"fashion_mnist"}
     assert digits and {row["data"] for row in digits} == {"digits"}
     assert [row["name"] for row in zoo.list_models(data="digits", method="conditional")] == ["digits/conditional"]
     assert zoo.list_models(method="no such method") == []
@@ -45,7 +48,7 @@ def test_the_index_is_listed_filtered_and_printed():
 @pytest.mark.parametrize("name", NAMES)
 def test_a_model_is_what_its_index_and_card_say(name):
     entry, model = index.read()[name], zoo.load(name)
-    assert entry["bytes"] <= 2_500_000
+    assert entry["bytes"] - index.digest(pretrained.locate(name) / EXTRA)[1] <= 2_500_000
     assert index.digest(pretrained.locate(name)) == (entry["sha256"], entry["bytes"])
     assert {key: value["value"] for key, value in entry["metrics"].items()} == {
         key: value["value"] for key, value in model.report["metrics"].items()
@@ -55,6 +58,20 @@ def test_a_model_is_what_its_index_and_card_say(name):
     np.testing.assert_array_equal(samples, Generator.load(f"zoo:{name}").sample(np.arange(3, 11)))
     assert set(model.signatures) == set(model.card["signatures"])
     assert repr(model) == f"zoo.load({name!r})"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_pictures_of_its_report_are_those_of_its_seeds(name):
+    model = zoo.load(name)
+    if len(model.card["data_shape"]) == 1:
+        pytest.skip("a plot of points is no picture of single seeds")
+    shown = np.asarray(Image.open(model.path / EXTRA / "samples.png").convert("L"), int)
+    names, samples = None, model.sample(64)
+    if "sample_with_labels" in model.card["signatures"]:
+        names = model.card["class_names"] or [str(label) for label in range(model.card["num_classes"])]
+        samples = np.concatenate([model.sample(8, label=label) for label in range(len(names))])
+    expected = np.asarray(grids.image_grid(samples, names=names).convert("L"), int)
+    assert shown.shape == expected.shape and np.abs(shown - expected).max() <= 1
 
 
 @pytest.mark.parametrize("name", NAMES)
