@@ -89,9 +89,9 @@ def main(argv):
     else:
         out, where = epath.Path(given.out or "report").expanduser(), "--out"
         check_writable(out, where)
-        card = model_card.read(find_saved_model(given.saved_model))
-        check_num_samples(given.num_samples, card.get("data_shape", ()))
-        evaluated = subject.of_saved_model(given.saved_model, given.data, given.image_size)
+        saved_model = find_saved_model(given.saved_model)
+        check_num_samples(given.num_samples, model_card.read(saved_model).get("data_shape", ()))
+        evaluated = subject.of_saved_model(saved_model, given.data, given.image_size)
     page = report_on(evaluated, out, where, **options)
     print(writer.headlines(json.loads((page.parent / "report.json").read_text())))
     print(page)

@@ -169,16 +169,17 @@ def main(argv):
         raise RequestError("--model: missing; --server needs the name of a model")
     check_out(given.out)
     check_num(given.num, given.out)
-    card = model_card.read(find_saved_model(given.saved_model)) if given.saved_model else {}
+    saved_model = find_saved_model(given.saved_model) if given.saved_model else None
+    card = model_card.read(saved_model) if saved_model else {}
     label = given.label
     if label is not None:
         label = model_card.class_number(card, label, "; a version's label is --version_label" if given.server else "")
     target = epath.Path(given.out).expanduser()
     check_writable(target if _names_folder(given.out) else target.parent, "--out")
     seeds = range(given.seed, given.seed + given.num)
-    if given.saved_model:
+    if saved_model:
         program.start_tensorflow()
-        generator = generators.Generator.load(given.saved_model)
+        generator = generators.Generator.load(saved_model)
         write_all(draw(generator, seeds, label), given.num, given.out, given.seed)
     else:
         from export.serving.client import Client, check_address

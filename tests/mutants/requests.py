@@ -150,7 +150,7 @@ MUTANTS = [
     *of_file(
         "export/sample.py",
         f"{PROGRAM} -k every_program",
-        ("    if given.saved_model:\n        program.start_tensorflow()\n", "    if given.saved_model:\n"),
+        ("    if saved_model:\n        program.start_tensorflow()\n", "    if given.saved_model:\n"),
         (
             "        check_address(given.server)\n        program.start_tensorflow()\n",
             "        check_address(given.server)\n",

@@ -202,4 +202,10 @@ def _join(hub, file):
 
 
 def _told(error):
-    return getattr(error, "strerror", None) or error
+    """The system's message behind an error of reading, such as "Connection refused", or else the error itself."""
+    cause = error
+    while cause is not None:
+        if getattr(cause, "strerror", None):
+            return cause.strerror
+        cause = cause.__cause__ or cause.__context__
+    return error
