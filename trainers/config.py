@@ -15,7 +15,7 @@ import ml_collections
 from absl import flags
 
 from trainers import dynamics, former, objectives, techniques
-from zoo import datasets, families, pretrained
+from zoo import datasets, families
 from zoo.errors import RequestError
 from zoo.options import OPTIONS, SWITCH, TEXT, Values, number, one_of, optional, whole
 
@@ -102,8 +102,6 @@ def check(config, replicas=1):
         one_of(*families.names(player)).check(config[player].get("family"), f"config.{player}.family")
     check_batch_size(config.train.batch_size, replicas)
     techniques.resolve(config.techniques)
-    if config.init_from is not None:
-        pretrained.find_saved_model(config.init_from, "config.init_from")
     data = datasets.load(**config.data)
     for player in ("generator", "critic"):
         if families.FAMILIES[config[player].family].images_only:

@@ -8,6 +8,7 @@ from ml_collections import config_flags
 
 from trainers import config as config_checks
 from trainers import program, registry
+from zoo import pretrained
 from zoo.errors import RequestError
 
 # Accepts options of an objective or a dynamics that the config does not list; they are checked with the others.
@@ -59,6 +60,9 @@ def main(argv):
     if strategies.writes(_STRATEGY.value):
         lock.check_free(_WORKDIR.value)
     workdir.check_writable_run(_WORKDIR.value)
+    # A run that is resumed has its weights; what it began with may be gone.
+    if config.init_from is not None and not workdir.holds_checkpoint(_WORKDIR.value):
+        pretrained.find_saved_model(config.init_from, "config.init_from")
 
     program.start_tensorflow()
     resolve.drop_former_options(config, config_flags.get_override_values(flags.FLAGS["config"]))

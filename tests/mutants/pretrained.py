@@ -115,9 +115,10 @@ MUTANTS = [
         ("if config.init_from is not None and", "if False and"),
     ),
     *of_file(
-        "trainers/config.py",
-        STARTED,
+        "trainers/train.py",
+        "tests/trainers/test_program.py",
         ('        pretrained.find_saved_model(config.init_from, "config.init_from")\n', "        pass\n"),
+        ("        config.init_from = _INIT_FROM.value\n", "        pass\n"),
     ),
     *of_file(
         "export/serving/server.py",

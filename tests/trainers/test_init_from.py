@@ -61,8 +61,11 @@ def test_a_run_that_started_from_a_model_resumes_without_it_and_tells_a_changed_
     assert started == os.fspath(source)
     first = building.open_run(path).model
     shutil.rmtree(source)
-    # Sampling and evaluation need the checkpoint alone.
+    # Sampling needs the checkpoint alone, and so does going on.
     assert int(building.open_run(path).model.step) == 2
+    longer = ring(os.fspath(source), **{"train.steps": 3})
+    training.train(build(longer, path))
+    assert int(building.open_run(path).model.step) == 3
     other = ring(f"zoo:{PRESET}")
     with pytest.raises(RequestError, match=r"differs in init_from \(there '.*source', asked 'zoo:ring/unrolled'\)"):
         workdir.check_workdir(path, other)

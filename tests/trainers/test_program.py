@@ -34,6 +34,10 @@ WRONG = {
         [f"{RING}:wassertein", "--workdir=HERE/run"],
         ["config.objective: 'wassertein'; did you mean", "'wasserstein'", "'wasserstein_gp'"],
     ),
+    "unknown model to start from": (
+        [RING, "--init_from=zoo:ring/unroled", "--workdir=HERE/run"],
+        ["config.init_from: 'ring/unroled'; did you mean 'ring/unrolled'"],
+    ),
     "unknown dynamics": (
         [RING, "--config.dynamics=alternate", "--workdir=HERE/run"],
         ["config.dynamics: 'alternate'; did you mean", "'alternating'"],
