@@ -1,4 +1,5 @@
-"""Fashion-MNIST, 28×28 grey, a DCGAN with 534,273 generator parameters.
+"""Fashion-MNIST, 28×28 grey, a DCGAN with 534,273 generator parameters. The data is that of Debian's package
+dataset-fashion-mnist.
 
 python -m trainers.train --config=configs/fashion_mnist.py:non_saturating --workdir=runs/fashion
 python -m export.evaluate --workdir=runs/fashion

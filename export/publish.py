@@ -25,6 +25,11 @@ _NAME = re.compile(r"[a-z0-9_]+/[a-z0-9_]+")
 _MOST_BYTES = 2_500_000
 
 
+def published(home):
+    """The entries of the index in a folder of models, {} where there is no index yet. Raises as `index.read` does."""
+    return index.read(home) if (epath.Path(home) / "index.json").exists() else {}
+
+
 def publish(workdir, name, recipe, license="Apache-2.0", home=index.HOME):
     """Exports a run and enters it into an index.
 
@@ -52,7 +57,7 @@ def publish(workdir, name, recipe, license="Apache-2.0", home=index.HOME):
     from export.saved_model import export_run
 
     home = epath.Path(home)
-    entries = index.read(home) if (home / "index.json").exists() else {}
+    entries = published(home)
     number = entries.get(name, {}).get("version", 0) + 1
     building, version = home / f".building-{uuid.uuid4().hex}", home / name / str(number)
     try:

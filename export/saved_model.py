@@ -29,7 +29,7 @@ from absl import flags, logging
 from etils import epath
 
 from export import formats as other_formats
-from export import model_card
+from export import model_card, report
 from export.generators import Generator
 from export.signatures import signatures
 from trainers import program
@@ -195,13 +195,11 @@ def export_run(workdir, base_path, name=None, precision=None, storage="float32",
     if not (report_dir / "report.json").exists():
         logging.warning("%s has no report; python -m export.evaluate --workdir=%s makes one", workdir, workdir)
         report_dir = None
-    else:
-        of_step = json.loads((report_dir / "report.json").read_text())["generator"].get("step")
-        if of_step != facts["step"]:
-            logging.warning(
-                "the report is of step %s, not %s, and is left out; run export.evaluate", of_step, facts["step"]
-            )
-            report_dir = None
+    elif (of_step := report.step(report_dir)) != facts["step"]:
+        logging.warning(
+            "the report is of step %s, not %s, and is left out; run export.evaluate", of_step, facts["step"]
+        )
+        report_dir = None
     model, name = run.model, name or run.workdir.resolve().name
     return export_saved_model(
         model.sampler,

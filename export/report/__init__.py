@@ -51,4 +51,14 @@ Version 1 had bootstrap intervals, whose coverage was not what `level` said (`me
 number of `resamples`; `level` null and no reason where there was none). All else is as in version 2.
 """
 
+import json
+
+from etils import epath
+
 SCHEMA_VERSION = 2
+
+
+def step(directory):
+    """Step of the training run that the report in `directory` is of; None without a report, or where it tells none."""
+    path = epath.Path(directory) / "report.json"
+    return json.loads(path.read_text())["generator"].get("step") if path.exists() else None

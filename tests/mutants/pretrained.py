@@ -12,6 +12,8 @@ PACKED = "tests/export/test_saved_model.py -k fixed_point"
 MIRRORED = "tests/export/test_mirror.py"
 STARTED = "tests/trainers/test_init_from.py"
 SERVED = "tests/export/serving/test_server_zoo.py -k one_of_them"
+ZOO = "tests/export/test_make_zoo.py -k 'not by_the_programs'"
+MADE = "tests/export/test_make_zoo.py -k by_the_programs"
 PIECES = "tests/export/serving/test_limits.py -k pieces"
 
 MUTANTS = [
@@ -264,4 +266,35 @@ MUTANTS = [
         ("tf.cast(bounds, tf.float64) < exact", "tf.cast(bounds, tf.float64) > exact"),
         ("cumulative[:-1]", "cumulative"),
     ),
+    *of_file(
+        "export/make_zoo.py",
+        ZOO,
+        ("        if not self.reported:\n", "        if True:\n"),
+        ("        if not self.reported:\n", "        if not os.path.exists(os.path.join(self.workdir, 'report')):\n"),
+        ("for model in models if model.name not in publish.published(home)]", "for model in models]"),
+        (
+            "        process.terminate()\n        _wait(process)\n        raise",
+            "        process.terminate()\n        raise",
+        ),
+        (", start_new_session=True", ""),
+        ("        process.terminate()\n", ""),
+        ("    if code := _wait(process):\n", "    if (code := _wait(process)) < 0:\n"),
+        ("except program.RunFailed as error:", "except TypeError as error:"),
+        ('"critic_steps", 1)', '"batches", 1)'),
+        ("statistics.harmonic_mean(speeds)", "statistics.mean(speeds)"),
+        ("[speed for speed in [model.seconds_per_step] if speed] or [", "["),
+        ("if os.path.dirname(other.name) == data", "if data"),
+        ("able[number - 1 :]", "able[:number]"),
+        ("max(self.config.train.steps - self.step, 0)", "self.config.train.steps"),
+        ("            config_checks.check(model.config)\n", ""),
+        ('        one_of(*RECIPES).check(name, "--models")\n', "        pass\n"),
+        ("'published' if model.name in published else model.state", "model.state"),
+    ),
+    *of_file(
+        "export/make_zoo.py",
+        MADE,
+        ("*Model(self.name).arguments]", "*self.arguments]"),
+        ('f"--home={home}"', '"--verbosity=0"'),
+    ),
+    *of_file("export/report/__init__.py", ZOO, ('.get("step") if', '.get("steps") if')),
 ]
