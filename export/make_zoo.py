@@ -128,18 +128,22 @@ def time_left(models, measured):
         models: list of `Model`.
         measured: list of `Model` whose runs count.
     """
-    seconds, unknown = 0.0, []
-    for model in models:
-        data = os.path.dirname(model.name)
+    seconds, guessed, unknown = 0.0, [], []
+    for model in (model for model in models if model.steps_left):
+        data, speed = os.path.dirname(model.name), model.seconds_per_step
         others = [other.seconds_per_step for other in measured if os.path.dirname(other.name) == data]
-        speeds = [speed for speed in [model.seconds_per_step] if speed] or [speed for speed in others if speed]
-        if speeds:
-            seconds += model.steps_left * statistics.mean(speeds)
-        elif model.steps_left:
+        others = [other for other in others if other]
+        if speed is None and not others:
             unknown.append(model.name)
-    if len(unknown) == len(models):
+            continue
+        if speed is None:
+            guessed.append(model.name)
+        seconds += model.steps_left * (speed or statistics.mean(others))
+    if unknown and len(unknown) == len(models):
         return "training time left: unknown"
     told = f"training time left: about {tqdm.format_interval(seconds)}"
+    if guessed:
+        told += f" ({', '.join(guessed)} at the speed of others on its data)"
     return f"{told}, unknown for {', '.join(unknown)}" if unknown else told
 
 
