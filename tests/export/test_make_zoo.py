@@ -126,6 +126,8 @@ def test_a_stopped_pass_goes_on_with_what_is_not_done(models, runner):
     make([first, second])
     assert runner.calls == ["train a", "publish a", "train b", "evaluate b", "publish b"]
     assert list(index.read("home")) == ["ring/a", "ring/b"]
+    make([first, second])
+    assert len(runner.calls) == 5
 
 
 def test_a_report_of_an_earlier_step_is_made_again(models, runner):
@@ -139,7 +141,8 @@ def test_a_report_of_an_earlier_step_is_made_again(models, runner):
     assert runner.calls == ["train a", "evaluate a", "publish a"]
 
 
-def test_models_that_cannot_be_made_are_named_with_their_reasons_and_stop_no_other(models, runner, capsys):
+def test_models_that_cannot_be_made_are_named_with_their_reasons_and_stop_no_other(models, runner, capsys, monkeypatch):
+    monkeypatch.setattr(make_zoo, "time_left", lambda left, measured: f"{len(left)} left")
     runner.failing = {"train a": program.RunFailed("trainers.train ended with exit code 3")}
     no_data = r"none/c \(data.source 'idx:/nowhere': no such directory; see no_data.py\)"
     with pytest.raises(program.RunFailed, match=rf"^not published: {no_data}; ring/a \(trainers.train ended with exit"):
@@ -147,7 +150,7 @@ def test_models_that_cannot_be_made_are_named_with_their_reasons_and_stop_no_oth
     assert runner.calls == ["train a", "train b", "evaluate b", "publish b"]
     told = capsys.readouterr()
     assert told.out.startswith("left out: none/c (data.source 'idx:/nowhere': no such directory")
-    assert "model 2 of 2, ring/b: " in told.out
+    assert told.out.endswith("model 1 of 2, ring/a: missing; 2 left\nmodel 2 of 2, ring/b: missing; 1 left\n")
     assert told.err == "ring/a: trainers.train ended with exit code 3\n"
 
 
@@ -211,12 +214,13 @@ def test_a_signal_reaches_the_running_program_once_and_waits_for_it(signum, tmp_
         # A terminal's Ctrl-C goes to every process of its group.
         os.killpg(process.pid, signum)
         try:
-            errors = process.communicate(timeout=20)[1]
+            process.wait(timeout=20)
+            saved = (tmp_path / "saved").read_text()
         finally:
             process.kill()
-    assert process.returncode == 128 + signum
+        errors = process.stderr.read()
+    assert process.returncode == 128 + signum and saved == "1"
     assert errors == f"-c: {signum.name}: stopped before the end\n"
-    assert (tmp_path / "saved").read_text() == "1"
 
 
 def test_an_exit_code_is_told(models, tmp_path):
