@@ -21,7 +21,13 @@ PRESET = "ring/unrolled"
 
 def ring(source, **changes):
     config = configs.ring.get_config("minimax+unrolled")
-    changes = {"train.steps": 2, "train.checkpoint_every": 1, "train.steps_per_execution": 1, **changes}
+    changes = {
+        "train.steps": 2,
+        "train.decay_from": 1.0,
+        "train.checkpoint_every": 1,
+        "train.steps_per_execution": 1,
+        **changes,
+    }
     config.update_from_flattened_dict({**changes, "init_from": source})
     return config
 
