@@ -8,7 +8,7 @@ DEMO ?= demo
 WORKERS ?= 3
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo zoo test mutants check format clean
+.PHONY: demo zoo test mutants docs check format clean
 
 # One environment for everything; made again when the dependencies change.
 $(VENV)/.installed: setup.py pyproject.toml
@@ -41,6 +41,11 @@ test: check
 mutants: $(VENV)/.installed
 	$(BIN)/python tests/run_mutants.py
 
+# The pages of docs/ and the API reference as a site.
+docs: $(VENV)/.installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "site        $(CURDIR)/site/index.html"
+
 check: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -50,4 +55,4 @@ format: $(VENV)/.installed
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) $(DEMO) *.egg-info build
+	rm -rf $(VENV) $(DEMO) *.egg-info build site

@@ -1,4 +1,4 @@
-"""Packaging of tf-gan-zoo: `pip install .`, with the extras serving, hub, formats, gpu and test."""
+"""Packaging of tf-gan-zoo: `pip install .`, with the extras serving, hub, formats, gpu, docs and test."""
 
 import pathlib
 
@@ -20,6 +20,8 @@ PROGRAMS = {
 HUB = "huggingface_hub>=1.0,<3"
 #: ONNX and LiteRT files, and the runtimes that they are checked in. tf2onnx before 1.17 needs an older protobuf.
 FORMATS = ["tf2onnx>=1.17,<2", "onnx>=1.18,<2", "onnxruntime>=1.23,<2", "ai-edge-litert>=2,<3"]
+#: The site. MkDocs 2 reads other configurations.
+DOCS = ["mkdocs>=1.6,<2", "mkdocs-material>=9.6,<10", "mkdocstrings[python]>=1,<2"]
 
 setup(
     name="tf-gan-zoo",
@@ -80,10 +82,13 @@ setup(
         "hub": [HUB],
         "formats": FORMATS,
         "gpu": ["tensorflow[and-cuda]>=2.20,<2.22"],
+        "docs": DOCS,
         "test": [
             *FORMATS,
+            *DOCS,
             "pytest>=8,<10",
             "pytest-xdist>=3.5,<4",
+            "markdown-it-py>=3,<5",
             "ruff>=0.6,<1",
             "ovmsclient>=2022.3",
             "playwright>=1.45,<2",

@@ -1,1 +1,1 @@
-"""Measurements that the README quotes; not installed."""
+"""Measurements that docs/ quotes; not installed."""

@@ -197,7 +197,7 @@ def page(results):
         "",
         f"Every method on the ring (radius 2, standard deviation 0.02), {steps} generator steps, one number a seed. "
         "Written by `python -m benchmarks.ring`; the settings of each row are the variant of "
-        "its name in [configs/ring.py](../configs/ring.py), every run's config and history are in "
+        "its name in `configs/ring.py`, every run's config and history are in "
         f"[{pathlib.Path(_OUT.value).stem}.json]({pathlib.Path(_OUT.value).stem}.json).",
         "",
         f"- Modes: those with at least 1 % of their even share of {_SAMPLES:,} samples within 3 standard deviations of "

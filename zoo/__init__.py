@@ -24,6 +24,7 @@ _HOMES = {
     "list_models": "zoo.pretrained",
     "datasets": None,
     "families": None,
+    "grids": None,
     "layers": None,
     "noise": None,
     "pretrained": None,

@@ -413,9 +413,9 @@ def test_the_flags_of_sizes_reach_the_apis(monkeypatch):
     gc.unfreeze()
 
 
-def test_the_readme_tells_the_defaults():
-    section = (REPOSITORY / "README.md").read_text().split("\n## Serving\n")[1].split("\n## ")[0]
-    told = dict(re.findall(r"`--(\w+)=([\d.]+)`", section))
+def test_the_page_tells_the_defaults():
+    page = (REPOSITORY / "docs" / "serving.md").read_text()
+    told = dict(re.findall(r"`--(\w+)=([\d.]+)`", page))
     assert len(told) > 6
     text = program("--helpfull").stdout
     for flag, value in told.items():
