@@ -90,15 +90,17 @@ def test_as_a_keras_model_it_has_the_samples_of_its_signatures(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_critic_that_trained_a_generator_is_beside_it(name):
+def test_the_network_that_trained_a_generator_is_beside_it(name):
     model = zoo.load(name)
-    assert model.networks == ["generator", "critic"]
-    critic, untrained = model.keras_model("critic"), model.keras_model("critic", load_weights=False)
+    other = "encoder" if name.endswith("/vae") else "critic"
+    assert model.networks == ["generator", other]
+    trained, untrained = model.keras_model(other), model.keras_model(other, load_weights=False)
+    assert trained.count_params() == untrained.count_params() > 0
     examples = tf.cast(model.sample(6), tf.float32)
-    told = {name: tf.range(6, dtype=tf.int64) for name in getattr(critic, "conditions", ())}
-    scores, fresh = critic(examples, training=False, **told), untrained(examples, training=False, **told)
-    assert np.isfinite(scores).all() and np.abs(scores - fresh).min() > 1e-6
-    with pytest.raises(RequestError, match=r"network: 'player'; expected one of 'generator', 'critic'$"):
+    told = {name: tf.range(6, dtype=tf.int64) for name in getattr(trained, "conditions", ())}
+    found, fresh = trained(examples, training=False, **told), untrained(examples, training=False, **told)
+    assert np.isfinite(found).all() and np.abs(found - fresh).min() > 1e-6
+    with pytest.raises(RequestError, match=rf"network: 'player'; expected one of 'generator', '{other}'$"):
         model.keras_model("player")
 
 
