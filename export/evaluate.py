@@ -14,14 +14,13 @@ import json
 from absl import flags, logging
 from etils import epath
 
-from export import model_card
 from export.evaluation import subject
 from export.evaluation.evaluator import AUTO, check_num_samples, evaluate
 from export.report import writer
 from trainers import program
 from zoo.errors import RequestError
 from zoo.files import check_writable, writing
-from zoo.pretrained import find_saved_model
+from zoo.pretrained import cards, find_saved_model
 
 
 def report_on(evaluated, directory, where, *, features=AUTO, num_samples=10_000, first_seed=0):
@@ -90,7 +89,7 @@ def main(argv):
         out, where = epath.Path(given.out or "report").expanduser(), "--out"
         check_writable(out, where)
         saved_model = find_saved_model(given.saved_model)
-        check_num_samples(given.num_samples, model_card.read(saved_model).get("data_shape", ()))
+        check_num_samples(given.num_samples, cards.read(saved_model).get("data_shape", ()))
         evaluated = subject.of_saved_model(saved_model, given.data, given.image_size)
     page = report_on(evaluated, out, where, **options)
     print(writer.headlines(json.loads((page.parent / "report.json").read_text())))

@@ -21,7 +21,7 @@ _LICENSES = frozenset(
     cc-by-nc-sa-3.0 cc-by-nc-sa-4.0 cc-by-nd-4.0 cc-by-sa-3.0 cc-by-sa-4.0 cc0-1.0 cdla-permissive-1.0
     cdla-permissive-2.0 cdla-sharing-1.0 ecl-2.0 epl-1.0 epl-2.0 etalab-2.0 eupl-1.1 gpl-2.0 gpl-3.0 isc
     lgpl-2.1 lgpl-3.0 lppl-1.3c mit mpl-2.0 ms-pl ncsa ofl-1.1 osl-3.0 postgresql unlicense wtfpl zlib
-    """.split()  # noqa: SIM905
+    """.split()  # noqa: SIM905 (as a tuple it takes fifty lines)
 )
 #: File of a repository with the text of a licence that is not one of `_LICENSES`.
 LICENSE_FILE = "LICENSE"

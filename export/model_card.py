@@ -5,9 +5,7 @@ It lies with the report under a version's ``assets.extra/`` and tells what the m
 what its signatures take and give, its metrics and verdicts, the licences.
 """
 
-import difflib
 import json
-import re
 
 import jinja2
 from etils import epath
@@ -15,13 +13,11 @@ from etils import epath
 from export import front_matter
 from trainers import former, objectives
 from zoo.batch import takes_labels
-from zoo.errors import RequestError
 from zoo.files import write_whole
+from zoo.pretrained import cards
 from zoo.pretrained.networks import EXTRA
 
 _CODE_LICENSE = "Apache-2.0"
-#: Most names of classes that a message lists; of more, those like the one that was asked for.
-_MOST_NAMES = 20
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.PackageLoader("export", ""),
     trim_blocks=True,
@@ -113,7 +109,7 @@ def rewrite(version, license=None):
         version: the directory of a SavedModel that tf-gan-zoo wrote.
         license: of the weights, an SPDX identifier, which the card then states; None leaves what it states.
     """
-    card = read(version)
+    card = cards.read(version)
     if license is not None:
         card["license"]["weights"] = license
     _render(card, epath.Path(version) / EXTRA)
@@ -130,45 +126,6 @@ def _render(card, folder):
     page = _TEMPLATES.get_template("model_card.md.jinja")
     page = page.render(card=card, report=report, front_matter=front_matter.text(card))
     write_whole(folder / "model_card.md", page.encode())
-
-
-def read(version):
-    """The model card of a SavedModel that tf-gan-zoo wrote, a dict; {} for any other. Free of TensorFlow.
-
-    Args:
-        version: the directory of a SavedModel.
-    """
-    card = epath.Path(version) / EXTRA / "model_card.json"
-    try:
-        return json.loads(card.read_text()) if card.exists() else {}
-    except ValueError:
-        return {}
-
-
-def class_number(card, asked, hint=""):
-    """The class that a person asks for by its number, or by its name in a model card. Free of TensorFlow.
-
-    Args:
-        card: dict, of `read`. One that does not tell the number of classes leaves the check to the model.
-        asked: str. Digits are a number, whatever the classes are called.
-        hint: what a message adds where the card tells nothing.
-
-    Raises:
-        RequestError: there is no such class, or the model is told no labels.
-    """
-    if "signatures" in card and "sample_with_labels" not in card["signatures"]:
-        raise RequestError(f"--label: {asked!r}; the model is told no labels")
-    names, count = card.get("class_names") or [], card.get("num_classes")
-    if re.fullmatch("[0-9]{1,18}", asked):
-        if count is None or int(asked) < count:
-            return int(asked)
-    elif asked in names:
-        return names.index(asked)
-    expected = f"a class number, 0 to {count - 1}" if count else f"a class number, 0 or more{hint}"
-    if names:
-        listed = names if len(names) <= _MOST_NAMES else difflib.get_close_matches(asked, names, 5, 0.5)
-        expected += f", or a name: {', '.join(listed)}" if listed else f", or one of {len(names)} names"
-    raise RequestError(f"--label: {asked!r}; expected {expected}")
 
 
 def _describe(function):

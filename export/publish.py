@@ -17,7 +17,7 @@ from packaging import licenses
 from trainers import program
 from zoo.errors import RequestError
 from zoo.files import check_writable, write_whole
-from zoo.pretrained import index, version_numbers
+from zoo.pretrained import cards, index, version_numbers
 from zoo.pretrained.networks import EXTRA
 
 _NAME = re.compile(r"[a-z0-9_]+/[a-z0-9_]+")
@@ -58,10 +58,11 @@ def publish(workdir, name, recipe, license="Apache-2.0", home=index.HOME):
 
     home = epath.Path(home)
     entries = published(home)
+    data, method = name.split("/")
     number = entries.get(name, {}).get("version", 0) + 1
     building, version = home / f".building-{uuid.uuid4().hex}", home / name / str(number)
     try:
-        made = export_run(workdir, building, name.split("/")[1], storage="int16")
+        made = export_run(workdir, building, method, storage="int16")
         if not (made / EXTRA / "report.json").exists():
             raise RequestError(f"--workdir: {workdir} has no report of its newest step; run export.evaluate first")
         model_card.rewrite(made, license)
@@ -71,8 +72,6 @@ def publish(workdir, name, recipe, license="Apache-2.0", home=index.HOME):
             raise RequestError(
                 f"--workdir: {workdir}: a SavedModel of {alone:,} bytes; expected at most {_MOST_BYTES:,}"
             )
-        card = model_card.read(made)
-        data, method = name.split("/")
         entries[name] = {
             "method": method,
             "data": data,
@@ -81,7 +80,7 @@ def publish(workdir, name, recipe, license="Apache-2.0", home=index.HOME):
             "version": number,
             "bytes": size,
             "sha256": sha256,
-            "metrics": {key: _interval(value) for key, value in card["metrics"].items()},
+            "metrics": {key: _interval(value) for key, value in cards.read(made)["metrics"].items()},
         }
         if version.exists():
             # Of a process that was killed before it wrote the index.

@@ -16,12 +16,12 @@ import re
 
 from absl import flags
 
-from export import front_matter, model_card
+from export import front_matter
 from trainers import program
 from trainers.program import RunFailed
 from zoo.errors import RequestError
 from zoo.files import FULL
-from zoo.pretrained import find_saved_model
+from zoo.pretrained import cards, find_saved_model
 from zoo.pretrained.networks import EXTRA
 
 #: Folders of a SavedModel. What the repository has there and the version has not is of a former version.
@@ -97,7 +97,7 @@ def repository_files(saved_model):
     version = find_saved_model(saved_model)
     if "://" in os.fspath(version):
         raise RequestError(f"--saved_model: {version}; expected a directory of this machine")
-    page, card = version / EXTRA / "model_card.md", model_card.read(version)
+    page, card = version / EXTRA / "model_card.md", cards.read(version)
     if not page.exists() or not card:
         raise RequestError(f"--saved_model: {version} has no model card; export it by export.saved_model")
     version = pathlib.Path(version)

@@ -20,12 +20,12 @@ import numpy as np
 from absl import flags
 from etils import epath
 
-from export import generators, model_card
+from export import generators
 from trainers import program
 from zoo import grids
 from zoo.errors import RequestError
 from zoo.files import check_writable, write_whole, writing
-from zoo.pretrained import find_saved_model
+from zoo.pretrained import cards, find_saved_model
 from zoo.progress import Progress
 
 _SUFFIXES = (".png", ".npy", ".csv")
@@ -170,10 +170,11 @@ def main(argv):
     check_out(given.out)
     check_num(given.num, given.out)
     saved_model = find_saved_model(given.saved_model) if given.saved_model else None
-    card = model_card.read(saved_model) if saved_model else {}
+    card = cards.read(saved_model) if saved_model else {}
     label = given.label
     if label is not None:
-        label = model_card.class_number(card, label, "; a version's label is --version_label" if given.server else "")
+        hint = "; a version's label is --version_label" if given.server else ""
+        label = cards.class_number(card, label, "--label", hint)
     target = epath.Path(given.out).expanduser()
     check_writable(target if _names_folder(given.out) else target.parent, "--out")
     seeds = range(given.seed, given.seed + given.num)

@@ -5,6 +5,7 @@ import keras
 from zoo import pretrained
 from zoo.errors import RequestError
 from zoo.options import Configured, Values, declared
+from zoo.pretrained.networks import network_class
 
 
 def _is_activation(value):
@@ -37,11 +38,11 @@ class Preset(keras.Model):
             >>> critic = zoo.DCGANCritic.from_preset("digits/non_saturating")
         """
         model = pretrained.load(preset)
-        held = [model.keras_model(name, load_weights) for name in model.networks]
-        for network in held:
-            if isinstance(network, cls):
-                return network
-        names = " and ".join(type(network).__name__ for network in held)
+        classes = {name: network_class(model.path, name) for name in model.networks}
+        for name, held in classes.items():
+            if issubclass(held, cls):
+                return model.keras_model(name, load_weights)
+        names = " and ".join(held.__name__ for held in classes.values())
         raise RequestError(f"{cls.__name__}.from_preset: {preset!r} holds {names}")
 
 

@@ -10,7 +10,7 @@ from export.generators import Generator
 from trainers import former, program
 from zoo import datasets
 from zoo.errors import RequestError
-from zoo.pretrained import find_saved_model
+from zoo.pretrained import cards, find_saved_model
 
 _FACTS = ("objective", "dynamics", "step", "images_seen", "seed", "config", "config_schema_version")
 
@@ -75,7 +75,7 @@ def of_saved_model(path, source=None, image_size=None):
         RequestError: there is no such model or data.
     """
     path = find_saved_model(path)
-    card = model_card.read(path)
+    card = cards.read(path)
     data = _open_data(source, image_size, card)
     program.start_tensorflow()
     generator = Generator.load(path)

@@ -20,6 +20,7 @@ from trainers import training
 from trainers.program import RunFailed
 from zoo.errors import RequestError
 from zoo.noise import Noise
+from zoo.pretrained import cards
 
 ROOT = pathlib.Path(__file__).parents[2]
 EVERY = list(formats.FORMATS)
@@ -36,6 +37,7 @@ _LOAD = """
 import sys
 import keras, numpy as np
 import zoo.networks
+from zoo.pretrained import cards
 model = keras.saving.load_model(sys.argv[1])
 np.save(sys.argv[3], model(np.load(sys.argv[2]), training=False))
 """
@@ -76,7 +78,7 @@ def test_a_version_holds_the_files_and_its_model_card_lists_them_whatever_the_st
     version = export_saved_model(
         twin, 4, (8, 8, 1), tmp_path, "m", storage="int16", formats=["saved_model", "keras", "onnx", "keras"]
     )
-    extra, card = version / model_card.EXTRA, model_card.read(version)
+    extra, card = version / model_card.EXTRA, cards.read(version)
     assert list(card["formats"]) == ["keras", "onnx"]
     page = (extra / "model_card.md").read_text()
     for name, facts in card["formats"].items():
@@ -129,7 +131,7 @@ def test_points_far_from_zero_may_differ_in_proportion(tmp_path, monkeypatch):
 
 def test_other_precisions_are_for_keras_alone(point_sampler, tmp_path):
     path = export_saved_model(point_sampler, 4, (2,), tmp_path, "p", precision="bfloat16", formats=["keras"])
-    assert list(model_card.read(path)["formats"]) == ["keras"]
+    assert list(cards.read(path)["formats"]) == ["keras"]
     loaded = keras.saving.load_model(path / model_card.EXTRA / "generator.keras")
     assert loaded.dtype_policy.compute_dtype == "bfloat16"
     for name in ("onnx", "litert"):
@@ -165,4 +167,4 @@ def test_the_program_writes_them_and_prints_the_version_alone(tmp_path):
     done = export(f"--model_base_path={tmp_path}/models", "--formats=saved_model,keras,onnx,litert")
     version = tmp_path / "models" / "ring" / "1"
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{version}\n", "")
-    assert list(model_card.read(version)["formats"]) == EVERY
+    assert list(cards.read(version)["formats"]) == EVERY

@@ -11,6 +11,7 @@ from huggingface_hub.repocard_data import eval_results_to_model_index, model_ind
 
 from export import front_matter, model_card
 from export.saved_model import export_saved_model
+from zoo.pretrained import cards
 
 _CARD = {
     "name": "tiny",
@@ -36,7 +37,7 @@ def page(version, tmp_path):
         "sections": {},
     }
     (tmp_path / "report.json").write_text(json.dumps(report))
-    card = model_card.read(version) | {"name": "tiny: a #1", "data": "idx:/home/me/fashion-mnist", "class_names": None}
+    card = cards.read(version) | {"name": "tiny: a #1", "data": "idx:/home/me/fashion-mnist", "class_names": None}
     model_card.write(card, epath.Path(tmp_path / "extra"), tmp_path)
     return tmp_path / "extra" / "model_card.md"
 
@@ -128,7 +129,7 @@ def test_a_card_is_written_anew_with_a_licence_and_its_report(page, version):
     model_card.rewrite(extra.parent)
     assert (extra.parent / "assets.extra" / "model_card.md").read_text().startswith("---\nlicense: other\n")
     model_card.rewrite(extra.parent, "MIT")
-    card = model_card.read(extra.parent)
+    card = cards.read(extra.parent)
     assert card.pop("license") == before.pop("license") | {"weights": "MIT"}
     assert json.dumps(card) == json.dumps(before)
     text = (extra.parent / "assets.extra" / "model_card.md").read_text()

@@ -2,7 +2,6 @@ import json
 import re
 
 import numpy as np
-import pytest
 import tensorflow as tf
 from etils import epath
 
@@ -10,7 +9,7 @@ from export import model_card
 from export.evaluation import metric
 from export.generators import Generator
 from export.metrics import intervals
-from zoo.errors import RequestError
+from zoo.pretrained import cards
 
 
 def test_the_model_card_tells_what_it_is(version):
@@ -21,7 +20,7 @@ def test_the_model_card_tells_what_it_is(version):
     assert card["signatures"]["png"]["outputs"] == {"png_bytes": {"dtype": "string", "shape": [None]}}
     text = (version / "assets.extra" / "model_card.md").read_text()
     assert "| `sample` | `seeds` int64 [N] | `images` uint8 [N, 32, 32, 3] |" in text and "Not measured." in text
-    assert model_card.read(version) == card
+    assert cards.read(version) == card
 
 
 def test_a_model_card_takes_reports_of_this_version_and_of_the_first(version, tmp_path):
@@ -44,52 +43,8 @@ def test_a_model_card_takes_reports_of_this_version_and_of_the_first(version, tm
 
 
 def test_the_number_of_classes_is_that_of_the_generator(labelled_version, version):
-    assert model_card.read(labelled_version)["num_classes"] == 3
-    assert "num_classes" not in model_card.read(version)
-
-
-_TOLD = {"signatures": {"sample": {}, "sample_with_labels": {}}, "num_classes": 3, "class_names": ["a", "2", "\u00f6"]}
-
-
-@pytest.mark.parametrize(
-    "card, asked, number",
-    [
-        (_TOLD, "0", 0),
-        (_TOLD, "a", 0),
-        (_TOLD, "\u00f6", 2),
-        # Class 1 is called 2.
-        (_TOLD, "2", 2),
-        (_TOLD, "002", 2),
-        ({**_TOLD, "class_names": None}, "1", 1),
-        ({}, "999", 999),
-    ],
-)
-def test_a_class_is_found_by_its_number_or_its_name(card, asked, number):
-    assert model_card.class_number(card, asked) == number
-
-
-_MANY = {**_TOLD, "num_classes": 40, "class_names": [f"breed of dog {k}" for k in range(39)] + ["tabby"]}
-
-
-@pytest.mark.parametrize(
-    "card, asked, message",
-    [
-        (_TOLD, "3", "'3'; expected a class number, 0 to 2, or a name: a, 2, \u00f6"),
-        ({**_TOLD, "class_names": ["a", "b", "9"]}, "9", "'9'; expected a class number, 0 to 2"),
-        (_TOLD, "-1", "'-1'; expected a class number, 0 to 2"),
-        (_TOLD, "", "''; expected a class number, 0 to 2"),
-        (_TOLD, "9" * 5000, "9'; expected a class number, 0 to 2"),
-        ({**_TOLD, "class_names": None}, "a", "'a'; expected a class number, 0 to 2"),
-        (_MANY, "tabbi", "or a name: tabby"),
-        (_MANY, "7even", "or one of 40 names"),
-        ({**_TOLD, "signatures": {"sample": {}}}, "0", "'0'; the model is told no labels"),
-        ({}, "stable", "'stable'; expected a class number, 0 or more; a hint"),
-    ],
-)
-def test_a_class_that_there_is_not_is_refused(card, asked, message):
-    with pytest.raises(RequestError) as caught:
-        model_card.class_number(card, asked, "; a hint")
-    assert str(caught.value).startswith("--label: ") and message in str(caught.value)
+    assert cards.read(labelled_version)["num_classes"] == 3
+    assert "num_classes" not in cards.read(version)
 
 
 def test_the_card_of_a_model_that_is_told_labels_says_how(version, labelled_version, tmp_path):

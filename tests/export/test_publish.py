@@ -8,13 +8,13 @@ import pytest
 
 import configs.ring
 import zoo
-from export import model_card, publish
+from export import publish
 from trainers import build as building
 from trainers import config as config_checks
 from trainers import training
 from zoo import pretrained
 from zoo.errors import RequestError
-from zoo.pretrained import index
+from zoo.pretrained import cards, index
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def test_a_published_run_is_listed_and_gives_its_samples_and_a_new_version_takes
     modes = json.loads((reported / "report" / "report.json").read_text())["metrics"]["modes_found"]
     assert entry["metrics"]["modes_found"]["value"] == modes["value"]
     version = pretrained.locate("ring/minimax", home=home)
-    assert model_card.read(version)["license"]["weights"] == "Apache-2.0"
+    assert cards.read(version)["license"]["weights"] == "Apache-2.0"
     page = (version / "assets.extra" / "model_card.md").read_text()
     assert page.startswith("---\nlicense: apache-2.0\n") and "| licence of the weights | Apache-2.0 |" in page
     found = pretrained.Pretrained("ring/minimax", version).sample(9)

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from export import model_card, sample
+from export import sample
 from export.generators import Generator
 from export.saved_model import export_saved_model
 from zoo.errors import RequestError
+from zoo.pretrained import cards
 
 
 @pytest.fixture(scope="module")
@@ -142,8 +143,8 @@ def test_a_wrong_request_gets_one_line_and_exit_code_2(flags, message, tmp_path,
 
 
 def test_a_label_is_a_number_or_a_name(labelled_version, tmp_path):
-    card = model_card.read(labelled_version)
-    assert [model_card.class_number(card, asked) for asked in ("1", "bag", "boot")] == [1, 1, 2]
+    card = cards.read(labelled_version)
+    assert [cards.class_number(card, asked, "--label") for asked in ("1", "bag", "boot")] == [1, 1, 2]
     # The program asks for that class; one process shows it.
     done = _program(f"--saved_model={labelled_version}", "--label=boot", "--num=3", f"--out={tmp_path}/x.npy")
     assert done.returncode == 0, done.stderr

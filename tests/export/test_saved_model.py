@@ -14,6 +14,7 @@ from export.packed_weights import PackedWeights
 from export.saved_model import export_saved_model
 from trainers.program import RunFailed
 from zoo.errors import RequestError
+from zoo.pretrained import cards
 
 # Reads a model with TensorFlow alone, both ways that models are read; prints what it got for three seeds.
 _STRANGER = """
@@ -68,9 +69,9 @@ def test_a_mixture_of_generators_exports_as_one(tmp_path):
 
 def test_bfloat16_changes_the_pixels_a_little_and_the_signatures_not_at_all(version, sampler, tmp_path):
     narrow = export_saved_model(sampler, 8, (32, 32, 3), tmp_path, "tiny", precision="bfloat16")
-    cards = model_card.read(version), model_card.read(narrow)
-    assert cards[0]["signatures"] == cards[1]["signatures"]
-    assert [card["precision"] for card in cards] == ["float32", "bfloat16"]
+    of_both = cards.read(version), cards.read(narrow)
+    assert of_both[0]["signatures"] == of_both[1]["signatures"]
+    assert [card["precision"] for card in of_both] == ["float32", "bfloat16"]
     images = [Generator.load(path).sample(np.arange(40)).astype(int) for path in (version, narrow)]
     difference = np.abs(images[0] - images[1])
     # bfloat16 has 8 significant bits. The kernels are scaled up here, so that few outputs are near zero.
@@ -104,8 +105,8 @@ def test_fixed_point_weights_halve_the_file_and_keep_the_images_to_a_grey_level(
         if name.startswith("generator_variables")
     }
     assert {rank: dtype for rank, dtype in dtypes.items() if rank} == {1: np.float32, 2: np.int16, 4: np.int16}
-    assert model_card.read(packed)["signatures"] == model_card.read(full)["signatures"]
-    assert model_card.read(packed)["parameters"] == twin.count_params()
+    assert cards.read(packed)["signatures"] == cards.read(full)["signatures"]
+    assert cards.read(packed)["parameters"] == twin.count_params()
 
 
 def test_fixed_point_weights_are_within_half_a_step_of_the_weights(sampler):

@@ -45,9 +45,7 @@ MUTANTS = [
         "zoo/pretrained/model.py",
         LOADED,
         ("tf.range(seed, seed + n", "tf.range(n"),
-        ("return names.index(label)", "return 0"),
-        ('whole(0, self.card["num_classes"] - 1)', 'whole(0, self.card["num_classes"])'),
-        ('"sample_with_labels" not in self.card["signatures"]', "False"),
+        ('cards.class_number(self.card, label, "label")', "int(label)"),
         ("if angle < 1e-6:", "if False:"),
         ("np.sin((1.0 - t) * angle) * one + np.sin(t * angle) * two) / np.sin(angle)", "(1.0 - t) * one + t * two)"),
         ("np.linalg.norm(one) * np.linalg.norm(two)", "np.linalg.norm(one) ** 2"),
@@ -71,7 +69,7 @@ MUTANTS = [
     *of_file(
         "zoo/network.py",
         LOADED,
-        ("if isinstance(network, cls):", "if True:"),
+        ("if issubclass(held, cls):", "if True:"),
         ("model.keras_model(name, load_weights)", "model.keras_model(name)"),
     ),
     *of_file(

@@ -146,9 +146,9 @@ def test_a_conditional_model_is_asked_for_a_class_by_number_or_name():
     np.testing.assert_array_equal(model.sample(4, label=7), expected)
     np.testing.assert_array_equal(model.sample(4, label="7"), expected)
     for wrong in (10, -1, "eight", 1.5):
-        with pytest.raises(RequestError, match=r"^label: .*; expected a whole number, 0 to 9$"):
+        with pytest.raises(RequestError, match=r"^label: .*; expected a class number, 0 to 9, or a name: 0, .*"):
             model.sample(4, label=wrong)
-    with pytest.raises(RequestError, match=r"^label: 7; 'digits/non_saturating' is not conditional$"):
+    with pytest.raises(RequestError, match=r"^label: 7; the model is told no labels$"):
         zoo.load("digits/non_saturating").sample(4, label=7)
 
 

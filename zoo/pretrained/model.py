@@ -7,9 +7,7 @@ import pathlib
 
 import numpy as np
 
-from zoo.errors import RequestError
-from zoo.options import whole
-from zoo.pretrained import networks
+from zoo.pretrained import cards, networks
 from zoo.pretrained.networks import EXTRA
 
 
@@ -22,16 +20,19 @@ class Pretrained:
 
     Attributes:
         card: dict, the model card.
-        report: dict, the report that its metrics come from.
     """
 
     def __init__(self, name, path):
         self.name, self.path = name, pathlib.Path(path)
-        self.card = json.loads((self.path / EXTRA / "model_card.json").read_text())
-        self.report = json.loads((self.path / EXTRA / "report.json").read_text())
+        self.card = cards.read(self.path)
 
     def __repr__(self):
         return f"zoo.load({self.name!r})"
+
+    @functools.cached_property
+    def report(self):
+        """The report that the card's metrics come from, a dict."""
+        return json.loads((self.path / EXTRA / "report.json").read_text())
 
     @functools.cached_property
     def _model(self):
@@ -60,25 +61,15 @@ class Pretrained:
             NumPy uint8 [n, H, W, C], or float32 [n, d].
 
         Raises:
-            RequestError: the generator is not conditional, or has no such class.
+            RequestError: the model is told no labels, or has no such class.
         """
         import tensorflow as tf
 
         seeds = tf.range(seed, seed + n, dtype=tf.int64)
         if label is None:
             return self._call("sample", seeds=seeds)
-        return self._call(
-            "sample_with_labels", seeds=seeds, labels=tf.fill([n], tf.constant(self._class(label), tf.int64))
-        )
-
-    def _class(self, label):
-        if "sample_with_labels" not in self.card["signatures"]:
-            raise RequestError(f"label: {label!r}; {self.name!r} is not conditional")
-        names = self.card.get("class_names") or []
-        if label in names:
-            return names.index(label)
-        whole(0, self.card["num_classes"] - 1).check(label, "label")
-        return label
+        number = cards.class_number(self.card, label, "label")
+        return self._call("sample_with_labels", seeds=seeds, labels=tf.fill([n], tf.constant(number, tf.int64)))
 
     def interpolate(self, a, b, steps):
         """Examples on the great circle from the latents of one seed to those of another.

@@ -92,18 +92,29 @@ def read(version, name, load_weights=True):
     """
     import keras
 
-    if name not in names(version):
-        one_of(*names(version)).check(name, f"{version}, network")
-    extra = epath.Path(version) / EXTRA
-    generator = name == "generator"
-    config = json.loads((extra / ("network.json" if generator else f"networks/{name}.json")).read_text())
-    importlib.import_module(config["module"])  # Keras finds a class that is registered.
-    network = keras.saving.deserialize_keras_object(config)
+    one_of(*names(version)).check(name, f"{version}, network")
+    network = keras.saving.deserialize_keras_object(_config(version, name))
     if load_weights:
-        weights = _of_saved_model(version) if generator else _of_archive(extra / "networks" / f"{name}.npz")
+        archive = epath.Path(version) / EXTRA / "networks" / f"{name}.npz"
+        weights = _of_saved_model(version) if name == "generator" else _of_archive(archive)
         for number, variable in enumerate(network.variables):
             variable.assign(weights(number))
     return network
+
+
+def network_class(version, name):
+    """The class of a network of an exported model, one of `names`; the network is not built."""
+    import keras
+
+    return keras.saving.get_registered_object(_config(version, name)["registered_name"])
+
+
+def _config(version, name):
+    """Keras' config of a network, whose class is imported, so that Keras finds it."""
+    file = "network.json" if name == "generator" else f"networks/{name}.json"
+    config = json.loads((epath.Path(version) / EXTRA / file).read_text())
+    importlib.import_module(config["module"])
+    return config
 
 
 def _of_saved_model(version):
