@@ -14,6 +14,7 @@ from absl import flags
 from markdown_it import MarkdownIt
 from ml_collections import config_flags
 
+import zoo
 from trainers import config as config_checks
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -78,6 +79,12 @@ def test_the_readme_shows_the_picture_that_its_first_block_draws(tmp_path, monke
     shown = re.search(r"!\[.*?\]\((.*?)\)", (ROOT / "README.md").read_text())[1]
     drawn, shown = (np.asarray(Image.open(path), int) for path in ("samples.png", ROOT / shown))
     np.testing.assert_allclose(drawn, shown, atol=1)  # other processors round otherwise
+
+
+def test_the_results_on_fashion_mnist_are_those_of_the_index(monkeypatch):
+    monkeypatch.delenv("GAN_ZOO_HUB", raising=False)
+    models = zoo.list_models(data="fashion_mnist", metric="frechet_distance")
+    assert models.to_markdown("frechet_distance", "precision", "recall") in (ROOT / "docs/evaluation.md").read_text()
 
 
 def flags_by_program():

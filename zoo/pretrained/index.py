@@ -45,6 +45,18 @@ class Models(list):
         lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in [head, *rows])
         return "\n".join(lines)
 
+    def to_markdown(self, *metrics):
+        """A Markdown table of the models with the values of `metrics`, and their intervals in brackets."""
+        rows = [["model", *metrics], ["---"] * (1 + len(metrics))]
+        for row in self:
+            held = (row["metrics"].get(name) for name in metrics)
+            rows.append([f"`{row['name']}`", *("" if metric is None else _with_interval(**metric) for metric in held)])
+        return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _with_interval(value, low, high):
+    return f"{value:.3g}" if low is None else f"{value:.3g} ({low:.3g} to {high:.3g})"
+
 
 def parse(text, where):
     """The entries of an index: {name: entry}, sorted by name.
