@@ -8,7 +8,7 @@ DEMO ?= demo
 WORKERS ?= 3
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo zoo test mutants docs check format clean
+.PHONY: demo zoo test mutants docs tour check format clean
 
 # One environment for everything; made again when the dependencies change.
 $(VENV)/.installed: setup.py pyproject.toml
@@ -45,6 +45,15 @@ mutants: $(VENV)/.installed
 docs: $(VENV)/.installed
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "site        $(CURDIR)/site/index.html"
+
+# docs/tour.ipynb run anew for its outputs, in an empty folder. Pictures are kept as PNG alone.
+tour: $(VENV)/.installed
+	rm -rf build/tour
+	mkdir -p build/tour
+	cp docs/tour.ipynb build/tour
+	$(BIN)/jupyter nbconvert --log-level=ERROR --to=notebook --execute --inplace build/tour/tour.ipynb \
+	  --ExecutePreprocessor.record_timing=False "--ExecutePreprocessor.extra_arguments=['--JPEGFormatter.enabled=False']"
+	cp build/tour/tour.ipynb docs
 
 check: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -21,7 +21,7 @@ HUB = "huggingface_hub>=1.0,<3"
 #: ONNX and LiteRT files, and the runtimes that they are checked in. tf2onnx before 1.17 needs an older protobuf.
 FORMATS = ["tf2onnx>=1.17,<2", "onnx>=1.18,<2", "onnxruntime>=1.23,<2", "ai-edge-litert>=2,<3"]
 #: The site. MkDocs 2 reads other configurations.
-DOCS = ["mkdocs>=1.6,<2", "mkdocs-material>=9.6,<10", "mkdocstrings[python]>=1,<2"]
+DOCS = ["mkdocs>=1.6,<2", "mkdocs-material>=9.6,<10", "mkdocstrings[python]>=1,<2", "nbconvert>=7.16,<8"]
 
 setup(
     name="tf-gan-zoo",
@@ -89,6 +89,9 @@ setup(
             "pytest>=8,<10",
             "pytest-xdist>=3.5,<4",
             "markdown-it-py>=3,<5",
+            "nbclient>=0.10,<1",
+            "nbformat>=5.7,<6",
+            "ipykernel>=6.29,<8",
             "ruff>=0.6,<1",
             "ovmsclient>=2022.3",
             "playwright>=1.45,<2",

@@ -125,4 +125,9 @@ def test_the_site_builds_without_warnings(tmp_path):
     environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
     found = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
     assert found.returncode == 0 and not found.stderr, found.stderr
+    tour = (tmp_path / "tour" / "index.html").read_text()
+    shown = (ROOT / "docs" / "tour.ipynb").read_text().count('"image/png"')
+    assert tour.count('src="data:image/png') == shown and 'href="../training/"' in tour
+    assert 'src="http' not in tour  # of other servers
+    assert (tmp_path / "tour.ipynb").read_bytes() == (ROOT / "docs" / "tour.ipynb").read_bytes()
     assert "great circle" in (tmp_path / "api" / "pretrained" / "index.html").read_text()  # of a docstring

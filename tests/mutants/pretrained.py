@@ -12,11 +12,26 @@ PACKED = "tests/export/test_saved_model.py -k fixed_point"
 MIRRORED = "tests/export/test_mirror.py"
 STARTED = "tests/trainers/test_init_from.py"
 SERVED = "tests/export/serving/test_server_zoo.py -k one_of_them"
+TOUR = "tests/test_tour.py"
 ZOO = "tests/export/test_make_zoo.py -k 'not by_the_programs'"
 MADE = "tests/export/test_make_zoo.py -k by_the_programs"
 PIECES = "tests/export/serving/test_limits.py -k pieces"
 
 MUTANTS = [
+    *of_file(
+        "docs/tour.ipynb",
+        TOUR,
+        ("interpolate(2, 5, steps=8)", "interpolate(2, 6, steps=8)"),
+        ("list(range(16))", "list(range(1, 17))"),
+        ("server.terminate()", "server.kill()"),
+        ("gan.latent_dim,", "gan.latent_dim + 1,"),
+    ),
+    *of_file(
+        "docs/notebook_page.py",
+        "tests/test_docs.py -k site",
+        ('{"enabled": False}', '{"enabled": True}'),
+        ("        files.append(", "        files.remove(notebook)\n        files.append("),
+    ),
     *of_file(
         "zoo/pretrained/__init__.py",
         LOADED,
