@@ -1,4 +1,4 @@
-"""Packaging of tf-gan-zoo: `pip install .`, with the extras serving, hub, formats, gpu, docs and test."""
+"""Packaging of tf-gan-zoo: `pip install .`, with the extras serving, gcs, hub, formats, gpu, docs and test."""
 
 import pathlib
 
@@ -18,6 +18,8 @@ PROGRAMS = {
 }
 
 HUB = "huggingface_hub>=1.0,<3"
+#: Credentials for buckets that are not public.
+GCS = "google-auth>=2.30,<3"
 #: ONNX and LiteRT files, and the runtimes that they are checked in. tf2onnx before 1.17 needs an older protobuf.
 FORMATS = ["tf2onnx>=1.17,<2", "onnx>=1.18,<2", "onnxruntime>=1.23,<2", "ai-edge-litert>=2,<3"]
 #: The site. MkDocs 2 reads other configurations.
@@ -79,6 +81,7 @@ setup(
             "orjson>=3.10,<4",
             "prometheus_client>=0.20,<1",
         ],
+        "gcs": [GCS],
         "hub": [HUB],
         "formats": FORMATS,
         "gpu": ["tensorflow[and-cuda]>=2.20,<2.22"],
@@ -97,6 +100,7 @@ setup(
             "playwright>=1.45,<2",
             "trustme>=1.1,<2",
             "kubernetes-validate>=1.30,<2",
+            GCS,
             HUB,
         ],
     },

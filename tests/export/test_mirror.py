@@ -7,13 +7,19 @@ import hashlib
 import http.server
 import json
 import os
+import re
 import shutil
 import stat
+import subprocess
+import sys
 import threading
+import urllib.parse
 import zipfile
 
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 import zoo
 from export.mirror import mirror
@@ -44,22 +50,66 @@ def mirrored(home, tmp_path, monkeypatch):
     return tmp_path / "mirror"
 
 
+class Handler(http.server.SimpleHTTPRequestHandler):
+    """The web server of a mirror; also, as Google Cloud Storage has them, objects models/… of the buckets public and
+    private, and the tokens that the latter asks for."""
+
+    def do_GET(self):
+        if found := re.fullmatch(r"/storage/v1/b/(public|private)/o/models%2F([^/]+)\?alt=media", self.path):
+            self.path = f"/{urllib.parse.unquote(found[2])}"
+            if found[1] == "private" and self.headers.get("Authorization") != "Bearer right":
+                return self.send_error(401)
+        return super().do_GET()
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        content = json.dumps({"access_token": "right", "expires_in": 3600, "token_type": "Bearer"}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_):
+        self.server.asked.append(self.path)
+
+
 @pytest.fixture
 def web(mirrored, monkeypatch):
     """The same mirror on a web server: its folder, and the paths that were asked for."""
-    asked = []
-
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_):
-            asked.append(self.path)
-
     with http.server.ThreadingHTTPServer(
         ("127.0.0.1", 0), functools.partial(Handler, directory=os.fspath(mirrored))
     ) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        server.asked = []
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         monkeypatch.setenv(hub.HUB, f"http://127.0.0.1:{server.server_port}/")
-        yield mirrored, asked
+        yield mirrored, server.asked
         server.shutdown()
+
+
+@pytest.fixture
+def bucket(web, monkeypatch):
+    """The same mirror in a public bucket: its folder, and the paths that were asked for."""
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", os.environ[hub.HUB].rstrip("/"))
+    monkeypatch.setenv(hub.HUB, "gs://public/models")
+    return web
+
+
+@pytest.fixture
+def account(bucket, monkeypatch, tmp_path):
+    """Credentials for the private bucket, in use: the path of their file."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    content = {
+        "type": "service_account",
+        "project_id": "models",
+        "client_email": "reader@models",
+        "private_key": key.decode(),
+        "token_uri": f"{os.environ['STORAGE_EMULATOR_HOST']}/token",
+    }
+    (tmp_path / "account.json").write_text(json.dumps(content))
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", os.fspath(tmp_path / "account.json"))
+    return tmp_path / "account.json"
 
 
 def files(folder):
@@ -135,9 +185,33 @@ def test_an_unreachable_web_server_is_one_line(monkeypatch, tmp_path):
         zoo.list_models()
 
 
-@pytest.mark.parametrize("kind", ["web", "folder"])
+@pytest.mark.parametrize("bucket_name", ["public", "private"])
+def test_a_model_of_a_bucket_is_listed_without_tensorflow_and_loaded(bucket_name, bucket, account, monkeypatch):
+    monkeypatch.setenv(hub.HUB, f"gs://{bucket_name}/models/")
+    listing = "import sys, zoo; print([row['name'] for row in zoo.list_models()], 'tensorflow' in sys.modules)"
+    listed = subprocess.run([sys.executable, "-c", listing], capture_output=True, text=True, check=True)
+    assert OTHER in listed.stdout and listed.stdout.endswith("False\n") and listed.stderr == ""
+    np.testing.assert_array_equal(zoo.load(OTHER).sample(5), zoo.load(NAME).sample(5))
+    assert bucket[1].count("/token") == (0 if bucket_name == "public" else 3)
+
+
+def test_a_bucket_that_cannot_be_read_is_one_line(account, monkeypatch):
+    line = r"^GAN_ZOO_HUB: gs://{} cannot be read \({}\)$"
+    monkeypatch.setenv(hub.HUB, "gs://nowhere/models")
+    with pytest.raises(RequestError, match=line.format("nowhere/models/index.json", "404 Client Error: [^\n]*")):
+        zoo.list_models()
+    monkeypatch.setenv(hub.HUB, "gs://private/models")
+    account.unlink()
+    with pytest.raises(RequestError, match=line.format("private/models/index.json", f"File {account} was not found.")):
+        zoo.list_models()
+    monkeypatch.setitem(sys.modules, "google.auth", None)
+    with pytest.raises(RequestError, match=r"gs://private/models/index.json is .* pip install 'tf-gan-zoo\[gcs\]'$"):
+        zoo.list_models()
+
+
+@pytest.mark.parametrize("kind", ["web", "bucket", "folder"])
 def test_an_archive_that_is_not_there_is_one_line(kind, request, tmp_path):
-    folder = request.getfixturevalue("web")[0] if kind == "web" else request.getfixturevalue("mirrored")
+    folder = request.getfixturevalue("mirrored") if kind == "folder" else request.getfixturevalue(kind)[0]
     (folder / f"{OTHER}-1.zip").unlink()
     with pytest.raises(RequestError, match=r"^zoo.load: .*mirrored-1.zip cannot be read \((404|No such file)"):
         zoo.load(OTHER)

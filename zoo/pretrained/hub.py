@@ -12,12 +12,12 @@ import os
 import pathlib
 import shutil
 import stat
+import urllib.parse
 import uuid
 import zipfile
 import zlib
 
 from absl import logging
-from etils import epath
 
 from zoo.errors import RequestError
 from zoo.files import write_whole, writing
@@ -146,16 +146,47 @@ def _chunks(url, name, where):
 @contextlib.contextmanager
 def _opened(url):
     """(chunks, size in bytes) of what a URL or a path holds. Raises OSError, also while the chunks are read."""
-    if url.startswith(("http://", "https://")):
-        import requests
-
-        with requests.get(url, stream=True, timeout=_TIMEOUT) as response:
+    if url.startswith(("http://", "https://", "gs://")):
+        with _request_object(url) if url.startswith("gs://") else _request(url) as response:
             response.raise_for_status()
             yield response.iter_content(_CHUNK), int(response.headers.get("Content-Length") or 0)
     else:
-        path = epath.Path(url).expanduser()
+        path = pathlib.Path(url).expanduser()
         with path.open("rb") as file:
-            yield iter(functools.partial(file.read, _CHUNK), b""), path.stat().length
+            yield iter(functools.partial(file.read, _CHUNK), b""), path.stat().st_size
+
+
+def _request(url, session=None):
+    import requests
+
+    return (session or requests).get(url, stream=True, timeout=_TIMEOUT)
+
+
+def _request_object(url):
+    """The response of Google Cloud Storage: without credentials, or, where the object is not public, with the user's.
+
+    Not through `epath`, which would import TensorFlow, whose errors are no OSErrors. STORAGE_EMULATOR_HOST names
+    another server, as it does for Google's clients.
+    """
+    bucket, _, name = url.removeprefix("gs://").partition("/")
+    host = os.environ.get("STORAGE_EMULATOR_HOST") or "https://storage.googleapis.com"
+    address = f"{host}/storage/v1/b/{bucket}/o/{urllib.parse.quote(name, safe='')}?alt=media"
+    response = _request(address)
+    if response.status_code not in (401, 403):
+        return response
+    response.close()
+    try:
+        import google.auth
+        from google.auth.transport.requests import AuthorizedSession
+    except ImportError as error:
+        raise RequestError(
+            f"{HUB}: {url} is not public and needs google-auth; pip install 'tf-gan-zoo[gcs]'"
+        ) from error
+    try:
+        credentials, _ = google.auth.default(scopes=["https://www.googleapis.com/auth/devstorage.read_only"])
+        return _request(address, AuthorizedSession(credentials))
+    except google.auth.exceptions.GoogleAuthError as error:
+        raise OSError(str(error)) from error
 
 
 def _unpack(archive, folder, entry, where):
