@@ -1,12 +1,10 @@
 """A generator in other formats than a SavedModel: files beside it, in a version's ``assets.extra/``.
 
-====== ==================== ==========================================================================
-format file                 runs in
-====== ==================== ==========================================================================
-keras  ``generator.keras``  Keras, with this package: ``import zoo.networks``, `keras.saving.load_model`
-onnx   ``generator.onnx``   ONNX Runtime
-litert ``generator.tflite`` LiteRT, with its own operations alone (no TensorFlow "Select" ones)
-====== ==================== ==========================================================================
+| format | file                 | runs in |
+|--------|----------------------|---|
+| keras  | ``generator.keras``  | Keras, with this package: ``import zoo.networks``, `keras.saving.load_model` |
+| onnx   | ``generator.onnx``   | ONNX Runtime |
+| litert | ``generator.tflite`` | LiteRT, with its own operations alone (no TensorFlow "Select" ones) |
 
 Each maps latents float32 [N, z] to examples float32 [N, *data_shape] for any N, as ``serving_default`` does; a
 class-conditional generator takes the label from the latents. Every file is loaded in its runtime and compared with the
@@ -89,7 +87,7 @@ def write(names, sampler, latent_dim, data_shape, folder):
         folder: etils.epath.Path of the folder for the files. What is there after an error is not complete.
 
     Returns:
-        {name: {"file", "bytes", "largest_difference"}}, the entry "formats" of a model card.
+        Dict of format → dict of "file", "bytes" and "largest_difference", the entry "formats" of a model card.
 
     Raises:
         RunFailed: a file cannot be made or loaded, or differs from the generator.

@@ -3,7 +3,7 @@
     python -m export.saved_model --workdir=DIR --model_base_path=BASE [--model_name=NAME] [--precision=bfloat16] \
         [--formats=saved_model,keras,onnx,litert]
 
-writes BASE/NAME/<next integer>/, the layout of TensorFlow Serving. `export.signatures` lists the model's signatures.
+writes ``BASE/NAME/<next integer>/``, the layout of TensorFlow Serving. `export.signatures` lists the signatures.
 The model card, the report, the network's Keras config and warm-up requests for TensorFlow Serving are under
 ``assets.extra/``. So are, as Keras configs with 16-bit weights, the other networks of the run, such as the critic: with
 them ``trainers.train --init_from`` continues from an exported model.

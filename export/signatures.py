@@ -1,24 +1,20 @@
 """Signatures of a generator's SavedModel:
 
-=================== ============================ ============================================================
-signature           input                        output
-=================== ============================ ============================================================
-``serving_default`` latents float32 [N, z]       images float32 [N, H, W, C] in [-1, 1]; points float32 [N, d]
-``sample``          seeds int64 [N]              images uint8 [N, H, W, C]; points float32 [N, d]
-``png``             seeds int64 [N]              png_bytes string [N], one encoded PNG each (images only)
-``latents``         seeds int64 [N]              latents float32 [N, z] of these seeds, as ``sample`` uses them
-=================== ============================ ============================================================
+| signature           | input                  | output |
+|---------------------|------------------------|---|
+| ``serving_default`` | latents float32 [N, z] | images float32 [N, H, W, C] in [-1, 1]; points float32 [N, d] |
+| ``sample``          | seeds int64 [N]        | images uint8 [N, H, W, C]; points float32 [N, d] |
+| ``png``             | seeds int64 [N]        | png_bytes string [N], one encoded PNG each (images only) |
+| ``latents``         | seeds int64 [N]        | latents float32 [N, z] of these seeds, as ``sample`` uses them |
 
 A class-conditional generator derives the label from the seed or the latents in these, and has further signatures:
 
-======================== ===================================== ================================================
-signature                inputs                                output
-======================== ===================================== ================================================
-``labels``               seeds int64 [N]                       labels int64 [N], as ``sample`` draws them
-``generate_with_labels`` latents float32 [N, z], labels [N]    as for ``serving_default``
-``sample_with_labels``   seeds int64 [N], labels int64 [N]     as for ``sample``
-``png_with_labels``      seeds int64 [N], labels int64 [N]     as for ``png``
-======================== ===================================== ================================================
+| signature                | inputs                             | output |
+|--------------------------|------------------------------------|---|
+| ``labels``               | seeds int64 [N]                    | labels int64 [N], as ``sample`` draws them |
+| ``generate_with_labels`` | latents float32 [N, z], labels [N] | as for ``serving_default`` |
+| ``sample_with_labels``   | seeds int64 [N], labels int64 [N]  | as for ``sample`` |
+| ``png_with_labels``      | seeds int64 [N], labels int64 [N]  | as for ``png`` |
 
 Labels are int64 in [0, number of classes); others are an error. The aliases of inputs and outputs are their names here.
 (``png_bytes`` ends in ``_bytes`` so that TensorFlow Serving's REST API sends it as base64.) In ``sample`` and ``png``,

@@ -31,7 +31,7 @@ class GAN(GenerativeModel):
     Raises:
         RequestError: the parts are incompatible; the message names them and an alternative.
 
-    Example:
+    Examples:
         >>> data = zoo.datasets.load("digits")
         >>> gan = NonSaturating(zoo.DCGANGenerator(data.data_shape), zoo.DCGANCritic(data.data_shape))
         >>> gan.compile()

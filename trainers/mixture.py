@@ -33,7 +33,7 @@ class Mixture(GAN):
     Raises:
         RequestError: an objective that `lacks` "mixture", or a negative weight.
 
-    Example:
+    Examples:
         >>> class MixtureWGAN(Mixture, WassersteinGP):
         ...     pass
         >>> gan = MixtureWGAN(zoo.MixtureGenerator((2,)), zoo.MixtureCritic((2,)))

@@ -76,7 +76,7 @@ class ConditionalGenerator(_Conditional):
     Raises:
         RequestError: a family whose generator has no `latent_dim` option.
 
-    Example:
+    Examples:
         >>> generator = zoo.ConditionalGenerator((8, 8, 1), 10, "dcgan", {"latent_dim": 32})
         >>> generator(tf.zeros([5, 33]), label=tf.constant([0, 1, 2, 3, 4])).shape
         TensorShape([5, 8, 8, 1])

@@ -56,7 +56,7 @@ class DCGANGenerator(Network):
     Raises:
         RequestError: unsupported image shape, or unknown normalisation.
 
-    Example:
+    Examples:
         >>> zoo.DCGANGenerator((28, 28, 1))(tf.zeros([5, 64])).shape
         TensorShape([5, 28, 28, 1])
     """

@@ -21,7 +21,7 @@ class Encoder(Preset):
 
     Input: [N, *data_shape]. Output: float32 [N, code_dim], unbounded.
 
-    Example:
+    Examples:
         >>> zoo.Encoder((2,), 16, "mlp", {"hidden_units": (64,)})(tf.zeros([5, 2])).shape
         TensorShape([5, 16])
     """

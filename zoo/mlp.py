@@ -42,7 +42,7 @@ class MLPGenerator(Network):
 
     Input: latents [N, latent_dim]. Output: float32 [N, *data_shape].
 
-    Example:
+    Examples:
         >>> zoo.MLPGenerator((2,), latent_dim=16)(tf.zeros([5, 16])).shape
         TensorShape([5, 2])
     """

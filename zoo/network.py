@@ -34,7 +34,7 @@ class Preset(keras.Model):
         Raises:
             RequestError: there is no such model, or it holds no network of this class.
 
-        Example:
+        Examples:
             >>> critic = zoo.DCGANCritic.from_preset("digits/non_saturating")
         """
         model = pretrained.load(preset)

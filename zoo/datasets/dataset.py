@@ -79,7 +79,7 @@ class Dataset(abc.ABC):
             num: How many at most; None for all of them.
 
         Returns:
-            ``(x, y)``: float32 ``[n, *data_shape]`` in the range of `batches`, and int64 ``[n]``, or None where the
+            ``(x, y)``, float32 ``[n, *data_shape]`` in the range of `batches`, and int64 ``[n]``, or None where the
             data has no labels.
 
         Raises:
@@ -117,7 +117,7 @@ class Dataset(abc.ABC):
             labels: Whether to give the labels too, as the condition "label".
 
         Returns:
-            An infinite `tf.data.Dataset` of `zoo.batch.Batch`es: examples float32 ``[batch_size / replicas,
+            An infinite `tf.data.Dataset` of `zoo.batch.Batch`es, their examples float32 ``[batch_size / replicas,
             *data_shape]`` (static shape), labels int64 ``[batch_size / replicas]``. Images are in [-1, 1]; points keep
             their natural coordinates.
 
