@@ -11,7 +11,7 @@ from export import evaluate as program
 def test_the_program_prints_the_numbers_before_the_path(good, digits, tmp_path, monkeypatch, capsys):
     page = write_report(good, digits, tmp_path)
     monkeypatch.setattr(program, "find_saved_model", lambda path: path)
-    monkeypatch.setattr(program.model_card, "read", lambda path: {})
+    monkeypatch.setattr(program.cards, "read", lambda path: {})
     monkeypatch.setattr(program.subject, "of_saved_model", lambda *arguments: None)
     monkeypatch.setattr(program, "report_on", lambda *arguments, **options: page)
     names = {"workdir": None, "saved_model": "model", "data": None, "image_size": None, "out": str(tmp_path)}
