@@ -74,7 +74,7 @@ def base_config(source):
     config.techniques = {
         "instance_noise": {},  # std; until: a share of the run
         "weight_clipping": {},  # bound
-        "gradient_norm": {},  # weight, target, every; at: interpolates, real, fake or perturbed
+        "gradient_norm": {},  # weight, target, every; at: interpolates, real, fake, both or perturbed
         "zero_centred": {},  # weight, at, every
     }
 

@@ -40,12 +40,14 @@ def perturbed(real, noise, spread=0.5):
     return real._replace(x=x + share * spread * deviation * steps)
 
 
-#: Places at which a penalty takes the critic's gradient: name → function of (real, fake, noise).
+#: Places at which a penalty takes the critic's gradient: name → function of (real, fake, noise), which returns a list
+#: of `Batch`es. The penalty is the sum of those at each.
 PLACES = {
-    "interpolates": interpolates,
-    "real": lambda real, fake, noise: real,
-    "fake": lambda real, fake, noise: fake,
-    "perturbed": lambda real, fake, noise: perturbed(real, noise),
+    "interpolates": lambda real, fake, noise: [interpolates(real, fake, noise)],
+    "real": lambda real, fake, noise: [real],
+    "fake": lambda real, fake, noise: [fake],
+    "both": lambda real, fake, noise: [real, fake],
+    "perturbed": lambda real, fake, noise: [perturbed(real, noise)],
 }
 
 

@@ -178,6 +178,15 @@ MUTANTS = [
         ),
     ),
     *of_file(
+        "trainers/objectives/relativistic.py",
+        f"{OF_OBJECTIVES}/test_relativistic.py -k 'closed_form or pairs or point'",
+        ("fake_scores - real_scores", "real_scores - fake_scores"),
+        ("fake_scores - real_scores", "fake_scores - tf.reduce_mean(real_scores)"),
+        ("tf.nn.softplus(fake_scores - real_scores)", "tf.nn.relu(fake_scores - real_scores)"),
+        ("score(self.critic, fake), score(self.critic, real)", "score(self.critic, real), score(self.critic, fake)"),
+        (", score(self.critic, real))", ", tf.zeros([1, 1], real.x.dtype))"),
+    ),
+    *of_file(
         "trainers/objectives/feature_matching.py",
         f"{OF_OBJECTIVES}/test_feature_matching.py -k gradient_by",
         ("of_real - of_fake", "of_real + of_fake"),

@@ -76,6 +76,8 @@ OBJECTIVES = {
     "feature_matching": Paper({"real_label": 1.0}),
     # Miyato et al. 2018: margins of one, written out in the equations.
     "hinge": Paper(critic_normalization="spectral"),
+    # Jolicoeur-Martineau 2018, section 4.1: no options.
+    "relativistic": Paper(),
     "noise_contrastive": Paper({"noise_mean": 0.0, "noise_scale": 1.0}),
     "self_contrastive": Paper(),
     # Rybkin et al. 2021: the variance of maximum likelihood, and Adam as it comes.

@@ -155,6 +155,7 @@ UNLIKE_STEPS = (
     "manifold_diffusion",
     "mixture",
     "noise_contrastive",
+    "relativistic",
     "vae",
     "wasserstein",
     "wasserstein_gp",

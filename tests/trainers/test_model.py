@@ -59,7 +59,7 @@ def points(seed):
 #: Every dynamics, and the objectives that call networks in ways of their own.
 GAMES = [
     *(("non_saturating", name) for name in dynamics.METHODS.names()),
-    *((name, "alternating") for name in ("feature_matching", "mode_regularized", "manifold_diffusion")),
+    *((name, "alternating") for name in ("feature_matching", "mode_regularized", "manifold_diffusion", "relativistic")),
 ]
 
 

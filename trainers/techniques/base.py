@@ -59,8 +59,8 @@ class Technique(Configured):
 
 
 #: Places at which a penalty takes the critic's gradient: between real and generated examples that are paired by
-#: position, at either, or around real ones. `trainers.penalties.PLACES` computes them.
-PLACES = ("interpolates", "real", "fake", "perturbed")
+#: position, at either, at both (the sum of the two), or around real ones. `trainers.penalties.PLACES` computes them.
+PLACES = ("interpolates", "real", "fake", "both", "perturbed")
 
 
 class GradientPenalty(Technique):
@@ -86,14 +86,14 @@ class GradientPenalty(Technique):
         from trainers import penalties
 
         # Outside of tf.cond, in which replicas cannot communicate: a place may need statistics of the global batch.
-        place = penalties.PLACES[self.at](real, fake, noise)
+        places = penalties.PLACES[self.at](real, fake, noise)
+
+        def penalty():
+            return self.weight * tf.add_n([self.penalty(critic, place) for place in places])
+
         if self.every == 1:
-            return self.weight * self.penalty(critic, place)
-        return tf.cond(
-            step % self.every == 0,
-            lambda: self.every * self.weight * self.penalty(critic, place),
-            lambda: tf.zeros([], place.x.dtype),
-        )
+            return penalty()
+        return tf.cond(step % self.every == 0, lambda: self.every * penalty(), lambda: tf.zeros([], real.x.dtype))
 
     def penalty(self, critic, batch):
         """The unweighted penalty at a `Batch`: a scalar."""

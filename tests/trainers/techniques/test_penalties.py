@@ -48,19 +48,21 @@ def norms(weights, x):
 
 
 def places(real, fake):
-    """The four places, from the noise that the step draws."""
+    """The points of each place, from the noise that the step draws."""
     noise = step_noise()
     share = noise.uniform("interpolates", [1]).numpy().astype(np.float64)
     spread = 0.5 * real.std() * noise.uniform("surroundings share", [1]).numpy().astype(np.float64)
     around = real + spread * noise.uniform("surroundings", [DIM]).numpy().astype(np.float64)
-    return {"real": real, "fake": fake, "interpolates": real + share * (fake - real), "perturbed": around}
+    between = real + share * (fake - real)
+    alone = {"real": real, "fake": fake, "interpolates": between, "perturbed": around}
+    return {**{name: [x] for name, x in alone.items()}, "both": [real, fake]}
 
 
 def value(entry, weights, points):
-    norm = norms(weights, points[entry["at"]])
+    each = [norms(weights, x) for x in points[entry["at"]]]
     if entry["name"] == "zero_centred":
-        return entry["weight"] / 2 * (norm**2).mean()
-    return entry["weight"] * ((norm - entry["target"]) ** 2).mean()
+        return entry["weight"] / 2 * sum((norm**2).mean() for norm in each)
+    return entry["weight"] * sum(((norm - entry["target"]) ** 2).mean() for norm in each)
 
 
 ENTRIES = [
