@@ -64,6 +64,14 @@ VARIANTS = {
         "generator_optimizer": {"learning_rate": 5e-4, "beta_1": 0.0},
         "critic_optimizer": {"learning_rate": 1e-3, "beta_1": 0.0},
     },
+    # Miyato et al. 2018 with a quarter of its channels, and the rates above for `hinge`.
+    "resnet": {
+        "objective": "hinge",
+        "generator": {"family": "resnet", "latent_dim": 128, "base_filters": 8},
+        "critic": {"family": "resnet", "base_filters": 16, "normalization": "auto"},
+        "generator_optimizer": {"learning_rate": 5e-4, "beta_1": 0.0},
+        "critic_optimizer": {"learning_rate": 1e-3, "beta_1": 0.0},
+    },
     # Distances grow with the number of pixels, so margin_scale is smaller.
     "loss_sensitive": {**FAST_GENERATOR, "objective_options": {"margin_scale": 0.001}},
     "energy_based": {"critic": {"family": "dcgan_autoencoder", "code_dim": 64, "base_filters": 64}},

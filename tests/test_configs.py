@@ -22,6 +22,7 @@ SMALL = {
     "dcgan": {"base_filters": 2},
     "dcgan_autoencoder": {"base_filters": 2},
     "mlp": {"hidden_units": (4,)},
+    "resnet": {"base_filters": 2},
     "mlp_autoencoder": {"hidden_units": (4,)},
 }
 

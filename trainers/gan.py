@@ -40,8 +40,8 @@ class GAN(GenerativeModel):
     """
 
     configured = optimized = ("generator", "critic")
-    #: Normalisation that the objective's paper uses in a convolutional critic.
-    critic_normalization = "batch"
+    #: Normalisation that the objective's paper uses in a convolutional critic; None for that of the critic's family.
+    critic_normalization = None
     #: Network families, by the names of `zoo.families`, allowed for its critic; () allows any.
     critic_families = ()
     #: Whether the critic's loss contains gradients at single examples, so that the critic must not mix examples.

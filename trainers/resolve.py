@@ -59,10 +59,10 @@ def _network(network, player):
 
 def _critic(config, objective):
     resolved = _network(config.critic, "critic")
-    # Multilayer perceptrons on points are trained without; for images the objective's paper decides.
+    # Multilayer perceptrons on points are trained without; for images the objective's paper decides, or the family.
     images = families.FAMILIES[resolved["family"]].images_only
     if "critic" in objective.configured and images and config.critic.get("normalization") in (None, "auto"):
-        resolved["normalization"] = objective.critic_normalization
+        resolved["normalization"] = objective.critic_normalization or resolved["normalization"]
         used = techniques.read(config.techniques, config.train.steps)
         if resolved["normalization"] == "batch" and any(part.penalises_gradients for part in used):
             resolved["normalization"] = "layer"
@@ -79,7 +79,8 @@ def _encoder(config):
         return _network(config.encoder, "encoder")
     given = {**config.critic, **config.encoder}
     if given["family"] not in families.names("encoder"):
-        use = " or ".join(families.names("encoder"))
+        *first, last = families.names("encoder")
+        use = f"{', '.join(first)} or {last}"
         raise RequestError(f"config.critic.family: {given['family']!r}; {config.objective} needs an encoder, use {use}")
     return _network(given, "encoder")
 

@@ -11,6 +11,8 @@ _HOMES = {
     "MLPCritic": "zoo.mlp",
     "DCGANGenerator": "zoo.dcgan",
     "DCGANCritic": "zoo.dcgan",
+    "ResNetGenerator": "zoo.resnet",
+    "ResNetCritic": "zoo.resnet",
     "MLPAutoencoder": "zoo.autoencoder",
     "DCGANAutoencoder": "zoo.autoencoder",
     "Encoder": "zoo.encoder",

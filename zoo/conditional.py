@@ -1,4 +1,4 @@
-"""Class-conditional networks: a generator and a critic of family mlp or dcgan, conditioned on labels.
+"""Class-conditional networks: a generator and a critic of family mlp, dcgan or resnet, conditioned on labels.
 
 The generator takes an embedding of the label beside its latents. The critic takes the label in one of two ways:
 
@@ -63,7 +63,7 @@ class ConditionalGenerator(_Conditional):
     Args:
         data_shape: shape of one example, (d,) or (H, W, C).
         num_classes: K.
-        family: of the network, "mlp" or "dcgan".
+        family: of the network, "mlp", "dcgan" or "resnet".
         network: dict of that family's options; its `latent_dim` z does not count the embedding.
         embedding_dim: number of components e of a label's embedding, which starts as N(0, 1/e): about as long as
             a one-hot label.
@@ -87,7 +87,7 @@ class ConditionalGenerator(_Conditional):
         made = FAMILIES[family].generator_class()
         options = declared(made)
         if "latent_dim" not in options:
-            raise RequestError(f"config.generator.family: {family!r} is not told labels; use mlp or dcgan")
+            raise RequestError(f"config.generator.family: {family!r} is not told labels; use mlp, dcgan or resnet")
         latent_dim = self.network.get("latent_dim", options["latent_dim"].default)
         inner = {**self.network, "latent_dim": latent_dim + embedding_dim}
         self.inner = made(self.data_shape, dtype=self.dtype_policy, **inner)
@@ -131,7 +131,7 @@ class ConditionalCritic(_Conditional):
     Args:
         data_shape: shape of one example, (d,) or (H, W, C).
         num_classes: K.
-        family: of the network, "mlp" or "dcgan".
+        family: of the network, "mlp", "dcgan" or "resnet".
         network: dict of that family's options.
         told_by: "projection" or "concatenation".
         embedding_dim: see above; ignored by projection and for images.
@@ -157,7 +157,7 @@ class ConditionalCritic(_Conditional):
             shape = (*shape[:-1], shape[-1] + (1 if len(shape) == 3 else embedding_dim))
         self.inner = made(shape, dtype=self.dtype_policy, **self.network)
         if not hasattr(self.inner, "trunk"):
-            raise RequestError(f"config.critic.family: {family!r} is not told labels; use mlp or dcgan")
+            raise RequestError(f"config.critic.family: {family!r} is not told labels; use mlp, dcgan or resnet")
         self.normalization = self.inner.normalization
         self.minibatch_discrimination = self.inner.minibatch_discrimination
         if told_by == "projection":

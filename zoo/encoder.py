@@ -16,7 +16,7 @@ class Encoder(Preset):
     Args:
         data_shape: shape of one example, (d,) or (H, W, C).
         code_dim: number of components of a code; the generator's `latent_dim` to infer its input.
-        family: whose critic: "mlp" or "dcgan".
+        family: whose critic: "mlp", "dcgan" or "resnet".
         network: dict of that critic's options.
 
     Input: [N, *data_shape]. Output: float32 [N, code_dim], unbounded.
@@ -41,13 +41,15 @@ class Encoder(Preset):
         """A fresh encoder of the family and size of `critic`.
 
         Raises:
-            RequestError: the critic's family is neither mlp nor dcgan.
+            RequestError: the critic's family is no mlp, dcgan or resnet.
         """
         # For a conditional critic its inner network: codes depend on examples alone.
         inner = getattr(critic, "inner", critic)
         families = {family.critic: name for name, family in FAMILIES.items() if family.critic}
         if type(inner).__name__ not in families or not hasattr(inner, "trunk"):
-            raise RequestError(f"config.critic.family: an encoder beside a {type(inner).__name__}; use mlp or dcgan")
+            raise RequestError(
+                f"config.critic.family: an encoder beside a {type(inner).__name__}; use mlp, dcgan or resnet"
+            )
         network = inner.get_config()
         network = {key: network[key] for key in network if key not in ("name", "trainable", "data_shape", "dtype")}
         if network.get("normalization") not in ("batch", "layer"):

@@ -41,6 +41,7 @@ class Family:
 FAMILIES = {
     "mlp": Family("zoo.mlp", "MLPGenerator", "MLPCritic", images_only=False),
     "dcgan": Family("zoo.dcgan", "DCGANGenerator", "DCGANCritic", images_only=True),
+    "resnet": Family("zoo.resnet", "ResNetGenerator", "ResNetCritic", images_only=True),
     "mlp_autoencoder": Family("zoo.autoencoder", None, "MLPAutoencoder", images_only=False),
     "dcgan_autoencoder": Family("zoo.autoencoder", None, "DCGANAutoencoder", images_only=True),
     "gaussian": Family("zoo.densities", "Gaussian", None, images_only=False),
@@ -58,7 +59,7 @@ def check_image_shape(data_shape, where="data_shape"):
     check_image_size(data_shape, where)
     channels = data_shape[2]
     if channels not in IMAGE_CHANNELS:
-        raise RequestError(f"{where}: {channels} channels; the dcgan networks make 1 (grey) or 3 (RGB)")
+        raise RequestError(f"{where}: {channels} channels; the networks for images make 1 (grey) or 3 (RGB)")
 
 
 def check_image_size(data_shape, where="data_shape"):
@@ -68,7 +69,7 @@ def check_image_size(data_shape, where="data_shape"):
         raise RequestError(f"{where}: {tuple(data_shape)} are not images; convolutional networks make (H, W, C)")
     height, width, _ = data_shape
     if height != width or height not in IMAGE_SIZES:
-        raise RequestError(f"{where}: {height}x{width} pixels; the dcgan networks make square images of {sizes}")
+        raise RequestError(f"{where}: {height}x{width} pixels; the networks for images make square images of {sizes}")
 
 
 def check_normalization(name, where="normalization"):

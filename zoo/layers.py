@@ -312,6 +312,11 @@ def linear(layer, normalization):
     return SpectralNormalization(layer, dtype=layer.dtype_policy) if normalization == "spectral" else layer
 
 
+def has_virtual_batch(layers):
+    """Whether there is virtual batch normalisation among `layers`, or inside them."""
+    return any(isinstance(part, VirtualBatchNormalization) for layer in layers for part in layer._flatten_layers())
+
+
 def stack(input_shape, layers, dtype):
     """keras.Sequential of `layers` on inputs [N, *input_shape] cast to `dtype` (a policy, or a name).
 
@@ -319,7 +324,7 @@ def stack(input_shape, layers, dtype):
     the layers, the stack prepends a reference batch of its own to its inputs.
     """
     policy = keras.dtype_policies.get(dtype)
-    if any(isinstance(layer, VirtualBatchNormalization) for layer in layers):
+    if has_virtual_batch(layers):
         return WithReference(input_shape, layers, policy)
     network = keras.Sequential([keras.Input(input_shape, dtype=policy.compute_dtype), *layers])
     network.dtype_policy = policy

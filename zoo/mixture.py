@@ -12,11 +12,19 @@ import tensorflow as tf
 
 from zoo.errors import RequestError
 from zoo.families import FAMILIES
-from zoo.layers import SpectralNormalization, VirtualBatchNormalization, stack
+from zoo.layers import SpectralNormalization, has_virtual_batch, stack
 from zoo.network import Preset
 from zoo.noise import choose
+from zoo.resnet import ResidualBlock
 
-_LINEAR = (keras.layers.Dense, keras.layers.Conv2D, keras.layers.Conv2DTranspose, SpectralNormalization)
+#: Layers that `shared_layers` counts. A residual block is one.
+_LINEAR = (
+    keras.layers.Dense,
+    keras.layers.Conv2D,
+    keras.layers.Conv2DTranspose,
+    SpectralNormalization,
+    ResidualBlock,
+)
 
 
 class _Mixture(Preset):
@@ -35,7 +43,9 @@ class _Mixture(Preset):
         options = {"dtype": self.dtype_policy, **self.network}
         networks = [network_class(self.data_shape, **options) for _ in range(self.components)]
         if not hasattr(networks[0], part):
-            raise RequestError(f"config.mixture.components: no mixture of {network_class.__name__}; use mlp or dcgan")
+            raise RequestError(
+                f"config.mixture.components: no mixture of {network_class.__name__}; use mlp, dcgan or resnet"
+            )
         return networks
 
     def _split(self, input_shape, layers, spare):
@@ -51,7 +61,7 @@ class _Mixture(Preset):
         where = f"config.mixture.shared_layers: {self.shared_layers}"
         if self.shared_layers > most:
             raise RequestError(f"{where}; {self.name} has {most} that can be shared")
-        if self.shared_layers and any(isinstance(layer, VirtualBatchNormalization) for layer in layers[0]):
+        if self.shared_layers and has_virtual_batch(layers[0]):
             raise RequestError(f"{where}; virtual batch normalisation needs a network of its own, use 0")
         cut = [*starts, len(layers[0])][self.shared_layers] if self.shared_layers else 0
         self.shared = self._stack(input_shape, layers[0][:cut])
@@ -100,10 +110,10 @@ class MixtureGenerator(_Mixture):
     Args:
         data_shape: shape of one example, (d,) or (H, W, C).
         components: T, 1 or more.
-        family: of the components, "mlp" or "dcgan".
+        family: of the components, "mlp", "dcgan" or "resnet".
         network: dict of that family's options; its `latent_dim` is one component's.
-        shared_layers: number of linear layers (dense or convolution, each with the layers that follow it), from the
-            latents on, that all components share; the output layer cannot be shared.
+        shared_layers: number of linear layers (dense, convolution or residual block, each with the layers that follow
+            it), from the latents on, that all components share; the output layer cannot be shared.
 
     Input: latents [N, 1 + latent_dim of a component]. Output: float32 [N, *data_shape].
 
@@ -141,10 +151,10 @@ class MixtureCritic(_Mixture):
     Args:
         data_shape: shape of one example, (d,) or (H, W, C).
         components: T, 1 or more.
-        family: of the components, "mlp" or "dcgan".
+        family: of the components, "mlp", "dcgan" or "resnet".
         network: dict of that family's options.
-        shared_layers: number of linear layers (dense or convolution, each with the layers that follow it), from the
-            examples on, that all components share; the head cannot be shared.
+        shared_layers: number of linear layers (dense, convolution or residual block, each with the layers that follow
+            it), from the examples on, that all components share; the head cannot be shared.
 
     Input: [N, *data_shape]. Output: float32 [N, 1].
 

@@ -49,7 +49,7 @@ MUTANTS = [
     *of_file(
         "trainers/gan.py",
         DEFAULTS,
-        ('critic_normalization = "batch"', 'critic_normalization = "none"'),
+        ("critic_normalization = None", 'critic_normalization = "none"'),
         ("Alternating(**self.default_dynamics_options)", "Alternating()"),
     ),
     *of_file(

@@ -83,7 +83,7 @@ MUTANTS = [
         "trainers/resolve.py",
         f"{RUNS} {PENALTIES} -k 'automatic or normalisation_is'",
         ('resolved["normalization"] = "layer"', 'resolved["normalization"] = "batch"'),
-        ('resolved["normalization"] = objective.critic_normalization', "pass"),
+        ('resolved["normalization"] = objective.critic_normalization or resolved["normalization"]', "pass"),
     ),
     *of_file(
         "trainers/build.py",

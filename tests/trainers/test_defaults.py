@@ -34,7 +34,7 @@ class Paper:
     options: dict = dataclasses.field(default_factory=dict)
     critic_steps: int = 1
     optimizer: tuple = DCGAN
-    critic_normalization: str = "batch"
+    critic_normalization: str | None = None
 
 
 OBJECTIVES = {

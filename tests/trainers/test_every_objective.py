@@ -44,7 +44,7 @@ def baseline(small_config, build, state, tmp_path_factory):
         }
         if "critic" in found.configured:
             # Batch normalisation everywhere that the objective allows it: its statistics must be the global batch's.
-            changes["critic.normalization"] = found.critic_normalization
+            changes["critic.normalization"] = found.critic_normalization or "batch"
         if "encoder" in found.configured:
             changes["encoder.normalization"] = "batch"
         if objective == "mixture":

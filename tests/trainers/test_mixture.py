@@ -212,7 +212,7 @@ def test_it_composes_with_every_dynamics(name, small_config, build):
         (
             "minimax",
             {"critic.family": "mlp_autoencoder"},
-            "config.mixture.components: no mixture of MLPAutoencoder; use mlp or dcgan",
+            "config.mixture.components: no mixture of MLPAutoencoder; use mlp, dcgan or resnet",
         ),
         (
             "wasserstein_gp",

@@ -158,12 +158,12 @@ def test_a_network_is_built_again_from_its_config(network, batch):
     "make, message",
     [
         (lambda: critic("sum"), "'sum'; expected one of projection, concatenation"),
-        (lambda: critic(family="mlp_autoencoder"), "'mlp_autoencoder' is not told labels; use mlp or dcgan"),
+        (lambda: critic(family="mlp_autoencoder"), "'mlp_autoencoder' is not told labels; use mlp, dcgan or resnet"),
         (
             lambda: critic("concatenation", {"normalization": "virtual_batch"}),
             "'concatenation'; the reference batch of virtual batch normalisation has no labels, use projection",
         ),
-        (lambda: zoo.ConditionalGenerator((2,), K, "gaussian_mixture"), "is not told labels; use mlp or dcgan"),
+        (lambda: zoo.ConditionalGenerator((2,), K, "gaussian_mixture"), "is not told labels; use mlp, dcgan or resnet"),
     ],
 )
 def test_what_cannot_be_told_labels_is_refused(make, message):

@@ -10,7 +10,7 @@ from zoo.errors import RequestError
 from zoo.families import FAMILIES, IMAGE_SIZES, NORMALIZATIONS
 
 #: Options that keep a network small.
-SMALL = {"dcgan": {"base_filters": 2}, "mlp": {"hidden_units": (6, 5)}}
+SMALL = {"dcgan": {"base_filters": 2}, "mlp": {"hidden_units": (6, 5)}, "resnet": {"base_filters": 2}}
 
 
 def generator(family, shape, **options):
@@ -162,7 +162,7 @@ def test_the_generator_of_28_pixels_is_small():
 @pytest.mark.parametrize(
     "shape, message",
     [
-        ((30, 30, 1), "30x30 pixels; the dcgan networks make square images of 8, 16, 28, 32, 64, 128"),
+        ((30, 30, 1), "30x30 pixels; the networks for images make square images of 8, 16, 28, 32, 64, 128"),
         ((32, 28, 1), "32x28 pixels"),
         ((2,), r"\(2,\) are not images"),
     ],
@@ -173,7 +173,7 @@ def test_dcgan_refuses_shapes_that_it_is_not_laid_out_for(network, shape, messag
 
 
 def test_dcgan_makes_images_of_colours_and_reads_more_channels():
-    with pytest.raises(RequestError, match=r"4 channels; the dcgan networks make 1 \(grey\) or 3 \(RGB\)"):
+    with pytest.raises(RequestError, match=r"4 channels; the networks for images make 1 \(grey\) or 3 \(RGB\)"):
         zoo.DCGANGenerator((32, 32, 4))
     # A channel more than colours holds a conditional critic's label.
     assert zoo.DCGANCritic((32, 32, 4), base_filters=2)(tf.zeros([2, 32, 32, 4])).shape == (2, 1)

@@ -31,7 +31,7 @@ class ManifoldDiffusion(ModeRegularized):
         real_label: of both critics, as of `minimax`.
 
     Raises:
-        RequestError: an option out of range, or a critic whose family is neither mlp nor dcgan.
+        RequestError: an option out of range, or a critic whose family is no mlp, dcgan or resnet.
     """
 
     lacks = {

@@ -25,7 +25,7 @@ class ModeRegularized(NonSaturating):
         real_label: as of `minimax`.
 
     Raises:
-        RequestError: an option out of range, or a critic whose family is neither mlp nor dcgan.
+        RequestError: an option out of range, or a critic whose family is no mlp, dcgan or resnet.
     """
 
     lacks = {"mixture": "its encoder inverts one generator"}

@@ -171,7 +171,7 @@ def test_wrong_requests_are_refused(make):
     for option in ("reconstruction_weight", "mode_weight"):
         with pytest.raises(RequestError, match=rf"config.objective_options.{option}: -1; expected a number, 0 or more"):
             make("mode_regularized", **{option: -1})
-    with pytest.raises(RequestError, match=r"config.critic.family: .* MLPAutoencoder; use mlp or dcgan"):
+    with pytest.raises(RequestError, match=r"config.critic.family: .* MLPAutoencoder; use mlp, dcgan or resnet"):
         make("mode_regularized", critic=zoo.MLPAutoencoder((3,), hidden_units=(4,)))
 
 
