@@ -49,7 +49,7 @@ Results of `python -m benchmarks.ring`, seeds 0 to 2, 8,000 steps (more in docs/
 
 `relativistic` against `non_saturating` on the same networks, without a penalty and with R1 and R2
 (--config.techniques.zero_centred.at=both, .weight=γ). It does not beat it: the small critic needs the penalty, with
-which either finds the modes; with the larger one both find them all, without it as well.
+which either finds most modes (γ = 1); with the larger one both find all of them, without it as well.
 
 | critic | γ | relativistic | non_saturating |
 |---|---|---|---|

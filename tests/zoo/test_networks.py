@@ -120,10 +120,11 @@ def test_normalisations_differ_and_only_batch_mixes_examples(family):
     x = examples((8, 8, 1))
     changed = x.copy()
     changed[1:] = -changed[1:]
+    # Of two channels all may be negative, and the ReLU behind them constant.
+    options = {} if family == "mlp" else {"base_filters": 8}
     for normalization in NORMALIZATIONS:
-        network = critic(
-            family, (8, 8, 1), normalization=normalization, **{"dcgan": {"base_filters": 8}}.get(family, {})
-        )
+        keras.utils.set_random_seed(0)
+        network = critic(family, (8, 8, 1), normalization=normalization, **options)
         network.set_weights([10.0 * w for w in network.get_weights()])  # scores far above rounding
         states = network.get_weights()
         first = network(x, training=True)[0].numpy()

@@ -70,7 +70,7 @@ def expected(block, x):
     [
         {"filters": 3, "hidden": 5, "resample": "up", "normalization": "batch"},
         {"filters": 4, "hidden": 4, "resample": "up"},
-        {"filters": 5, "hidden": 5, "resample": "down", "bare": True},
+        {"filters": 5, "hidden": 5, "resample": "down", "bare": True, "normalization": "batch"},
         {"filters": 5, "hidden": 4, "resample": "down", "normalization": "batch"},
         {"filters": 5, "hidden": 4},
         {"filters": 4, "hidden": 3, "normalization": "batch"},
@@ -81,6 +81,7 @@ def test_a_block_is_the_papers(options):
     block = ResidualBlock.from_config(ResidualBlock(**options, dtype="float64").get_config())
     x, rng = np.random.default_rng(0).normal(size=(2, 6, 8, 4)), np.random.default_rng(1)
     shape = block(x).shape
+    assert bool(block.first_norm.weights) == (block.normalization == "batch" and not block.bare)
     assert (block.shortcut is None) == (options.get("resample") is None and options["filters"] == 4)
     block.set_weights(
         [rng.uniform(0.5, 1.5, weight.shape) - 0.3 * (weight.ndim == 4) for weight in block.get_weights()]
