@@ -25,6 +25,7 @@ Results of `python -m benchmarks.ring`, seeds 0 to 2, 8,000 steps (more in docs/
 | f_divergence/squared_hellinger | 8 8 8 | 0.94 0.92 0.93 |
 | f_divergence/total_variation | 8 8 8 | 0.87 0.88 0.87 |
 | feature_matching | 8 8 8 | 0.84 0.82 0.84 |
+| fisher | 8 8 8 | 0.92 0.94 0.90 |
 | hinge | 8 8 8 | 0.93 0.94 0.92 |
 | jensen_shannon_regularized | 8 8 8 | 0.90 0.35 0.92 |
 | least_squares | 8 8 8 | 0.92 0.93 0.92 |
@@ -121,6 +122,7 @@ VARIANTS = {
     "mode_regularized": {"generator": {"latent_dim": 2}, "critic": _DEEP},
     "manifold_diffusion": {"critic": _DEEP},
     "feature_matching": {"critic": _DEEP},
+    "fisher": {"critic": _DEEP},
     # Its optimal critic measures total variation, which is flat where p and q do not overlap, so lost modes stay lost
     # (3 modes found with the paper's weight of 0.1, 4 to 6 with 1). Annealed noise makes p and q overlap.
     "energy_based": {

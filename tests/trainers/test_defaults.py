@@ -74,6 +74,8 @@ OBJECTIVES = {
     "manifold_diffusion": Paper({"reconstruction_weight": 1.0, "mode_weight": 0.01, "real_label": 1.0}),
     # Salimans et al. 2016, section 3.1: no options.
     "feature_matching": Paper({"real_label": 1.0}),
+    # Mroueh & Sercu 2017, the released code: ρ, two critic steps, DCGAN's Adam, batch normalisation.
+    "fisher": Paper({"rho": 1e-6}, 2),
     # Miyato et al. 2018: margins of one, written out in the equations.
     "hinge": Paper(critic_normalization="spectral"),
     # Jolicoeur-Martineau 2018, section 4.1: no options.

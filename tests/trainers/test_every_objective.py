@@ -150,6 +150,7 @@ UNLIKE_STEPS = (
     "energy_based",
     "f_divergence",
     "feature_matching",
+    "fisher",
     "jensen_shannon_regularized",
     "loss_sensitive",
     "manifold_diffusion",
