@@ -123,6 +123,11 @@ VARIANTS = {
     "manifold_diffusion": {"critic": _DEEP},
     "feature_matching": {"critic": _DEEP},
     "fisher": {"critic": _DEEP},
+    "mmd": {
+        "generator_optimizer": {"learning_rate": 1e-3},
+        "critic_optimizer": {"learning_rate": 1e-3},
+        "critic": _DEEP,
+    },
     # Its optimal critic measures total variation, which is flat where p and q do not overlap, so lost modes stay lost
     # (3 modes found with the paper's weight of 0.1, 4 to 6 with 1). Annealed noise makes p and q overlap.
     "energy_based": {

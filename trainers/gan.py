@@ -24,7 +24,7 @@ class GAN(GenerativeModel):
 
     Args:
         generator, seed, ema_decay: as of `trainers.model.GenerativeModel`.
-        critic: maps examples to raw scores [N, 1]; has `features`.
+        critic: maps examples to raw scores [N, 1], or to vectors where these are compared; has `features`.
         dynamics: how the players move, a `trainers.dynamics` object; if None `alternating` with the paper's options.
         techniques: `trainers.techniques` objects, applied in this order.
 
@@ -42,6 +42,8 @@ class GAN(GenerativeModel):
     configured = optimized = ("generator", "critic")
     #: Normalisation that the objective's paper uses in a convolutional critic; None for that of the critic's family.
     critic_normalization = None
+    #: Number of outputs of its critic: 1, a score, or those that its paper compares as a vector.
+    critic_output_dim = 1
     #: Network families, by the names of `zoo.families`, allowed for its critic; () allows any.
     critic_families = ()
     #: Whether the critic's loss contains gradients at single examples, so that the critic must not mix examples.
@@ -167,7 +169,13 @@ def check_composition(gan):
     for trait in gan.dynamics.needs:
         if trait in gan.lacks:
             raise RequestError(f"config.dynamics: {play!r} does not compose with {objective!r}: {gan.lacks[trait]}")
+    outputs = getattr(gan.critic, "output_dim", 1)
+    if outputs > 1 and gan.critic_output_dim == 1:
+        raise RequestError(f"config.critic.output_dim: {outputs}; {objective} compares scores, use 1")
     penalties = [part.name for part in gan.techniques if part.penalises_gradients]
+    if penalties and "score" in gan.lacks:
+        reason = f"it penalises a score's gradient; {objective!r}: {gan.lacks['score']}"
+        raise RequestError(f"config.techniques.{penalties[0]}: {reason}; leave it out")
     if not gan.penalises_gradients and not penalties:
         return
     who = objective if gan.penalises_gradients else f"config.techniques.{penalties[0]}"

@@ -51,7 +51,8 @@ class GenerativeModel(Configured, keras.Model):
     #: Options of the dynamics that a config does not give.
     default_dynamics_options = types.MappingProxyType({"critic_steps": 1})
     #: Features that this model does not support → why: "two_players" (see `Dynamics.needs`), "mixture" (MIX+GAN),
-    #: "critic" (techniques that act on one), "conditional" (a critic conditioned on labels).
+    #: "critic" (techniques that act on one), "score" (those that penalise its gradient), "conditional" (a critic
+    #: conditioned on labels).
     lacks = {}
 
     where = "config.objective_options"

@@ -66,6 +66,8 @@ def _critic(config, objective):
         used = techniques.read(config.techniques, config.train.steps)
         if resolved["normalization"] == "batch" and any(part.penalises_gradients for part in used):
             resolved["normalization"] = "layer"
+    if "output_dim" in resolved and config.critic.get("output_dim") is None:
+        resolved["output_dim"] = getattr(objective, "critic_output_dim", 1)
     if resolved.get("minibatch_discrimination") and config.train.batch_size == 1:
         raise RequestError(
             "config.train.batch_size: 1; config.critic.minibatch_discrimination compares the examples of a batch, use 2"

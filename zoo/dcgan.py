@@ -104,8 +104,10 @@ class DCGANCritic(Network):
         base_filters: channels of the first map; each smaller map has twice as many.
         normalization: "batch" (the paper's), "layer" (for gradient penalties), "spectral", "virtual_batch" or "none".
         minibatch_discrimination: number of kernels between the features and the score; 0 for none.
+        output_dim: 1, a score; more for objectives that compare vectors.
 
-    Input: [N, H, W, C] in [-1, 1]; C may include more than colours, such as a label's channel. Output: float32 [N, 1].
+    Input: [N, H, W, C] in [-1, 1]; C may include more than colours, such as a label's channel.
+    Output: float32 [N, output_dim].
 
     Raises:
         RequestError: unsupported image size, or unknown normalisation.
@@ -114,6 +116,7 @@ class DCGANCritic(Network):
     base_filters = Option(64, whole(1))
     normalization = Option("batch", one_of(*NORMALIZATIONS))
     minibatch_discrimination = Option(0, whole(0))
+    output_dim = Option(1, whole(1))
 
     def __init__(self, data_shape, **kwargs):
         check_image_size(data_shape)
@@ -130,7 +133,7 @@ class DCGANCritic(Network):
             maps += [linear(convolution, normalization), *behind, keras.layers.LeakyReLU(0.2, dtype=dtype)]
         self.trunk = stack(self.data_shape, [*maps, keras.layers.Flatten(dtype=dtype)], dtype)
         shape, kernels = self.trunk.output_shape[1:], self.minibatch_discrimination
-        self.head = score_head(shape, normalization, self.variable_dtype, _initializer(), kernels)
+        self.head = score_head(shape, normalization, self.variable_dtype, _initializer(), kernels, self.output_dim)
         self.built = True
 
     def features(self, x, training=False):

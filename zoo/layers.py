@@ -331,11 +331,13 @@ def stack(input_shape, layers, dtype):
     return network
 
 
-def score_head(feature_shape, normalization, dtype, initializer="glorot_uniform", minibatch_discrimination=0):
-    """The last layer of a critic: features to one raw score, computed in the variables' dtype.
+def score_head(
+    feature_shape, normalization, dtype, initializer="glorot_uniform", minibatch_discrimination=0, output_dim=1
+):
+    """The last layer of a critic: features to raw scores, one or more, computed in the variables' dtype.
 
     `MinibatchDiscrimination` of that many kernels, if any, comes between the features and the score.
     """
-    score = linear(keras.layers.Dense(1, kernel_initializer=initializer, dtype=dtype), normalization)
+    score = linear(keras.layers.Dense(output_dim, kernel_initializer=initializer, dtype=dtype), normalization)
     closeness = [MinibatchDiscrimination(minibatch_discrimination, dtype=dtype)] if minibatch_discrimination else []
     return stack(feature_shape, [*closeness, score], dtype)

@@ -83,16 +83,18 @@ class MLPCritic(Network):
         activation: of the hidden layers.
         normalization: of the hidden layers: "none", "batch", "layer", "spectral" or "virtual_batch".
         minibatch_discrimination: number of kernels between the features and the score; 0 for none.
+        output_dim: 1, a score; more for objectives that compare vectors.
         input_scale: factor on the inputs before the first layer.
         orthogonal_gain: as of `MLPGenerator`.
 
-    Input: [N, *data_shape]. Output: float32 [N, 1].
+    Input: [N, *data_shape]. Output: float32 [N, output_dim].
     """
 
     hidden_units = Option((128, 128), counts())
     activation = Option("relu", ACTIVATION)
     normalization = Option("none", one_of(*NORMALIZATIONS))
     minibatch_discrimination = Option(0, whole(0))
+    output_dim = Option(1, whole(1))
     input_scale = Option(1.0, number())
     orthogonal_gain = Option(0.0, number(0))
 
@@ -108,6 +110,7 @@ class MLPCritic(Network):
             self.variable_dtype,
             _initializer(self.orthogonal_gain),
             self.minibatch_discrimination,
+            self.output_dim,
         )
         self.built = True
 

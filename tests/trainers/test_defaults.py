@@ -26,6 +26,8 @@ ADAM = ("Adam", 1e-3, 0.9, 0.999)  # Kingma & Ba 2015, algorithm 1
 WGAN = ("RMSprop", 5e-5)  # Arjovsky, Chintala & Bottou 2017, algorithm 1
 WGAN_GP = ("Adam", 1e-4, 0.0, 0.9)  # Gulrajani et al. 2017, algorithm 1
 
+MMD = ("Adam", 1e-4, 0.5, 0.9)  # Bińkowski et al. 2018, section 4
+
 
 @dataclasses.dataclass
 class Paper:
@@ -76,6 +78,8 @@ OBJECTIVES = {
     "feature_matching": Paper({"real_label": 1.0}),
     # Mroueh & Sercu 2017, the released code: ρ, two critic steps, DCGAN's Adam, batch normalisation.
     "fisher": Paper({"rho": 1e-6}, 2),
+    # Bińkowski et al. 2018, the released code: five critic steps, a penalty of weight 1, a plain critic.
+    "mmd": Paper({"kernel": "rational_quadratic", "penalty_weight": 1.0}, 5, MMD, "none"),
     # Miyato et al. 2018: margins of one, written out in the equations.
     "hinge": Paper(critic_normalization="spectral"),
     # Jolicoeur-Martineau 2018, section 4.1: no options.

@@ -155,6 +155,7 @@ UNLIKE_STEPS = (
     "loss_sensitive",
     "manifold_diffusion",
     "mixture",
+    "mmd",
     "noise_contrastive",
     "relativistic",
     "vae",
