@@ -33,6 +33,7 @@ Results of `python -m benchmarks.ring`, seeds 0 to 2, 8,000 steps (more in docs/
 | manifold_diffusion | 8 8 8 | 0.91 0.93 0.94 |
 | maximum_likelihood | 8 8 8 | 0.90 0.89 0.89 |
 | minimax | 0 8 1 | 0.00 0.60 0.01 |
+| mmd | 8 8 8 | 0.83 0.87 0.68 |
 | mode_regularized | 8 8 8 | 0.94 0.93 0.93 |
 | noise_contrastive | 8 8 8 | 0.98 0.88 0.98 |
 | non_saturating | 1 2 1 | 0.02 0.01 0.01 |
