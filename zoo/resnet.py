@@ -172,8 +172,10 @@ class ResNetCritic(Network):
         normalization: "spectral" (the paper's); "batch", "layer" or "virtual_batch" before each ReLU of a block, but
             not on the images; or "none".
         minibatch_discrimination: number of kernels between the features and the score; 0 for none.
+        output_dim: 1, a score; more for objectives that compare vectors.
 
-    Input: [N, H, W, C] in [-1, 1]; C may include more than colours, such as a label's channel. Output: float32 [N, 1].
+    Input: [N, H, W, C] in [-1, 1]; C may include more than colours, such as a label's channel.
+    Output: float32 [N, output_dim].
 
     Raises:
         RequestError: unsupported image size, or unknown normalisation.
@@ -182,6 +184,7 @@ class ResNetCritic(Network):
     base_filters = Option(64, whole(1))
     normalization = Option("spectral", one_of(*NORMALIZATIONS))
     minibatch_discrimination = Option(0, whole(0))
+    output_dim = Option(1, whole(1))
 
     def __init__(self, data_shape, **kwargs):
         check_image_size(data_shape)
@@ -196,7 +199,9 @@ class ResNetCritic(Network):
         pooled = [keras.layers.ReLU(dtype=dtype), GlobalSumPooling(dtype=dtype)]
         self.trunk = stack(self.data_shape, [*blocks, *pooled], dtype)
         shape, kernels = self.trunk.output_shape[1:], self.minibatch_discrimination
-        self.head = score_head(shape, normalization, self.variable_dtype, minibatch_discrimination=kernels)
+        self.head = score_head(
+            shape, normalization, self.variable_dtype, minibatch_discrimination=kernels, output_dim=self.output_dim
+        )
         self.built = True
 
     def features(self, x, training=False):

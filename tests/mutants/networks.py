@@ -37,6 +37,11 @@ MUTANTS = [
         ("check_image_size(data_shape)", "check_image_shape(data_shape)"),
     ),
     *of_file(
+        "zoo/resnet.py",
+        "tests/zoo/test_networks.py -k asked_for",
+        ("output_dim=self.output_dim", "output_dim=1"),
+    ),
+    *of_file(
         "trainers/resolve.py",
         f"{RESNET} -k decides",
         ("objective.critic_normalization or resolved", "resolved"),

@@ -85,6 +85,13 @@ def test_features_are_the_layer_before_the_head(family, normalization):
 
 
 @pytest.mark.parametrize("family", SMALL)
+def test_a_critic_gives_as_many_numbers_as_it_is_asked_for(family):
+    network = critic(family, (8, 8, 1), output_dim=3)
+    assert network(examples((8, 8, 1))).shape == (4, 3)
+    assert type(network).from_config(network.get_config()).output_dim == 3
+
+
+@pytest.mark.parametrize("family", SMALL)
 @pytest.mark.parametrize("player", ["generator", "critic"])
 @pytest.mark.parametrize("normalization", ["batch", "layer", "none", "spectral"])
 def test_config_round_trip_gives_the_same_function(family, player, normalization):
