@@ -5,7 +5,7 @@ python -m benchmarks.ring --runs=runs/ring --only=unrolled,wasserstein_gp --seed
 
 A row is a variant of configs/ring.py, trained as by the training program, on one thread. Finished runs are not
 repeated, stopped runs resume. The results of all runs go to docs/ring.md and, with each run's config and history, to
-docs/ring.json.
+docs/ring.json, beside those of runs that were made elsewhere.
 """
 
 import dataclasses
@@ -40,16 +40,24 @@ _JOBS = flags.DEFINE_integer("jobs", 1, "Runs at once.", lower_bound=1)
 _MOMENTS, _SAMPLES = 20, 2_500
 #: Dynamics → the objective of its row, where its paper does not use `non_saturating`.
 _PLAYED_WITH = {"unrolled": "minimax"}
+#: Objectives that a second table compares on equal networks: hidden units of the critic → weights γ of R1 and R2.
+_COMPARED = ("relativistic", "non_saturating")
+_EQUAL_NETWORKS = {(128,): (0.0, 0.01, 0.1, 1.0), (128, 128): (0.0, 0.1, 1.0)}
 
 
 @dataclasses.dataclass(frozen=True)
 class Training:
-    """One run of the table: a row, which is a variant of configs/ring.py, its seed, steps and root directory."""
+    """One run of a table: its row, which begins with a variant of configs/ring.py, seed, steps and root directory.
+
+    `critic` and `weight` are those of the second table.
+    """
 
     row: str
     seed: int
     steps: int
     root: pathlib.Path
+    critic: tuple = ()
+    weight: float = 0.0
 
     @property
     def workdir(self):
@@ -57,7 +65,11 @@ class Training:
 
     @property
     def config(self):
-        config = ring.get_config(self.row)
+        config = ring.get_config(self.row.partition(" ")[0])
+        if self.critic:
+            config.critic.hidden_units = self.critic
+        if self.weight:
+            config.techniques.zero_centred = {"weight": self.weight, "at": "both"}
         config.seed, config.train.jit_compile = self.seed, True  # XLA: 2.8 times as fast on one thread
         config.train.steps = config.train.sample_every = self.steps
         config.train.checkpoint_every, config.train.keep_checkpoints = self.steps // _MOMENTS, _MOMENTS + 2
@@ -106,7 +118,14 @@ def trainings(seeds, steps, root):
     # The rows of the objectives use alternating descent.
     played = [name for name in dynamics.METHODS.names() if name != "alternating"]
     rows += [f"{_PLAYED_WITH.get(name, 'non_saturating')}+{name}" for name in played]
-    return [Training(row, seed, steps, root) for row in rows for seed in seeds]
+    more = [
+        (f"{name} {_units(critic)} γ={weight:g}", critic, weight)
+        for critic, weights in _EQUAL_NETWORKS.items()
+        for weight in weights
+        for name in _COMPARED
+    ]
+    settings = [*((row,) for row in rows), *more]
+    return [Training(row, seed, steps, root, *changes) for row, *changes in settings for seed in seeds]
 
 
 def measure(run):
@@ -186,8 +205,8 @@ def _fewest(found):
     return min(half, default=found["history"][-1]["modes"])
 
 
-def page(results):
-    """The table in Markdown; `results` are the dicts of `Training.result`, in row order."""
+def page(results, name):
+    """The tables in Markdown; `results` are the dicts of `Training.result`, in row order, `name` their file's."""
     rows = {}
     for found in results:
         rows.setdefault(found["row"], []).append(found)
@@ -198,7 +217,7 @@ def page(results):
         f"Every method on the ring (radius 2, standard deviation 0.02), {steps} generator steps, one number a seed. "
         "Written by `python -m benchmarks.ring`; the settings of each row are the variant of "
         "its name in `configs/ring.py`, every run's config and history are in "
-        f"[{pathlib.Path(_OUT.value).stem}.json]({pathlib.Path(_OUT.value).stem}.json).",
+        f"[{name}]({name}).",
         "",
         f"- Modes: those with at least 1 % of their even share of {_SAMPLES:,} samples within 3 standard deviations of "
         "their centre. Fewest: at the worst of the moments of the run's second half, "
@@ -215,12 +234,30 @@ def page(results):
         "| method | critic | modes | fewest | high quality | steps/s |",
         "|---|---|---|---|---|---|",
     ]
-    for row, found in rows.items():
-        of_seeds = zip(*([_end(one), _fewest(one), f"{one['history'][-1]['high_quality']:.2f}"] for one in found))
-        cells = [" ".join(map(str, values)) for values in of_seeds]
-        speed = statistics.median(one["steps_per_second"] for one in found)
-        lines.append(f"| `{row}` | {_critic(found[0]['config'])} | {' | '.join(cells)} | {speed:,.0f} |")
+    lines += [_row(row, found) for row, found in rows.items() if " " not in row]
+    lines += [
+        "",
+        "`relativistic` and `non_saturating` on equal networks, without a penalty and with R1 and R2 of weight γ:",
+        "",
+        "| method | critic | modes | fewest | high quality | steps/s |",
+        "|---|---|---|---|---|---|",
+    ]
+    lines += [_row(row, found) for row, found in rows.items() if " " in row]
     return "\n".join(lines) + "\n"
+
+
+def _row(row, found):
+    """A row of a table from the results of its seeds."""
+    of_seeds = zip(*([_end(one), _fewest(one), f"{one['history'][-1]['high_quality']:.2f}"] for one in found))
+    cells = [" ".join(map(str, values)) for values in of_seeds]
+    speed = statistics.median(one["steps_per_second"] for one in found)
+    variant, _, weight = row.partition(" ")[0], *row.partition("γ=")[1:]
+    method = f"`{variant}`, γ = {weight}" if weight else f"`{variant}`"
+    return f"| {method} | {_critic(found[0]['config'])} | {' | '.join(cells)} | {speed:,.0f} |"
+
+
+def _units(units):
+    return "-".join(map(str, units))
 
 
 def _critic(config):
@@ -228,7 +265,7 @@ def _critic(config):
     if "critic" not in objectives.METHODS.load(config["objective"]).configured:
         return "none"
     kind = " autoencoder" if config["critic"]["family"] == "mlp_autoencoder" else ""
-    return "-".join(map(str, config["critic"]["hidden_units"])) + kind
+    return _units(config["critic"]["hidden_units"]) + kind
 
 
 def _end(found):
@@ -243,7 +280,7 @@ def main(argv):
     everything = trainings([int(seed) for seed in _SEEDS.value], _STEPS.value, pathlib.Path(_RUNS.value))
     rows = {each.row for each in everything}
     # Names for --only: a row's own, and those of its parts (objective, divergence, dynamics) that are no row.
-    names = {each: {each.row, *re.split("[+/]", each.row)} - (rows - {each.row}) for each in everything}
+    names = {each: {each.row, *re.split("[+/ ]", each.row)} - (rows - {each.row}) for each in everything}
     known = set().union(*names.values())
     for name in _ONLY.value:
         if name not in known:
@@ -261,10 +298,16 @@ def main(argv):
         train_all(left, _JOBS.value)
     except KeyboardInterrupt as stop:
         raise program.Interrupted(signal.SIGINT, "stopped; the same command goes on from there") from stop
-    results = [found for each in everything if (found := each.result) is not None]
+    numbers = out.with_suffix(".json")
+    # Runs of an earlier table that are not among --runs stay in it.
+    known = (
+        {(found["row"], found["seed"]): found for found in json.loads(numbers.read_text())} if numbers.exists() else {}
+    )
+    known |= {(each.row, each.seed): found for each in everything if (found := each.result) is not None}
+    results = [known[each.row, each.seed] for each in everything if (each.row, each.seed) in known]
     out.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(out, page(results).encode())
-    write_whole(out.with_suffix(".json"), (json.dumps(results, indent=1) + "\n").encode())
+    write_whole(out, page(results, numbers.name).encode())
+    write_whole(numbers, (json.dumps(results, indent=1) + "\n").encode())
     print(out)
 
 

@@ -1,5 +1,6 @@
 """README.md and docs/: Python blocks run, commands have the flags that they name, and the site builds."""
 
+import json
 import os
 import pathlib
 import re
@@ -15,7 +16,9 @@ from markdown_it import MarkdownIt
 from ml_collections import config_flags
 
 import zoo
+from benchmarks import results, ring
 from trainers import config as config_checks
+from zoo.errors import RequestError
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -85,6 +88,31 @@ def test_the_results_on_fashion_mnist_are_those_of_the_index(monkeypatch):
     monkeypatch.delenv("GAN_ZOO_HUB", raising=False)
     models = zoo.list_models(data="fashion_mnist", metric="frechet_distance")
     assert models.to_markdown("frechet_distance", "precision", "recall") in (ROOT / "docs/evaluation.md").read_text()
+
+
+@pytest.mark.parametrize("module", [ring, results])
+def test_tables_of_results_are_those_of_their_numbers(module):
+    name = module.__name__.rpartition(".")[2]
+    numbers = json.loads((ROOT / f"docs/{name}.json").read_text())
+    assert module.page(numbers, f"{name}.json") == (ROOT / f"docs/{name}.md").read_text()
+
+
+def test_a_run_has_one_row_of_results_and_its_training_time(tmp_path):
+    packaged = zoo.load("fashion_mnist/least_squares").report
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report" / "report.json").write_text(json.dumps(packaged))
+    steps, images = packaged["generator"]["step"], packaged["generator"]["images_seen"]
+    lines = [{"step": steps // 4, "images_per_second": 100.0}, {"step": steps, "images_per_second": 300.0}, {"step": 1}]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    row = results.row(tmp_path)
+    assert row["seconds"] == pytest.approx(images / 4 / 100 + images * 3 / 4 / 300, abs=1)
+    assert row["metrics"] == packaged["metrics"] and row["images_seen"] == images
+    older = {**row, "seconds": 0, "config": {**row["config"]}}
+    other = {**row, "config": {**row["config"], "seed": 1}}
+    assert results.merged([older, other], [row]) == [row, other]
+    assert f"| `least_squares` | dcgan | {images:,} | {row['seconds']:,} | 0 |" in results.page([row], "results.json")
+    with pytest.raises(RequestError, match=r"no report/report.json; make it with python -m export.evaluate"):
+        results.row(tmp_path / "report")
 
 
 def flags_by_program():
