@@ -46,14 +46,17 @@ DIVERGENCES = {
     "jeffrey": {"techniques": {**_OVERLAP, **_SLOPE}},
 }
 
+#: A critic of clipped weights.
+_CLIPPED = {
+    "objective_options": {"clip": 0.1},
+    "generator_optimizer": {"learning_rate": 5e-4},
+    "critic_optimizer": {"learning_rate": 5e-4},
+    "critic": _DEEP,
+}
+
 #: Objective or other variant → changes.
 VARIANTS = {
-    "wasserstein": {
-        "objective_options": {"clip": 0.1},
-        "generator_optimizer": {"learning_rate": 5e-4},
-        "critic_optimizer": {"learning_rate": 5e-4},
-        "critic": _DEEP,
-    },
+    "wasserstein": _CLIPPED,
     "wasserstein_gp": {
         "objective_options": {"penalty_weight": 0.1},  # as in the authors' code for points
         "generator_optimizer": {"learning_rate": 1e-3},
@@ -75,6 +78,8 @@ VARIANTS = {
     "manifold_diffusion": {"critic": _DEEP},
     "feature_matching": {"critic": _DEEP},
     "fisher": {"critic": _DEEP},
+    "mean_feature_matching": _CLIPPED,
+    "covariance_feature_matching": _CLIPPED,
     "mmd": {
         "generator_optimizer": {"learning_rate": 1e-3},
         "critic_optimizer": {"learning_rate": 1e-3},

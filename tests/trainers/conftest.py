@@ -19,7 +19,7 @@ def _config(objective="non_saturating", changes=()):
     family = config.critic.family
     config.critic = {"family": family, "hidden_units": (8,), "normalization": "none", "activation": "tanh"}
     # Five critic steps make a graph of five copies; two are enough to tell k from one.
-    if objective.startswith(("wasserstein", "mmd")):
+    if objective.startswith(("wasserstein", "mmd", "mean_", "covariance_")):
         config.dynamics_options.critic_steps = 2
     for key in ("generator_optimizer", "critic_optimizer"):
         config[key].learning_rate = 0.01

@@ -27,6 +27,8 @@ WGAN = ("RMSprop", 5e-5)  # Arjovsky, Chintala & Bottou 2017, algorithm 1
 WGAN_GP = ("Adam", 1e-4, 0.0, 0.9)  # Gulrajani et al. 2017, algorithm 1
 
 MMD = ("Adam", 1e-4, 0.5, 0.9)  # Bińkowski et al. 2018, section 4
+#: Objectives whose paper clips the critic's weights.
+CLIPPED = ("wasserstein", "mean_feature_matching", "covariance_feature_matching")
 
 
 @dataclasses.dataclass
@@ -80,6 +82,9 @@ OBJECTIVES = {
     "fisher": Paper({"rho": 1e-6}, 2),
     # Bińkowski et al. 2018, the released code: five critic steps, a penalty of weight 1, a plain critic.
     "mmd": Paper({"kernel": "rational_quadratic", "penalty_weight": 1.0}, 5, MMD, "none"),
+    # Mroueh, Sercu & Goel 2017 clip as `wasserstein`; norm, k and the number of features are this zoo's.
+    "mean_feature_matching": Paper({"norm": "l2", "clip": 0.01}, 5, WGAN),
+    "covariance_feature_matching": Paper({"count": 16, "clip": 0.01}, 5, WGAN),
     # Miyato et al. 2018: margins of one, written out in the equations.
     "hinge": Paper(critic_normalization="spectral"),
     # Jolicoeur-Martineau 2018, section 4.1: no options.
@@ -123,7 +128,8 @@ def networks(name):
     if name == "vae":
         return zoo.MLPGenerator((2,), latent_dim=2, hidden_units=(2,)), zoo.Encoder((2,), 4)
     critic = zoo.MLPAutoencoder if name == "energy_based" else zoo.MLPCritic
-    return zoo.MLPGenerator((2,), latent_dim=2, hidden_units=(2,)), critic((2,), hidden_units=(2,))
+    options = {"output_dim": 16} if "covariance" in name else {}  # as many as directions
+    return zoo.MLPGenerator((2,), latent_dim=2, hidden_units=(2,)), critic((2,), hidden_units=(2,), **options)
 
 
 def settings(optimizer):
@@ -146,7 +152,7 @@ def test_an_objectives_defaults_are_its_papers(name):
     if isinstance(gan, GAN):
         assert type(gan.dynamics).__module__ == "trainers.dynamics.alternating"
         assert gan.critic_normalization == paper.critic_normalization
-        assert gan.techniques == ((WeightClipping(bound=0.01),) if name == "wasserstein" else ())
+        assert gan.techniques == ((WeightClipping(bound=0.01),) if name in CLIPPED else ())
 
 
 def test_the_templates_defaults():

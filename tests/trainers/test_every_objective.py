@@ -147,6 +147,7 @@ class TestEveryObjective:
 #: Of steps that differ in their losses of scores alone, `f_divergence` stands for all: it has the widest range.
 UNLIKE_STEPS = (
     "conditional",
+    "covariance_feature_matching",
     "energy_based",
     "f_divergence",
     "feature_matching",
@@ -154,6 +155,7 @@ UNLIKE_STEPS = (
     "jensen_shannon_regularized",
     "loss_sensitive",
     "manifold_diffusion",
+    "mean_feature_matching",
     "mixture",
     "mmd",
     "noise_contrastive",
