@@ -56,6 +56,7 @@ VARIANTS = {
     "jensen_shannon_regularized": FAST_GENERATOR,
     "dragan": FAST_GENERATOR,
     "feature_matching": FAST_GENERATOR,
+    "info": {**FAST_GENERATOR, "objective_options": {"scale": 1.0}},
     "mode_regularized": FAST_GENERATOR,
     "manifold_diffusion": FAST_GENERATOR,
     "wasserstein": _CLIPPED,

@@ -85,6 +85,7 @@ VARIANTS = {
         "critic_optimizer": {"learning_rate": 1e-3},
         "critic": _DEEP,
     },
+    "info": {"objective_options": {"categories": (8,), "continuous": 0}, "critic": _DEEP},
     # Its optimal critic measures total variation, which is flat where p and q do not overlap, so lost modes stay lost
     # (3 modes found with the paper's weight of 0.1, 4 to 6 with 1). Annealed noise makes p and q overlap.
     "energy_based": {

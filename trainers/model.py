@@ -79,6 +79,16 @@ class GenerativeModel(Configured, keras.Model):
 
     # Overridden by subclasses.
 
+    @classmethod
+    def compose_generator(cls, generator, options):
+        """The generator that is trained, made of the one that a config describes: itself here.
+
+        Args:
+            generator: of a family, or conditional.
+            options: dict of the method's options; missing ones have their defaults.
+        """
+        return generator
+
     def make_players(self):
         """A list of the players, in the order in which they move in a step."""
         return [Player("generator", self.generator)]

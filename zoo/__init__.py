@@ -18,6 +18,7 @@ _HOMES = {
     "Encoder": "zoo.encoder",
     "ConditionalGenerator": "zoo.conditional",
     "ConditionalCritic": "zoo.conditional",
+    "CodedGenerator": "zoo.codes",
     "Gaussian": "zoo.densities",
     "GaussianMixture": "zoo.densities",
     "MixtureGenerator": "zoo.mixture",

@@ -4,7 +4,7 @@ discriminator, except for the output"."""
 import keras
 
 from zoo.errors import RequestError
-from zoo.families import FAMILIES
+from zoo.families import FAMILIES, described
 from zoo.layers import stack
 from zoo.network import Preset
 
@@ -45,18 +45,15 @@ class Encoder(Preset):
         """
         # For a conditional critic its inner network: codes depend on examples alone.
         inner = getattr(critic, "inner", critic)
-        families = {family.critic: name for name, family in FAMILIES.items() if family.critic}
-        if type(inner).__name__ not in families or not hasattr(inner, "trunk"):
+        family, network = described(inner, "critic", "an encoder beside")
+        if not hasattr(inner, "trunk"):
             raise RequestError(
                 f"config.critic.family: an encoder beside a {type(inner).__name__}; use mlp, dcgan or resnet"
             )
-        network = inner.get_config()
-        network = {key: network[key] for key in network if key not in ("name", "trainable", "data_shape", "dtype")}
         if network.get("normalization") not in ("batch", "layer"):
             # Spectral normalisation bounds a critic's slope; a virtual batch needs the critic's own reference.
             network["normalization"] = "none"
         network.pop("minibatch_discrimination", None)
-        family = families[type(inner).__name__]
         return cls(critic.data_shape, code_dim, family, network, dtype=critic.dtype_policy)
 
     def call(self, x, training=False):

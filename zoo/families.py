@@ -4,6 +4,7 @@ import dataclasses
 import importlib
 
 from zoo.errors import RequestError
+from zoo.options import declared
 
 #: Side lengths, in pixels, that the convolutional networks are laid out for.
 IMAGE_SIZES = (8, 16, 28, 32, 64, 128)
@@ -47,6 +48,24 @@ FAMILIES = {
     "gaussian": Family("zoo.densities", "Gaussian", None, images_only=False),
     "gaussian_mixture": Family("zoo.densities", "GaussianMixture", None, images_only=False),
 }
+
+
+def described(network, player, use):
+    """A network as a config describes it: the name of its family and a dict of its options.
+
+    Args:
+        network: Keras model.
+        player: "generator" or "critic".
+        use: what it is for, to begin the message with.
+
+    Raises:
+        RequestError: its class is no family's.
+    """
+    classes = {getattr(row, player): name for name, row in FAMILIES.items()}
+    kind = type(network).__name__
+    if kind not in classes:
+        raise RequestError(f"config.{player}.family: {use} a {kind}; use mlp, dcgan or resnet")
+    return classes[kind], {option: getattr(network, option) for option in declared(type(network))}
 
 
 def names(player):

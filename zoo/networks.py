@@ -7,6 +7,6 @@
 ``import zoo`` alone does not: it leaves TensorFlow out.
 """
 
-from zoo import autoencoder, conditional, dcgan, densities, encoder, layers, mixture, mlp, resnet
+from zoo import autoencoder, codes, conditional, dcgan, densities, encoder, layers, mixture, mlp, resnet
 
-__all__ = ["autoencoder", "conditional", "dcgan", "densities", "encoder", "layers", "mixture", "mlp", "resnet"]
+__all__ = ["autoencoder", "codes", "conditional", "dcgan", "densities", "encoder", "layers", "mixture", "mlp", "resnet"]

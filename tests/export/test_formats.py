@@ -30,6 +30,7 @@ GENERATORS = {
     "virtual batch normalisation": lambda: zoo.DCGANGenerator((8, 8, 1), normalization="virtual_batch", **DCGAN),
     "mixture": lambda: zoo.MixtureGenerator((8, 8, 1), 3, "dcgan", DCGAN),
     "conditional": lambda: zoo.ConditionalGenerator((8, 8, 1), 3, "dcgan", DCGAN, 4),
+    "codes": lambda: zoo.CodedGenerator((8, 8, 1), (3,), 2, "dcgan", DCGAN),
 }
 
 # In a process of its own, which has none of this package's classes yet.

@@ -89,6 +89,19 @@ OBJECTIVES = {
     "hinge": Paper(critic_normalization="spectral"),
     # Jolicoeur-Martineau 2018, section 4.1: no options.
     "relativistic": Paper(),
+    # Chen et al. 2016, section 7 and appendix C.1: on MNIST ten categories and two continuous codes, learned standard
+    # deviations, λ = 1, one hidden layer of 128 in front of the codes.
+    "info": Paper(
+        {
+            "categories": (10,),
+            "continuous": 2,
+            "categorical_weight": 1.0,
+            "continuous_weight": 1.0,
+            "scale": None,
+            "hidden_units": (128,),
+            "real_label": 1.0,
+        }
+    ),
     "noise_contrastive": Paper({"noise_mean": 0.0, "noise_scale": 1.0}),
     "self_contrastive": Paper(),
     # Rybkin et al. 2021: the variance of maximum likelihood, and Adam as it comes.

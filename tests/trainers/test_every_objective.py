@@ -152,6 +152,7 @@ UNLIKE_STEPS = (
     "f_divergence",
     "feature_matching",
     "fisher",
+    "info",
     "jensen_shannon_regularized",
     "loss_sensitive",
     "manifold_diffusion",
