@@ -44,7 +44,7 @@ VARIANTS = {
     "jensen_shannon_regularized": FAST_GENERATOR,
     "dragan": FAST_GENERATOR,
     "feature_matching": FAST_GENERATOR,
-    "info": {**FAST_GENERATOR, "objective_options": {"scale": 1.0}},
+    "info": {**FAST_GENERATOR, "objective_options": {"continuous_weight": 0.1}},
     "wasserstein": {"generator_optimizer": {"learning_rate": 5e-4}, "critic_optimizer": {"learning_rate": 5e-4}},
     "wasserstein_gp": _FAST,
     "loss_sensitive": {"objective_options": {"margin_scale": 0.02}},

@@ -56,7 +56,16 @@ VARIANTS = {
     "jensen_shannon_regularized": FAST_GENERATOR,
     "dragan": FAST_GENERATOR,
     "feature_matching": FAST_GENERATOR,
-    "info": {**FAST_GENERATOR, "objective_options": {"scale": 1.0}},
+    # Instance noise drowns marks that are too faint to matter in an image. Without it the code is read off such marks,
+    # and stands for no class: a clustering accuracy of 24 %.
+    "info": {
+        "objective_options": {"continuous_weight": 0.1},
+        "generator_optimizer": {"learning_rate": 1e-3},
+        "generator": {"latent_dim": 16, "base_filters": 32},
+        "critic": {"base_filters": 32},
+        "techniques": {"instance_noise": {"std": 0.5, "until": 1.0}},
+        "train": {"steps": 5_000},
+    },
     "mode_regularized": FAST_GENERATOR,
     "manifold_diffusion": FAST_GENERATOR,
     "wasserstein": _CLIPPED,

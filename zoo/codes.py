@@ -124,6 +124,25 @@ class CodedGenerator(Preset):
         chosen = tf.stack(chosen, axis=1) if chosen else tf.zeros([tf.shape(latents)[0], 0], tf.int32)
         return chosen, _uniform(values)
 
+    def latents_with(self, latents, code, value):
+        """Latents [N, ...] with another value of one code.
+
+        Args:
+            latents: [N, len(categories) + c + z].
+            code: index of the code, the categorical ones first.
+            value: [N], or a number for all: 0 to K - 1 of a categorical code of K values, in (-1, 1) of others.
+
+        Returns:
+            The same latents but for column `code`, which is the middle of those that give this value.
+        """
+        value = tf.cast(value, latents.dtype)
+        if code < len(self.categories):
+            level = (value + 0.5) / self.categories[code]
+        else:
+            level = (value + 1.0) / 2.0
+        column = tf.broadcast_to(tf.math.ndtri(level), tf.shape(latents)[:1])[:, tf.newaxis]
+        return tf.concat([latents[:, :code], column, latents[:, code + 1 :]], axis=1)
+
     def call(self, latents, training=False):
         chosen, values = self.codes(latents)
         noise = tf.cast(latents[:, len(self.categories) + self.continuous :], self.variable_dtype)

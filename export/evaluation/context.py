@@ -107,11 +107,12 @@ class Context(abc.ABC):
         """Draws and reads the sets of examples, showing progress, and returns them."""
 
     @property
-    def _seeds(self):
+    def seeds(self):
+        """Seeds of the samples, int64 [N]."""
         return np.arange(self.num_samples) + self.first_seed
 
     def _drawn(self, generator, what):
-        labels = None if generator.labels is None else generator.labels(self._seeds)
+        labels = None if generator.labels is None else generator.labels(self.seeds)
         return self._labelled(self._draw(generator, what), labels)
 
     def _labelled(self, examples, labels):
@@ -146,7 +147,7 @@ class PointContext(Context):
         return self.samples, self.held_out, self.training, self.untrained
 
     def _draw(self, generator, what):
-        return generator.sample(self._seeds)
+        return generator.sample(self.seeds)
 
     def _read(self, split):
         return self.data.arrays(split, self.num_samples)
@@ -228,7 +229,7 @@ class ImageContext(Context):
 
     def _sampled(self, generator):
         for start in range(0, self.num_samples, _BATCH):
-            yield generator.sample(self._seeds[start : start + _BATCH])
+            yield generator.sample(self.seeds[start : start + _BATCH])
 
     def _extract(self, batches, count, what):
         features, logits, shown = [], [], []

@@ -4,7 +4,7 @@ import numpy as np
 from absl import logging
 from threadpoolctl import threadpool_limits
 
-from export.evaluation import label_agreement, mode_collapse
+from export.evaluation import codes, label_agreement, mode_collapse
 from export.evaluation.result import Evaluation
 from zoo.errors import RequestError
 
@@ -134,4 +134,6 @@ def _result(context, metrics, classes, classes_of, sections, notes, features):
         reference=reference,
         samples_by_class=context.shown_by_class,
         features=features,
+        codes=codes.described(context),
+        traversals=codes.traversals(context),
     )

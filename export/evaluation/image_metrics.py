@@ -7,7 +7,7 @@ import functools
 
 import numpy as np
 
-from export.evaluation import label_agreement
+from export.evaluation import codes, label_agreement
 from export.evaluation.metric import Metric, samples_alone
 from export.metrics.classifier_score import (
     class_divergence_interval,
@@ -118,4 +118,5 @@ METRICS = (
         needs=has_classes,
     ),
     label_agreement.metric(_about_label_agreement, predicted, has_classes),
+    *codes.METRICS,
 )

@@ -34,6 +34,7 @@ class Metric:
         counts: function of the context → (number of samples, number of held-out examples or None) behind the value.
         of: function of the context → the total, where the metric is a count.
         of_untrained: whether the value is set in proportion to the untrained generator's.
+        of_real: whether training examples can take the samples' place.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Metric:
     counts: Callable = against_held_out
     of: Callable = lambda context: None
     of_untrained: bool = False
+    of_real: bool = True
 
     def measure(self, context):
         """The metric in the format of `export.report`, a dict of JSON values."""
@@ -56,7 +58,7 @@ class Metric:
             self.about(context) if callable(self.about) else self.about,
             num_samples=num_samples,
             num_reference=num_reference,
-            real=self.value(context, context.training),
+            real=self.value(context, context.training) if self.of_real else None,
             untrained=None if untrained is None else self.value(context, untrained),
             of=self.of(context),
         )

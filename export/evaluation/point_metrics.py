@@ -5,7 +5,7 @@
 
 import numpy as np
 
-from export.evaluation import label_agreement
+from export.evaluation import codes, label_agreement
 from export.evaluation.metric import Metric, samples_alone
 from export.metrics import intervals, toy
 from export.metrics.neural_net_distance import MLPCritics, neural_net_distance
@@ -202,4 +202,5 @@ METRICS = (
         interval=lambda context, points: intervals.absent(_gap(context, points), _ONE_SEARCH),
         counts=_halves,
     ),
+    *codes.METRICS,
 )

@@ -40,6 +40,9 @@ finite are null.
                      high-quality samples on each mode. The last three where the generator is told labels: the share of
                      the samples made for the class that are seen as of it, its interval of level 0.95, and what
                      training examples reach; null where there is no such example
+    codes?           [{name, values, information, interval, entropy}], where the generator has latent codes: of each
+                     the number of its values, null if continuous; the lower bound of its mutual information with the
+                     samples, in nats, its interval of level 0.95, and H(c)
     sections         {name: section}, name being one of mode_collapse, vanishing_gradients, non_convergence,
                      generalization. A section that was not measured is absent. A section is
         level        "none", "partial" or "severe"

@@ -19,6 +19,7 @@ _HEADLINES = (
     "modes_found",
     "high_quality_share",
     "label_agreement",
+    "clustering_accuracy",
     "precision",
     "recall",
     "coverage",
@@ -81,6 +82,7 @@ def compose(evaluation, *, generator, data, num_asked, first_seed, seeded):
         "features": evaluation.features,
         "metrics": evaluation.metrics,
         "classes": evaluation.classes,
+        "codes": evaluation.codes,
         "sections": evaluation.sections,
         "notes": evaluation.notes,
     }
@@ -182,6 +184,11 @@ def _pictures(evaluation, rows):
         pictures["classes"] = figures.class_histogram(evaluation.classes, evaluation.classes_of)
         if "agreement" in evaluation.classes[0]:
             pictures["agreement"] = figures.label_agreement(evaluation.classes, evaluation.classes_of)
+    if evaluation.traversals:
+        rows_of = evaluation.traversals
+        pictures["traversals"] = grids.png_bytes(
+            grids.image_grid(np.concatenate(list(rows_of.values())), names=list(rows_of))
+        )
     if curves := figures.loss_curves(rows):
         pictures["losses"] = curves
     return pictures

@@ -90,6 +90,11 @@ class Info(NonSaturating):
     def is_constrained(self, variable):
         return not any(variable is other for other in self.recognition.variables)
 
+    def posterior(self, x):
+        """Q's parameters for examples [N, ...], [N, sum(categories) + 2c]; of continuous codes means alone if `scale`
+        is given."""
+        return self.recognition(self.critic.features(x, training=False), training=False)
+
     def score_and_information(self, fake):
         """Scores [N, 1] of a generated `Batch`, and λ L_I, a scalar; the critic's trunk is run once for both."""
         features = self.critic.features(fake.x, training=True)
