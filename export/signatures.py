@@ -16,6 +16,16 @@ A class-conditional generator derives the label from the seed or the latents in 
 | ``sample_with_labels``   | seeds int64 [N], labels int64 [N]  | as for ``sample`` |
 | ``png_with_labels``      | seeds int64 [N], labels int64 [N]  | as for ``png`` |
 
+A generator with latent codes (`zoo.CodedGenerator`) has, beside the first table's:
+
+| signature             | inputs                         | output |
+|-----------------------|--------------------------------|---|
+| ``codes``             | seeds int64 [N]                | categorical, continuous, as ``sample`` draws them |
+| ``sample_with_codes`` | seeds, categorical, continuous | as for ``sample`` |
+
+They are int64 [N, k] and float32 [N, c] for k categorical and c continuous codes: values in [0, their number), and in
+(-1, 1); others are an error.
+
 Labels are int64 in [0, number of classes); others are an error. The aliases of inputs and outputs are their names here.
 (``png_bytes`` ends in ``_bytes`` so that TensorFlow Serving's REST API sends it as base64.) In ``sample`` and ``png``,
 with and without labels, a seed gives the same image in any batch, on the same device and number of threads.
@@ -70,9 +80,9 @@ def signatures(sampler, latent_dim, data_shape):
     def latents_of(seeds):
         return Noise.of_seeds(seeds).latents(latent_dim)
 
-    def draw(seeds, **conditions):
+    def draw(seeds, latents=None, **conditions):
         count, size = tf.shape(seeds)[0], _piece_size(data_shape)
-        inputs = {"latents": latents_of(seeds), **conditions}
+        inputs = {"latents": latents_of(seeds) if latents is None else latents, **conditions}
         pieces = {name: _in_pieces(values, size) for name, values in inputs.items()}
         spec = tf.TensorSpec([size, *data_shape], tf.float32)
         examples = tf.map_fn(lambda piece: generate(**piece), pieces, fn_output_signature=spec)
@@ -112,10 +122,45 @@ def signatures(sampler, latent_dim, data_shape):
                 [seeds_spec, labels_spec],
             ),
         }
+    if hasattr(sampler, "latents_with"):
+        made |= _with_codes(sampler, latents_of, draw, output, seeds_spec)
     return {
         name: tf.function(function, input_signature=specs, autograph=False)
         for name, (function, specs) in made.items()
         if images or not name.startswith("png")
+    }
+
+
+def _with_codes(sampler, latents_of, draw, output, seeds_spec):
+    """The signatures of a generator with codes: {name: (function, specs of its inputs)}."""
+    import tensorflow as tf
+
+    sizes = sampler.categories
+    categorical_spec = tf.TensorSpec([None, len(sizes)], tf.int64, name="categorical")
+    continuous_spec = tf.TensorSpec([None, sampler.continuous], tf.float32, name="continuous")
+
+    def codes(seeds):
+        chosen, values = sampler.codes(latents_of(seeds))
+        return {"categorical": tf.cast(chosen, tf.int64), "continuous": tf.cast(values, tf.float32)}
+
+    def sample_with_codes(seeds, categorical, continuous):
+        count, latents = tf.shape(seeds)[0], latents_of(seeds)
+        for name, given in (("categorical", categorical), ("continuous", continuous)):
+            rows = tf.shape(given)[0]
+            tf.debugging.Assert(tf.equal(rows, count), [f"{name}: expected", count, "found", rows])
+        for code, size in enumerate(sizes):
+            bad = tf.boolean_mask(categorical[:, code], (categorical[:, code] < 0) | (categorical[:, code] >= size))
+            tf.debugging.Assert(tf.equal(tf.size(bad), 0), [f"categorical: expected 0 to {size - 1}, found", bad])
+            latents = sampler.latents_with(latents, code, categorical[:, code])
+        bad = tf.boolean_mask(continuous, ~(tf.abs(continuous) < 1.0))
+        tf.debugging.Assert(tf.equal(tf.size(bad), 0), ["continuous: expected numbers in (-1, 1), found", bad])
+        for code in range(sampler.continuous):
+            latents = sampler.latents_with(latents, len(sizes) + code, continuous[:, code])
+        return {output: draw(seeds, latents)}
+
+    return {
+        "codes": (codes, [seeds_spec]),
+        "sample_with_codes": (sample_with_codes, [seeds_spec, categorical_spec, continuous_spec]),
     }
 
 

@@ -73,7 +73,10 @@ MUTANTS = [
         ("(labels < 0) | (labels > most)", "labels > most"),
         ("(labels < 0) | (labels > most)", "labels < 0"),
         ("sampler.num_classes - 1", "sampler.num_classes"),
-        ('"latents": latents_of(seeds), **conditions}', '"latents": latents_of(seeds)}'),
+        (
+            '"latents": latents_of(seeds) if latents is None else latents, **conditions}',
+            '"latents": latents_of(seeds) if latents is None else latents}',
+        ),
         ("sampler(latents, training=False, **conditions)", "sampler(latents, training=False)"),
         ("generate(latents, **told(labels, latents))", "generate(latents)"),
         ("encode(draw(seeds, **told(labels, seeds)))", "encode(draw(seeds))"),

@@ -63,7 +63,7 @@ MUTANTS = [
     *of_file(
         "export/evaluation/context.py",
         AGREEMENT,
-        ("generator.labels(self._seeds)", "generator.labels(np.arange(self.num_samples))"),
+        ("generator.labels(self.seeds)", "generator.labels(np.arange(self.num_samples))"),
         (
             "self._labels[id(examples)] = labels",
             "self._labels.setdefault(0, labels)\n        self._labels[id(examples)] = self._labels[0]",

@@ -69,3 +69,20 @@ def test_its_config_makes_it_again():
     twin.set_weights(generator.get_weights())
     np.testing.assert_array_equal(twin(latents_of(twin, 3)), generator(latents_of(generator, 3)))
     assert twin.latent_dim == 1 + 1 + 4
+
+
+def test_a_code_can_be_given_another_value_and_the_rest_stays():
+    generator = zoo.CodedGenerator((2,), (3, 4), 2, "mlp", NETWORK)
+    latents = latents_of(generator, 20)
+    chosen, values = (each.numpy() for each in generator.codes(latents))
+    given = {0: np.arange(20) % 3, 1: np.full(20, 3), 2: np.linspace(-0.99, 0.99, 20), 3: np.zeros(20)}
+    for code, value in given.items():
+        changed = generator.latents_with(latents, code, value if code != 1 else 3).numpy()
+        np.testing.assert_array_equal(np.delete(changed, code, 1), np.delete(latents, code, 1))
+        found = [each.numpy() for each in generator.codes(changed)]
+        middle = (value + 0.5) / generator.categories[code] if code < 2 else (value + 1.0) / 2.0
+        np.testing.assert_allclose(changed[:, code], stats.norm.ppf(middle), rtol=1e-5, atol=1e-6)
+        expected = [chosen.copy(), values.copy()]
+        expected[code // 2][:, code % 2] = value
+        np.testing.assert_array_equal(found[0], expected[0])
+        np.testing.assert_allclose(found[1], expected[1], rtol=0, atol=2e-6)  # the formula, and float32 twice

@@ -153,6 +153,14 @@ def test_the_critics_trunk_learns_from_the_bound(make, points, noise_of, weight_
         np.testing.assert_allclose(one, other, rtol=1e-12)
 
 
+@pytest.mark.parametrize("scale, outputs", [(None, 3 + 2 + 2 * 2), (0.5, 3 + 2 + 2)])
+def test_the_recognition_network_is_in_checkpoints_and_reads_examples(make, scale, outputs):
+    gan, x = info(make, scale=scale), np.random.default_rng(0).normal(size=(4, 3))
+    assert gan.state()["recognition"] is gan.recognition
+    assert gan.posterior(x).shape == (4, outputs)
+    np.testing.assert_array_equal(gan.posterior(x), gan.recognition(gan.critic.features(x)))
+
+
 def test_techniques_constrain_the_critic_and_not_the_recognition_network(make, points):
     gan = info(make, techniques=[WeightClipping(bound=0.01)])
     gan.compile(keras.optimizers.SGD(RATE), keras.optimizers.SGD(RATE))
