@@ -14,7 +14,7 @@ _BATCHES = (1, 64)
 
 
 def requests(name, functions):
-    """Requests for every signature, with seeds 0, 1, … or their latents and labels.
+    """Requests for every signature, with seeds 0, 1, … or what these give, such as their latents and labels.
 
     Args:
         name: name of the model.
@@ -26,6 +26,13 @@ def requests(name, functions):
     import tensorflow as tf
     from tensorflow_serving.apis import predict_pb2
 
+    # Inputs besides seeds are outputs of signatures that take seeds alone.
+    of_seeds = {
+        output: function
+        for function in functions.values()
+        if [spec.name for spec in function.structured_input_signature[0]] == ["seeds"]
+        for output in function.structured_outputs
+    }
     made = []
     for signature, function in functions.items():
         for batch in _BATCHES:
@@ -35,7 +42,7 @@ def requests(name, functions):
             for spec in function.structured_input_signature[0]:
                 values = seeds
                 if spec.name != "seeds":
-                    values = functions[spec.name](tf.constant(seeds, tf.int64))[spec.name]
+                    values = of_seeds[spec.name](tf.constant(seeds, tf.int64))[spec.name]
                 request.inputs[spec.name].CopyFrom(tf.make_tensor_proto(values, spec.dtype))
             made.append(request)
     return made

@@ -14,7 +14,7 @@ from export.evaluation import codes
 from export.evaluation.context import PointContext
 from export.evaluation.evaluator import evaluate
 from export.generators import Generator
-from export.signatures import signatures
+from export.saved_model import export_saved_model
 from zoo.noise import Noise
 from zoo.pixels import to_uint8
 
@@ -126,11 +126,8 @@ def test_other_generators_have_no_codes(good, ring):
 
 
 def test_codes_are_inputs_of_an_exported_generator(coded, tmp_path):
-    functions = signatures(coded, coded.latent_dim, coded.data_shape)
-    archive = tf.Module()
-    archive.generator = coded
-    tf.saved_model.save(archive, str(tmp_path / "1"), signatures=functions)
-    loaded = tf.saved_model.load(str(tmp_path / "1")).signatures
+    version = export_saved_model(coded, coded.latent_dim, coded.data_shape, tmp_path, "coded", card={})
+    loaded = tf.saved_model.load(str(version)).signatures
     seeds = tf.range(5, dtype=tf.int64)
     of_seeds = loaded["codes"](seeds=seeds)
     images = loaded["sample"](seeds=seeds)["images"].numpy()
