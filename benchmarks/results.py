@@ -17,8 +17,10 @@ from trainers import program
 from zoo.errors import RequestError
 from zoo.files import write_whole
 
-#: Metrics of a report that have a column. Methods of another purpose have others.
+#: Metrics of a report that have a column.
 _METRICS = {"frechet_distance": "Fréchet distance", "precision": "precision", "recall": "recall"}
+#: Metrics of some methods alone, in one column.
+_OF_SOME = {"clustering_accuracy": "clustering accuracy", "label_agreement": "label agreement"}
 #: What a config may differ in while its run is the same.
 _OF_THE_MACHINE = ("log_every", "checkpoint_every", "sample_every", "steps_per_execution", "jit_compile")
 
@@ -93,13 +95,16 @@ def page(rows, name):
             "",
             f"{shape}, features of {features}; an untrained generator has a Fréchet distance of {untrained:.4g}.",
             "",
-            f"| method | networks | images seen | seconds | seed | {' | '.join(_METRICS.values())} |",
-            f"|{'---|' * (5 + len(_METRICS))}",
+            f"| method | networks | images seen | seconds | seed | {' | '.join(_METRICS.values())} | |",
+            f"|{'---|' * (6 + len(_METRICS))}",
         ]
         for each in of_source:
             numbers = [f"{each['images_seen']:,}", f"{each['seconds']:,}", str(each["seed"])]
             cells = [f"`{_name(each['config'])}`", _networks(each["config"]), *numbers]
-            lines.append(f"| {' | '.join([*cells, *(_cell(each['metrics'].get(metric)) for metric in _METRICS)])} |")
+            found = each["metrics"]
+            cells += [_cell(found.get(metric)) for metric in _METRICS]
+            more = [f"{label} {_cell(found[metric])}" for metric, label in _OF_SOME.items() if metric in found]
+            lines.append(f"| {' | '.join([*cells, ', '.join(more)])} |")
     return "\n".join(lines) + "\n"
 
 
