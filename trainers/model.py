@@ -80,12 +80,13 @@ class GenerativeModel(Configured, keras.Model):
     # Overridden by subclasses.
 
     @classmethod
-    def compose_generator(cls, generator, options):
+    def compose_generator(cls, generator, options, spec=None):
         """The generator that is trained, made of the one that a config describes: itself here.
 
         Args:
             generator: of a family, or conditional.
             options: dict of the method's options; missing ones have their defaults.
+            spec: `zoo.datasets.DataSpec` of the data, where it is known.
         """
         return generator
 

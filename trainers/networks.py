@@ -21,7 +21,8 @@ def make(config, spec, objective):
     Raises:
         RequestError: options that a network does not take, or a family that the objective cannot play with.
     """
-    made = {"generator": objective.compose_generator(_composed(config, "generator", spec), config.objective_options)}
+    described = _composed(config, "generator", spec)
+    made = {"generator": objective.compose_generator(described, config.objective_options, spec)}
     if "critic" in objective.configured:
         if objective.critic_families and config.critic.family not in objective.critic_families:
             use = " or ".join(objective.critic_families)

@@ -18,6 +18,9 @@ MUTANTS = [
         ('Player("critic", self.critic, self.recognition,', 'Player("critic", self.critic,'),
         ("self.continuous * (2 if self.scale is None else 1)", "self.continuous * 2"),
         ('self.add_network("recognition", Encoder', 'setattr(self, "recognition", Encoder'),
+        ("default=0) > classes", "default=0) >= classes"),
+        ('max(codes["categories"], default=0)', 'sum(codes["categories"])'),
+        ("if classes and max", "if classes and min"),
     ),
     *of_file(
         "trainers/objectives/info.py",
@@ -71,6 +74,11 @@ MUTANTS = [
         ("~(tf.abs(continuous) < 1.0)", "tf.abs(continuous) > 1.0"),
         ("latents_of(seeds) if latents is None else latents", "latents_of(seeds)"),
         ("tf.equal(rows, count), [f", "rows > 0, [f"),
+    ),
+    *of_file(
+        "trainers/networks.py",
+        "tests/trainers/objectives/test_info.py -k at_most",
+        ("config.objective_options, spec)}", "config.objective_options)}"),
     ),
     *of_file(
         "export/evaluation/metric.py",

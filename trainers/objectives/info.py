@@ -42,8 +42,9 @@ class Info(NonSaturating):
         real_label: as of `minimax`.
 
     Raises:
-        RequestError: an option out of range, no code at all, networks of a family other than mlp, dcgan and resnet, or
-            a `zoo.CodedGenerator` with other codes.
+        RequestError: an option out of range, no code at all, networks of a family other than mlp, dcgan and resnet, a
+            `zoo.CodedGenerator` with other codes, or, from a config, a code of more values than labelled data has
+            classes: two values of it would share a class.
     """
 
     lacks = {
@@ -72,9 +73,15 @@ class Info(NonSaturating):
         self.add_network("recognition", Encoder(features, outputs, "mlp", network, dtype=critic.dtype_policy))
 
     @classmethod
-    def compose_generator(cls, generator, options):
+    def compose_generator(cls, generator, options, spec=None):
         known = {name: declared(cls)[name] for name in ("categories", "continuous")}
         codes = resolve(known, {name: options.get(name) for name in known}, cls.where, cls.__name__)
+        classes = spec and spec.num_classes
+        if classes and max(codes["categories"], default=0) > classes:
+            raise RequestError(
+                f"{cls.where}.categories: {codes['categories']}; expected at most {classes} values of a code, "
+                "as many as the data has classes"
+            )
         if not isinstance(generator, CodedGenerator):
             return CodedGenerator.like(generator, **codes)
         found = {"categories": generator.categories, "continuous": generator.continuous}

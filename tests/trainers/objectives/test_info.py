@@ -9,10 +9,12 @@ import tensorflow as tf
 from scipy import special, stats
 
 import zoo
+from trainers import build as building
 from trainers import objectives
 from trainers.techniques.weight_clipping import WeightClipping
 from zoo.batch import Batch
 from zoo.codes import information
+from zoo.datasets import DataSpec
 from zoo.errors import RequestError
 
 CATEGORIES, CONTINUOUS, NOISE = (3, 2), 2, 2
@@ -231,3 +233,19 @@ def test_networks_that_cannot_have_codes_are_refused(make):
     with pytest.raises(RequestError, match=r"config.objective_options: .*; the generator has .*\(4,\)"):
         load(coded, critic)
     assert load(coded, critic, categories=[4], continuous=1).generator is coded
+
+
+def test_a_code_has_at_most_as_many_values_as_the_data_has_classes(small_config):
+    def built(classes, **options):
+        config = small_config("info", {"objective_options": options})
+        return building.build(config, spec=DataSpec((2,), classes)).model
+
+    for categories in ((3, 4), [4, 3]):
+        with pytest.raises(RequestError, match=r"^config.objective_options.categories: .*4.*; expected at most 3"):
+            built(3, categories=categories)
+        # As many as there are, and data without labels.
+        for classes in (4, None):
+            assert tuple(built(classes, categories=categories).categories) == tuple(categories)
+    with pytest.raises(RequestError, match=r"categories: \(10,\); expected at most 8 values"):
+        built(8)
+    assert built(2, categories=()).continuous == 2
