@@ -57,7 +57,7 @@ VARIANTS = {
     "dragan": FAST_GENERATOR,
     "feature_matching": FAST_GENERATOR,
     # Instance noise drowns marks that are too faint to matter in an image. Without it the code is read off such marks,
-    # and stands for no class: a clustering accuracy of 24 %.
+    # and stands for no class.
     "info": {
         "objective_options": {"continuous_weight": 0.1},
         "generator_optimizer": {"learning_rate": 1e-3},
