@@ -104,8 +104,8 @@ def check(config, replicas=1):
     techniques.resolve(config.techniques)
     data = datasets.load(**config.data)
     for player in ("generator", "critic"):
-        if families.FAMILIES[config[player].family].images_only:
-            families.check_image_shape(data.data_shape, f"config.data, {config.data.source}")
+        if check_shape := families.FAMILIES[config[player].family].check_shape:
+            check_shape(data.data_shape, f"config.data, {config.data.source}")
     if config.conditional.critic != "none" and data.num_classes is None:
         told = config.conditional.critic
         raise RequestError(f"config.conditional.critic: {told!r}; {config.data.source!r} has no classes, use none")

@@ -13,6 +13,8 @@ _HOMES = {
     "DCGANCritic": "zoo.dcgan",
     "ResNetGenerator": "zoo.resnet",
     "ResNetCritic": "zoo.resnet",
+    "SRGANGenerator": "zoo.super_resolution",
+    "SRGANCritic": "zoo.super_resolution",
     "MLPAutoencoder": "zoo.autoencoder",
     "DCGANAutoencoder": "zoo.autoencoder",
     "Encoder": "zoo.encoder",

@@ -8,7 +8,8 @@ class Batch(NamedTuple):
 
     Attributes:
         x: examples float [N, ...]: images [N, H, W, C] in [-1, 1], points [N, d].
-        conditions: further inputs of the networks, by name: {"label": int64 [N]}. Do not modify in place.
+        conditions: further inputs of the networks, by name: {"label": int64 [N]}, {"low_resolution": [N, h, w, C]}. Do
+            not modify in place.
         latents: [N, z] of generated examples; () for real ones.
     """
 
@@ -36,3 +37,8 @@ class Batch(NamedTuple):
 def takes_labels(network):
     """Whether a network takes the condition "label", as its attribute `conditions` says."""
     return "label" in getattr(network, "conditions", ())
+
+
+def takes_low_resolution(network):
+    """Whether a network takes the condition "low_resolution"."""
+    return "low_resolution" in getattr(network, "conditions", ())

@@ -109,6 +109,10 @@ class ConditionalGenerator(_Conditional):
         """Sets the probabilities of the labels where none is given: `shares`, float [K] with sum 1."""
         self.label_shares.assign(np.asarray(shares))
 
+    def adapt(self, data):
+        """Sets the probabilities of the labels to their shares among a `zoo.datasets.Dataset`'s training examples."""
+        self.set_label_shares(data.class_shares())
+
     def labels(self, latents):
         """The labels int64 [N] that latents [N, 1 + z] choose."""
         return tf.cast(choose(latents[:, 0], tf.math.log(tf.convert_to_tensor(self.label_shares))), tf.int64)

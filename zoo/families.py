@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+from collections.abc import Callable
 
 from zoo.errors import RequestError
 from zoo.options import declared
@@ -9,6 +10,9 @@ from zoo.options import declared
 #: Side lengths, in pixels, that the convolutional networks are laid out for.
 IMAGE_SIZES = (8, 16, 28, 32, 64, 128)
 IMAGE_CHANNELS = (1, 3)
+
+#: Super-resolution makes images this many times as high and wide.
+FACTOR = 4
 
 #: Ways in which a conditional critic receives the label, see `zoo.conditional`.
 CONDITIONAL_CRITICS = ("projection", "concatenation")
@@ -20,12 +24,21 @@ NORMALIZATIONS = ("batch", "layer", "none", "spectral", "virtual_batch")
 
 @dataclasses.dataclass(frozen=True)
 class Family:
-    """Class names of a generator and a critic that belong together; None for one that the family lacks."""
+    """Class names of a generator and a critic that belong together; None for one that the family lacks.
+
+    `check_shape`, of a family for images alone, raises RequestError for others than its networks are laid out for:
+    function of (data_shape, where). None for a family that takes any data.
+    """
 
     module: str
     generator: str | None
     critic: str | None
-    images_only: bool
+    check_shape: Callable | None = None
+
+    @property
+    def images_only(self):
+        """Whether its networks are for images alone."""
+        return self.check_shape is not None
 
     @property
     def encoder(self):
@@ -39,14 +52,56 @@ class Family:
         return getattr(importlib.import_module(self.module), self.critic)
 
 
+def check_image_shape(data_shape, where="data_shape"):
+    """Raises RequestError unless the convolutional networks can make images of `data_shape` (H, W, C)."""
+    check_image_size(data_shape, where)
+    _check_channels(data_shape, where)
+
+
+def check_image_size(data_shape, where="data_shape"):
+    """Raises RequestError unless the convolutional networks are laid out for images as large as `data_shape`."""
+    sizes = ", ".join(map(str, IMAGE_SIZES))
+    height, width = _check_images(data_shape, where)
+    if height != width or height not in IMAGE_SIZES:
+        raise RequestError(f"{where}: {height}x{width} pixels; the networks for images make square images of {sizes}")
+
+
+def check_low_resolution(data_shape, where="data_shape"):
+    """Raises RequestError unless images of `data_shape` (H, W, C) have low-resolution versions, a FACTOR smaller."""
+    height, width = _check_images(data_shape, where)
+    if height % FACTOR or width % FACTOR or min(height, width) < 2 * FACTOR:
+        sides = f"sides that are multiples of {FACTOR}, {2 * FACTOR} or more"
+        raise RequestError(f"{where}: {height}x{width} pixels; {FACTOR}x super-resolution needs {sides}")
+    _check_channels(data_shape, where)
+
+
+def _check_images(data_shape, where):
+    if len(data_shape) != 3:
+        raise RequestError(f"{where}: {tuple(data_shape)} are not images; convolutional networks make (H, W, C)")
+    return data_shape[:2]
+
+
+def _check_channels(data_shape, where):
+    channels = data_shape[2]
+    if channels not in IMAGE_CHANNELS:
+        raise RequestError(f"{where}: {channels} channels; the networks for images make 1 (grey) or 3 (RGB)")
+
+
+def check_normalization(name, where="normalization"):
+    """Raises RequestError unless `name` is one of NORMALIZATIONS."""
+    if name not in NORMALIZATIONS:
+        raise RequestError(f"{where}: {name!r}; expected one of {', '.join(NORMALIZATIONS)}")
+
+
 FAMILIES = {
-    "mlp": Family("zoo.mlp", "MLPGenerator", "MLPCritic", images_only=False),
-    "dcgan": Family("zoo.dcgan", "DCGANGenerator", "DCGANCritic", images_only=True),
-    "resnet": Family("zoo.resnet", "ResNetGenerator", "ResNetCritic", images_only=True),
-    "mlp_autoencoder": Family("zoo.autoencoder", None, "MLPAutoencoder", images_only=False),
-    "dcgan_autoencoder": Family("zoo.autoencoder", None, "DCGANAutoencoder", images_only=True),
-    "gaussian": Family("zoo.densities", "Gaussian", None, images_only=False),
-    "gaussian_mixture": Family("zoo.densities", "GaussianMixture", None, images_only=False),
+    "mlp": Family("zoo.mlp", "MLPGenerator", "MLPCritic"),
+    "dcgan": Family("zoo.dcgan", "DCGANGenerator", "DCGANCritic", check_image_shape),
+    "resnet": Family("zoo.resnet", "ResNetGenerator", "ResNetCritic", check_image_shape),
+    "srgan": Family("zoo.super_resolution", "SRGANGenerator", "SRGANCritic", check_low_resolution),
+    "mlp_autoencoder": Family("zoo.autoencoder", None, "MLPAutoencoder"),
+    "dcgan_autoencoder": Family("zoo.autoencoder", None, "DCGANAutoencoder", check_image_shape),
+    "gaussian": Family("zoo.densities", "Gaussian", None),
+    "gaussian_mixture": Family("zoo.densities", "GaussianMixture", None),
 }
 
 
@@ -71,27 +126,3 @@ def described(network, player, use):
 def names(player):
     """Names of the families that have a `player`: "generator", "critic" or "encoder"."""
     return [name for name, family in FAMILIES.items() if getattr(family, player)]
-
-
-def check_image_shape(data_shape, where="data_shape"):
-    """Raises RequestError unless the convolutional networks can make images of `data_shape` (H, W, C)."""
-    check_image_size(data_shape, where)
-    channels = data_shape[2]
-    if channels not in IMAGE_CHANNELS:
-        raise RequestError(f"{where}: {channels} channels; the networks for images make 1 (grey) or 3 (RGB)")
-
-
-def check_image_size(data_shape, where="data_shape"):
-    """Raises RequestError unless the convolutional networks are laid out for images as large as `data_shape`."""
-    sizes = ", ".join(map(str, IMAGE_SIZES))
-    if len(data_shape) != 3:
-        raise RequestError(f"{where}: {tuple(data_shape)} are not images; convolutional networks make (H, W, C)")
-    height, width, _ = data_shape
-    if height != width or height not in IMAGE_SIZES:
-        raise RequestError(f"{where}: {height}x{width} pixels; the networks for images make square images of {sizes}")
-
-
-def check_normalization(name, where="normalization"):
-    """Raises RequestError unless `name` is one of NORMALIZATIONS."""
-    if name not in NORMALIZATIONS:
-        raise RequestError(f"{where}: {name!r}; expected one of {', '.join(NORMALIZATIONS)}")

@@ -7,6 +7,30 @@
 ``import zoo`` alone does not: it leaves TensorFlow out.
 """
 
-from zoo import autoencoder, codes, conditional, dcgan, densities, encoder, layers, mixture, mlp, resnet
+from zoo import (
+    autoencoder,
+    codes,
+    conditional,
+    dcgan,
+    densities,
+    encoder,
+    layers,
+    mixture,
+    mlp,
+    resnet,
+    super_resolution,
+)
 
-__all__ = ["autoencoder", "codes", "conditional", "dcgan", "densities", "encoder", "layers", "mixture", "mlp", "resnet"]
+__all__ = [
+    "autoencoder",
+    "codes",
+    "conditional",
+    "dcgan",
+    "densities",
+    "encoder",
+    "layers",
+    "mixture",
+    "mlp",
+    "resnet",
+    "super_resolution",
+]

@@ -30,7 +30,7 @@ WRONG = [
     ("generator.orthogonal_gain", -1.0, "-1.0; expected a number, 0 or more"),
     ("generator.depth", 3, "no option of mlp, which takes latent_dim, hidden_units"),
     ("critic.input_scale", float("inf"), "inf; expected finite numbers"),
-    ("critic.family", "gaussian", "'gaussian'; did you mean 'dcgan'"),
+    ("critic.family", "gaussian", "'gaussian'; did you mean 'srgan' or 'dcgan'"),
     ("critic.family", "transformer", "'transformer'; expected one of 'mlp'"),
     ("critic_optimizer.name", "adamm", "'adamm'; did you mean 'adam'"),
     ("critic_optimizer.momenta", 0.5, "no option of adam"),
