@@ -15,7 +15,6 @@ from trainers import dynamics, networks, objectives, techniques, workers
 from trainers import workdir as workdirs
 from trainers.resolve import resolve
 from zoo import datasets
-from zoo.batch import takes_labels
 from zoo.errors import RequestError
 
 
@@ -88,8 +87,8 @@ def build(config, data=None, *, strategy=None, workdir=None, spec=None):
             if config.init_from is not None and not (workdir and workdirs.holds_checkpoint(workdir)):
                 networks.load_weights(dict(zip(objective.configured, made)), config.init_from)
             # Deterministic functions of the data; a resumed run has them in its checkpoint too.
-            if takes_labels(generator):
-                generator.set_label_shares(data.class_shares())
+            if hasattr(generator, "adapt"):
+                generator.adapt(data)
             for made in others:
                 if layers.needs_reference(made):
                     layers.set_reference(made, data.arrays("train", layers.REFERENCE_SIZE)[0])

@@ -55,6 +55,9 @@ class GenerativeModel(Configured, keras.Model):
     #: conditioned on labels).
     lacks = {}
 
+    #: Conditions that the method makes of the data's examples, by `derive`. Its generator takes these.
+    derived = ()
+
     where = "config.objective_options"
     passes_keywords = True
 
@@ -104,6 +107,10 @@ class GenerativeModel(Configured, keras.Model):
             Dict of scalar logs, as `Player.logs` makes them for each player.
         """
         raise NotImplementedError(f"{type(self).__name__} defines no play")
+
+    def derive(self, x):
+        """The conditions `derived`, {name: tensor [N, ...]}, of examples [N, ...] in the networks' dtype."""
+        return {}
 
     @property
     def batches_per_step(self):
@@ -156,10 +163,11 @@ class GenerativeModel(Configured, keras.Model):
     def _read(self, batch):
         """`batch` in the networks' dtype, with the conditions that the generator takes and no others."""
         names = getattr(self.generator, "conditions", ())
-        if missing := [name for name in names if name not in batch.conditions]:
-            raise RequestError(f"the data gives no {missing[0]!r}, which the generator is conditioned on")
         x = tf.cast(batch.x, self.generator.variable_dtype)
-        return batch._replace(x=x, conditions={name: batch.conditions[name] for name in names})
+        conditions = {**batch.conditions, **self.derive(x)}
+        if missing := [name for name in names if name not in conditions]:
+            raise RequestError(f"the data gives no {missing[0]!r}, which the generator is conditioned on")
+        return batch._replace(x=x, conditions={name: conditions[name] for name in names})
 
     def _average_generator(self):
         # A smaller decay early on: otherwise the average would keep the untrained weights for thousands of steps.

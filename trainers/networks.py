@@ -21,8 +21,9 @@ def make(config, spec, objective):
     Raises:
         RequestError: options that a network does not take, or a family that the objective cannot play with.
     """
-    described = _composed(config, "generator", spec)
-    made = {"generator": objective.compose_generator(described, config.objective_options, spec)}
+    generator = _composed(config, "generator", spec)
+    _check_conditions(config, generator, objective)
+    made = {"generator": objective.compose_generator(generator, config.objective_options, spec)}
     if "critic" in objective.configured:
         if objective.critic_families and config.critic.family not in objective.critic_families:
             use = " or ".join(objective.critic_families)
@@ -63,6 +64,18 @@ def load_weights(made, source):
                 )
         for variable, weight in zip(network.variables, weights, strict=True):
             variable.assign(weight)
+
+
+def _check_conditions(config, generator, objective):
+    """Raises RequestError unless the generator takes just the conditions that the objective makes, beside labels."""
+    taken, given = (set(getattr(of, name, ())) for of, name in ((generator, "conditions"), (objective, "derived")))
+    where = f"config.generator.family: {config.generator.family!r}"
+    for name in taken - given - {"label"}:
+        raise RequestError(f"{where} makes images of {name}, which {config.objective} does not give")
+    for name in given - taken:
+        rows = ((key, families.FAMILIES[key].generator_class()) for key in families.names("generator"))
+        use = " or ".join(key for key, row in rows if name in getattr(row, "conditions", ()))
+        raise RequestError(f"{where}; {config.objective} gives its generator {name}, use {use}")
 
 
 def _family(network):

@@ -104,6 +104,11 @@ OBJECTIVES = {
     ),
     "noise_contrastive": Paper({"noise_mean": 0.0, "noise_scale": 1.0}),
     "self_contrastive": Paper(),
+    # Ledig et al. 2017, equation 3 and sections 2.2.1 and 3.2.
+    "super_resolution": Paper(
+        {"adversarial_weight": 1e-3, "extractor": None, "feature_scale": 1 / 12.75, "real_label": 1.0},
+        optimizer=("Adam", 1e-4, 0.9, 0.999),
+    ),
     # Rybkin et al. 2021: the variance of maximum likelihood, and Adam as it comes.
     "vae": Paper({"scale": None}, optimizer=ADAM),
 }
@@ -140,6 +145,9 @@ def networks(name):
         return (zoo.Gaussian((2,)),)
     if name == "vae":
         return zoo.MLPGenerator((2,), latent_dim=2, hidden_units=(2,)), zoo.Encoder((2,), 4)
+    if name == "super_resolution":
+        small = {"base_filters": 1}
+        return zoo.SRGANGenerator((8, 8, 1), blocks=0, **small), zoo.SRGANCritic((8, 8, 1), **small)
     critic = zoo.MLPAutoencoder if name == "energy_based" else zoo.MLPCritic
     options = {"output_dim": 16} if "covariance" in name else {}  # as many as directions
     return zoo.MLPGenerator((2,), latent_dim=2, hidden_units=(2,)), critic((2,), hidden_units=(2,), **options)

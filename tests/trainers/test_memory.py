@@ -25,6 +25,7 @@ from zoo.errors import RequestError
         ("ring", "conditional", {}),
         ("digits", "minimax", {"critic.normalization": "virtual_batch", "train.precision": "mixed_bfloat16"}),
         ("digits", "energy_based", {"train.precision": "float64"}),
+        ("digits", "super_resolution", {}),
     ],
 )
 def test_the_weights_counted_are_those_of_the_networks(file, variant, changes):
