@@ -53,9 +53,10 @@ class FeatureExtractor:
       data_shape: (height, width, channels) of the images it takes; None for a free size.
       class_names: tuple of K strings, or None.
       metadata: all of the above except `skill`, and the recipe, as a report records them.
+      network: the `small_cnn.SmallCNN`; None for Inception.
     """
 
-    def __init__(self, metadata: dict, forward):
+    def __init__(self, metadata: dict, forward, network=None):
         """Args: metadata, keyed by the attributes; forward, a function from float32 images to (features, logits)."""
         self.metadata = dict(metadata)
         self.name, self.version = metadata["name"], metadata["version"]
@@ -68,7 +69,7 @@ class FeatureExtractor:
             self.skill = (self.test_accuracy - self.chance) / (1 - self.chance) if self.chance < 1 else 0.0
         self.data_shape = tuple(metadata["data_shape"])
         self.class_names = tuple(metadata["class_names"]) if metadata.get("class_names") else None
-        self._forward = forward
+        self._forward, self.network = forward, network
 
     def __repr__(self):
         return f"FeatureExtractor({self.name!r}, dim={self.dim}, checksum={self.checksum[:12]}…)"
@@ -420,4 +421,4 @@ def _load_classifier(directory, name):
     with np.load(path) as weights:
         model.set_weights([weights[key].astype(np.float32) for key in sorted(weights.files)])
     signature = [tf.TensorSpec((None, *model.data_shape), tf.float32)]
-    return FeatureExtractor(metadata, tf.function(model.features_and_logits, input_signature=signature))
+    return FeatureExtractor(metadata, tf.function(model.features_and_logits, input_signature=signature), model)

@@ -71,6 +71,20 @@ class SmallCNN(keras.Model):
         features = self.hidden(self.flatten(hidden))
         return features, self.head(self.dropout(features, training=training))
 
+    def feature_maps(self):
+        """The maps of the last convolution, before it is pooled, as a network of Keras' own layers with these weights.
+
+        Returns:
+          keras.Model, images float32 [N, H, W, C] in [-1, 1] → float32 [N, H', W', filters].
+        """
+        images = keras.Input(self.data_shape)
+        hidden = keras.layers.Rescaling(0.5, 0.5)(images)
+        *others, (last, _) = self.blocks
+        for convolution, pool in others:
+            hidden = convolution(hidden)
+            hidden = pool(hidden) if pool else hidden
+        return keras.Model(images, last(hidden))
+
     def call(self, images, training=False):
         return self.features_and_logits(images, training=training)[1]
 

@@ -40,3 +40,17 @@ def test_training_shows_how_far_it_is(monkeypatch):
     small_cnn.fit(images, labels, 3, epochs=2, batch_size=32, feature_dim=8)
     assert [done for done, _, _ in shown] == [1, 2, 3, 4]
     assert all(total == 4 and note.startswith("accuracy 0.") for _, total, note in shown)
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 1), (28, 28, 1), (64, 64, 3)])
+def test_the_features_are_made_of_the_feature_maps(shape, tmp_path):
+    import keras
+
+    model = small_cnn.SmallCNN(shape, num_classes=5, feature_dim=16, filters=4)
+    images = np.random.default_rng(0).uniform(-1, 1, (2, *shape)).astype(np.float32)
+    features, _ = model.features_and_logits(images)
+    model.feature_maps().save(tmp_path / "maps.keras")
+    maps = keras.saving.load_model(tmp_path / "maps.keras")(images)
+    _, pool = model.blocks[-1]
+    found = model.hidden(model.flatten(pool(maps) if pool else maps))
+    np.testing.assert_allclose(found, features, rtol=1e-5, atol=1e-6)
