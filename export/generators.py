@@ -25,6 +25,7 @@ class Generator:
         seeded: False if the model has no ``sample`` signature, so that seeds are converted to latents here.
         labels: seeds int64 [N] → NumPy int64 [N], the labels that `sample` draws; None for an unconditional generator.
         sample_with_labels: seeds int64 [N], labels int64 [N] → as `sample`; None for an unconditional generator.
+        upscale: images uint8 [N, h, w, C] → NumPy uint8 [N, 4h, 4w, C]; None for a generator that takes no images.
     """
 
     sample: Callable
@@ -35,6 +36,7 @@ class Generator:
     seeded: bool = True
     labels: Callable | None = None
     sample_with_labels: Callable | None = None
+    upscale: Callable | None = None
 
     @classmethod
     def of_sampler(cls, sampler, latent_dim, data_shape):
@@ -47,7 +49,7 @@ class Generator:
             latent_dim,
             tuple(data_shape),
             int(sampler.count_params()),
-            **_told_labels(functions),
+            **_told(functions),
         )
 
     @classmethod
@@ -115,20 +117,21 @@ class Generator:
                 return sample(seeds=tf.constant(seeds, tf.int64))[drawn].numpy()
 
         parameters = sum(int(np.prod(variable.shape)) for variable in generate.variables)
-        labelled = _told_labels(model.signatures)
-        return cls(from_seeds, from_latents, latent_dim, probe.shape[1:], parameters, seeded, **labelled)
+        told = _told(model.signatures)
+        return cls(from_seeds, from_latents, latent_dim, probe.shape[1:], parameters, seeded, **told)
 
 
-def _told_labels(functions):
-    """`Generator`'s `labels` and `sample_with_labels` from a model's signatures; {} where it has none for labels."""
-    if not {"labels", "sample_with_labels"} <= set(functions):
-        return {}
+def _told(functions):
+    """What `Generator` has for generators that are told labels or low-resolution images; {} for any other."""
 
-    def only(name, **inputs):
-        (output,) = functions[name](**{key: np.asarray(value, np.int64) for key, value in inputs.items()}).values()
+    def only(name, dtype=np.int64, **inputs):
+        (output,) = functions[name](**{key: np.asarray(value, dtype) for key, value in inputs.items()}).values()
         return output.numpy()
 
-    return {
-        "labels": lambda seeds: only("labels", seeds=seeds),
-        "sample_with_labels": lambda seeds, labels: only("sample_with_labels", seeds=seeds, labels=labels),
-    }
+    told = {}
+    if {"labels", "sample_with_labels"} <= set(functions):
+        told["labels"] = lambda seeds: only("labels", seeds=seeds)
+        told["sample_with_labels"] = lambda seeds, labels: only("sample_with_labels", seeds=seeds, labels=labels)
+    if "upscale" in functions:
+        told["upscale"] = lambda images: only("upscale", np.uint8, low_resolution=images)
+    return told

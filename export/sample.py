@@ -12,6 +12,12 @@ number, 0 or more, or with --saved_model its name in the model card. What --out 
 - images: ``FILE.png``, a grid; ``FOLDER/`` (or an existing folder), one ``seed_<seed>.png`` each, as they come;
   ``FILE.npy``, uint8 [N, H, W, C];
 - points: ``FILE.png``, a plot; ``FILE.csv`` or ``FILE.npy``, float32 [N, d].
+
+    python -m export.sample --saved_model=PATH --images=FILE --out=FILE.png
+    python -m export.sample --saved_model=PATH --images=FOLDER --out=FOLDER/
+
+A super-resolution model (`export.upscale`) makes images four times as high and wide of those given, instead of seeds.
+With --server too. Of a folder each image file becomes a PNG of its name.
 """
 
 import io
@@ -20,7 +26,7 @@ import numpy as np
 from absl import flags
 from etils import epath
 
-from export import generators
+from export import generators, upscale
 from trainers import program
 from zoo import grids
 from zoo.errors import RequestError
@@ -167,8 +173,15 @@ def main(argv):
         raise RequestError("--model, --version, --version_label: only for --server; a --saved_model is a path")
     if given.server and not given.model:
         raise RequestError("--model: missing; --server needs the name of a model")
-    check_out(given.out)
-    check_num(given.num, given.out)
+    pictures = None
+    if given.images is None:
+        check_out(given.out)
+        check_num(given.num, given.out)
+    else:
+        for name in ("num", "seed", "label"):
+            if given[name].present:
+                raise RequestError(f"--{name}: {given[name].value}; only for samples of seeds, --images are given")
+        pictures = upscale.plan(given.images, given.out)
     saved_model = find_saved_model(given.saved_model) if given.saved_model else None
     card = cards.read(saved_model) if saved_model else {}
     label = given.label
@@ -181,7 +194,10 @@ def main(argv):
     if saved_model:
         program.start_tensorflow()
         generator = generators.Generator.load(saved_model)
-        write_all(draw(generator, seeds, label), given.num, given.out, given.seed)
+        if pictures:
+            upscale.write_all(pictures, upscale.of(generator, given.saved_model), generator.data_shape[2])
+        else:
+            write_all(draw(generator, seeds, label), given.num, given.out, given.seed)
     else:
         from export.serving.client import Client, check_address
 
@@ -189,7 +205,12 @@ def main(argv):
         program.start_tensorflow()
         version = {"version": given.version, "version_label": given.version_label}
         with Client(given.server, given.model, **version, timeout=given.timeout) as client:
-            write_all(client.sample(seeds, label), given.num, given.out, given.seed)
+            if pictures:
+                # It tells the channels, and whether the model upscales at all.
+                held = client.predict("low_resolution", seeds=np.zeros(1, np.int64))["low_resolution"]
+                upscale.write_all(pictures, client.upscale, held.shape[-1])
+            else:
+                write_all(client.sample(seeds, label), given.num, given.out, given.seed)
     print(given.out)
 
 
@@ -201,6 +222,7 @@ def run():
     flags.DEFINE_integer("version", None, "With --server: the model's version; the newest if not given.", 0)
     flags.DEFINE_string("version_label", None, "With --server: a label of a version.")
     flags.DEFINE_string("label", None, "Class of all samples: its number or name, with --server its number.")
+    flags.DEFINE_string("images", None, "Of a super-resolution model: image or folder of images to upscale, not seeds.")
     flags.DEFINE_float("timeout", 60.0, "With --server: seconds for one batch, its retries included.", 0.001)
     flags.DEFINE_integer("num", 64, "Number of samples; FILE.png takes up to 10,000.", lower_bound=1)
     flags.DEFINE_integer("seed", 0, "Seed of the first sample; the following ones count up.", 0, 2**62)

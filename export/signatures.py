@@ -26,15 +26,28 @@ A generator with latent codes (`zoo.CodedGenerator`) has, beside the first table
 They are int64 [N, k] and float32 [N, c] for k categorical and c continuous codes: values in [0, their number), and in
 (-1, 1); others are an error.
 
-Labels are int64 in [0, number of classes); others are an error. The aliases of inputs and outputs are their names here.
-(``png_bytes`` ends in ``_bytes`` so that TensorFlow Serving's REST API sends it as base64.) In ``sample`` and ``png``,
-with and without labels, a seed gives the same image in any batch, on the same device and number of threads.
+A super-resolution generator derives the low-resolution image from the seed or the latents in these, and has further
+signatures, whose images may have any height h and width w:
+
+| signature                        | input                             | output |
+|----------------------------------|-----------------------------------|---|
+| ``low_resolution``               | seeds int64 [N]                   | low_resolution uint8, for ``sample`` |
+| ``upscale``                      | low_resolution uint8 [N, h, w, C] | images uint8 [N, 4h, 4w, C] |
+| ``generate_with_low_resolution`` | the same, float32 in [-1, 1]      | images float32 [N, 4h, 4w, C] in [-1, 1] |
+
+Labels are int64 in [0, number of classes), images of MOST_PIXELS at most; others are an error. The aliases of inputs
+and outputs are their names here. (``png_bytes`` ends in ``_bytes`` so that TensorFlow Serving's REST API sends it as
+base64.) In ``sample`` and ``png``, with and without labels, a seed gives the same image in any batch, on the same
+device and number of threads.
 """
 
 import math
 
-from zoo.batch import takes_labels
-from zoo.pixels import to_uint8
+from zoo.batch import takes_labels, takes_low_resolution
+from zoo.pixels import to_float, to_uint8
+
+#: Most pixels of an image that is upscaled. Its maps take up to 16 KB of memory each.
+MOST_PIXELS = 2**18
 
 
 def _piece_size(data_shape):
@@ -55,7 +68,8 @@ def signatures(sampler, latent_dim, data_shape):
 
     Args:
         sampler: Keras model, latents float32 [N, latent_dim] → examples [N, *data_shape]. If its `conditions` contain
-            "label", it also takes that keyword, and has `labels` and `num_classes` like `zoo.ConditionalGenerator`.
+            "label", it also takes that keyword, and has `labels` and `num_classes` like `zoo.ConditionalGenerator`; if
+            they contain "low_resolution", it has `low_resolution` and `upscale` like `zoo.SRGANGenerator`.
         latent_dim: number of latents z.
         data_shape: (H, W, C) of images in [-1, 1], or (d,) of points.
 
@@ -124,6 +138,8 @@ def signatures(sampler, latent_dim, data_shape):
         }
     if hasattr(sampler, "latents_with"):
         made |= _with_codes(sampler, latents_of, draw, output, seeds_spec)
+    if takes_low_resolution(sampler):
+        made |= _with_low_resolution(sampler, data_shape, latents_of, output, seeds_spec)
     return {
         name: tf.function(function, input_signature=specs, autograph=False)
         for name, (function, specs) in made.items()
@@ -161,6 +177,43 @@ def _with_codes(sampler, latents_of, draw, output, seeds_spec):
     return {
         "codes": (codes, [seeds_spec]),
         "sample_with_codes": (sample_with_codes, [seeds_spec, categorical_spec, continuous_spec]),
+    }
+
+
+def _with_low_resolution(sampler, data_shape, latents_of, output, seeds_spec):
+    """The signatures of a super-resolution generator: {name: (function, specs of its inputs)}."""
+    import tensorflow as tf
+
+    # One image at a time: its pixels do not depend on its batch, and only its maps take memory.
+    def upscaled(images, become=lambda floats: floats):
+        count, height, width = (tf.shape(images)[axis] for axis in range(3))
+        fits = tf.cast(height, tf.int64) * tf.cast(width, tf.int64) <= MOST_PIXELS
+        tf.debugging.Assert(fits, [f"low_resolution: expected {MOST_PIXELS} pixels at most, found", height, width])
+        # One at least, since no images have no size.
+        padded = tf.pad(images, [[0, tf.maximum(1 - count, 0)], [0, 0], [0, 0], [0, 0]])
+        spec = tf.TensorSpec([None, None, data_shape[2]], become(tf.zeros([])).dtype)
+        larger = tf.map_fn(
+            lambda image: become(tf.cast(sampler.upscale(image[None])[0], tf.float32)),
+            padded,
+            fn_output_signature=spec,
+            parallel_iterations=1,
+        )
+        return larger[:count]
+
+    pixels, floats = (
+        tf.TensorSpec([None, None, None, data_shape[2]], dtype, name="low_resolution")
+        for dtype in (tf.uint8, tf.float32)
+    )
+    return {
+        "low_resolution": (
+            lambda seeds: {"low_resolution": to_uint8(sampler.low_resolution(latents_of(seeds)))},
+            [seeds_spec],
+        ),
+        "upscale": (
+            lambda low_resolution: {output: upscaled(to_float(low_resolution), to_uint8)},
+            [pixels],
+        ),
+        "generate_with_low_resolution": (lambda low_resolution: {output: upscaled(low_resolution)}, [floats]),
     }
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from absl import logging
 
 from export.metrics.frechet import GaussianStatistics
+from export.metrics.restoration import low_resolution
 from zoo import grids
 from zoo.pixels import to_uint8
 from zoo.progress import Progress
@@ -214,20 +215,35 @@ class ImageContext(Context):
         return self._extract(self._sampled(generator), self.num_samples, what)
 
     def _read(self, split):
-        # Different images, the first of one shuffled epoch, so that no more of them are held in memory.
         count = min(self.num_samples, self.data.num_examples(split))
-        batches = self.data.batches(split, _BATCH, seed=0, labels=self.data.num_classes is not None)
         labels = []
-
-        def pixels():
-            for start, batch in zip(range(0, count, _BATCH), batches):
-                labels.extend(label.numpy()[: count - start] for label in batch.conditions.values())
-                yield to_uint8(batch.x).numpy()[: count - start]
-
-        images = self._extract(pixels(), count, {"test": "test images", "train": "training images"}[split])
+        pixels = self.pixels(split, labels if self.data.num_classes is not None else None)
+        images = self._extract(pixels, count, {"test": "test images", "train": "training images"}[split])
         return images, np.concatenate(labels) if labels else None
 
+    def pixels(self, split, labels=None):
+        """The images of `held_out` or `training` themselves, again.
+
+        Args:
+            split: "test" or "train".
+            labels: list that takes the labels of each batch, int64 [n]; None without.
+
+        Yields:
+            NumPy uint8 [n, H, W, C].
+        """
+        # Different images, the first of one shuffled epoch, so that no more of them are held in memory.
+        count = min(self.num_samples, self.data.num_examples(split))
+        batches = self.data.batches(split, _BATCH, seed=0, labels=labels is not None)
+        for start, batch in zip(range(0, count, _BATCH), batches):
+            if labels is not None:
+                labels.extend(label.numpy()[: count - start] for label in batch.conditions.values())
+            yield to_uint8(batch.x).numpy()[: count - start]
+
     def _sampled(self, generator):
+        if generator.upscale is not None:
+            # Not what seeds choose of few images: one for each test image, of its low-resolution version.
+            yield from (generator.upscale(low_resolution(images)) for images in self.pixels("test"))
+            return
         for start in range(0, self.num_samples, _BATCH):
             yield generator.sample(self.seeds[start : start + _BATCH])
 

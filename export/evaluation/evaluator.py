@@ -4,7 +4,7 @@ import numpy as np
 from absl import logging
 from threadpoolctl import threadpool_limits
 
-from export.evaluation import codes, label_agreement, mode_collapse
+from export.evaluation import codes, label_agreement, mode_collapse, super_resolution
 from export.evaluation.result import Evaluation
 from zoo.errors import RequestError
 
@@ -101,6 +101,10 @@ def _evaluate_images(generator, data, features, num_samples, options):
         metrics = measure(context, image_metrics.METRICS)
     classes = class_shares(context) if image_metrics.has_classes(context) else None
     sections = {"mode_collapse": mode_collapse.of_images(metrics, classes)}
+    if super_resolution.applies(context):
+        restored, sections["super_resolution"] = super_resolution.measure(context)
+        metrics = {**restored, **metrics}
+        notes.append("Samples are the test images, made of their low-resolution versions; they are not independent.")
     return _result(context, metrics, classes, "class", sections, notes, extractor.metadata)
 
 

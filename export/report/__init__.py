@@ -44,7 +44,7 @@ finite are null.
                      the number of its values, null if continuous; the lower bound of its mutual information with the
                      samples, in nats, its interval of level 0.95, and H(c)
     sections         {name: section}, name being one of mode_collapse, vanishing_gradients, non_convergence,
-                     generalization. A section that was not measured is absent. A section is
+                     generalization, super_resolution. A section that was not measured is absent. A section is
         level        "none", "partial" or "severe"
         verdict      str, in words
         rests_on     {str: number}, the numbers behind it

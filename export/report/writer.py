@@ -15,6 +15,9 @@ from zoo import grids
 from zoo.files import write_whole
 
 _HEADLINES = (
+    "psnr",
+    "ssim",
+    "perceptual_distance",
     "frechet_distance",
     "modes_found",
     "high_quality_share",
@@ -31,6 +34,7 @@ _SECTIONS = {
     "vanishing_gradients": "Vanishing gradients",
     "non_convergence": "Non-convergence",
     "generalization": "Equilibrium and generalisation",
+    "super_resolution": "Loss against bicubic resizing",
 }
 _FACTS = ("objective", "dynamics", "step", "images_seen", "seed", "parameters", "latent_dim")
 _ABOUT_INTERVALS = (

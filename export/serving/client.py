@@ -136,6 +136,12 @@ class Client:
         """As `sample`, but yields arrays of encoded PNG files, bytes objects [n]."""
         yield from self._stream("png", seeds, labels, batch_size)
 
+    def upscale(self, images):
+        """Images uint8 [N, h, w, C] → uint8 [N, 4h, 4w, C], of a super-resolution model."""
+        import numpy as np
+
+        return self.predict("upscale", low_resolution=np.asarray(images, np.uint8))["images"]
+
     def labels(self, seeds):
         """Seeds [N] → labels int64 [N], those that they decide where none are given."""
         return self.predict("labels", seeds=_int64(seeds))["labels"]

@@ -25,6 +25,7 @@ model_config_list {{
   config {{ name: "identity" base_path: "{base}/identity" model_platform: "tensorflow" }}
   config {{ name: "generator" base_path: "{base}/generator" model_platform: "tensorflow" }}
   config {{ name: "labelled" base_path: "{base}/labelled" model_platform: "tensorflow" }}
+  config {{ name: "upscaler" base_path: "{base}/upscaler" model_platform: "tensorflow" }}
 }}
 """
 IDENTITIES = ("float32", "float64", "int8", "uint8", "int16", "int32", "int64", "uint32", "uint64", "bool", "string")
@@ -119,7 +120,8 @@ def write(base):
 
 
 def write_generators(base):
-    """Writes two untrained generators of 8×8 images, exported as all are; the second one is told labels."""
+    """Writes untrained generators of 8×8 images, exported as all are: the second one is told labels, the third one
+    upscales."""
     import keras
     from by_hand import export_labelled, labelled_generator
 
@@ -129,6 +131,8 @@ def write_generators(base):
     keras.utils.set_random_seed(0)
     export_saved_model(zoo.DCGANGenerator((8, 8, 1), latent_dim=4, base_filters=4), 4, (8, 8, 1), base, "generator")
     export_labelled(labelled_generator(), base)
+    upscaler = zoo.SRGANGenerator((8, 8, 1), blocks=1, base_filters=4, normalization="none")
+    export_saved_model(upscaler, 1, (8, 8, 1), base, "upscaler")
 
 
 if __name__ == "__main__":
