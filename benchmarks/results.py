@@ -17,8 +17,13 @@ from trainers import program
 from zoo.errors import RequestError
 from zoo.files import write_whole
 
-#: Metrics of a report that have a column.
+#: Metrics of a report that have a column: of generators, and of those that upscale test images.
 _METRICS = {"frechet_distance": "Fréchet distance", "precision": "precision", "recall": "recall"}
+_RESTORED = {
+    f"{metric}{suffix}": f"{name}{of}"
+    for metric, name in {"psnr": "PSNR", "ssim": "SSIM", "perceptual_distance": "perceptual distance"}.items()
+    for suffix, of in {"": "", "_of_bicubic": ", bicubic"}.items()
+}
 #: Metrics of some methods alone, in one column.
 _OF_SOME = {"clustering_accuracy": "clustering accuracy", "label_agreement": "label agreement"}
 #: What a config may differ in while its run is the same.
@@ -85,27 +90,37 @@ def page(rows, name):
         "not between two. Intervals, at 95 %, are over the samples, not over seeds. Full runs are the "
         "[pretrained models](pretrained.md).",
     ]
-    for source in dict.fromkeys(each["data"]["source"] for each in rows):
-        of_source = [each for each in rows if each["data"]["source"] == source]
+    for source, restores in dict.fromkeys(map(_table, rows)):
+        of_source = [each for each in rows if _table(each) == (source, restores)]
         shape, features = "×".join(map(str, of_source[0]["data"]["data_shape"])), of_source[0]["features"]
         untrained = of_source[0]["metrics"]["frechet_distance"]["untrained"]
+        told = (
+            "super-resolution of test images"
+            if restores
+            else f"an untrained generator has a Fréchet distance of {untrained:.4g}"
+        )
+        metrics = _RESTORED if restores else _METRICS
         lines += [
             "",
-            f"## {source.rpartition('/')[2].rpartition(':')[2]}",
+            f"## {source.rpartition('/')[2].rpartition(':')[2]}{', super-resolution' * restores}",
             "",
-            f"{shape}, features of {features}; an untrained generator has a Fréchet distance of {untrained:.4g}.",
+            f"{shape}, features of {features}; {told}.",
             "",
-            f"| method | networks | images seen | seconds | seed | {' | '.join(_METRICS.values())} | |",
-            f"|{'---|' * (6 + len(_METRICS))}",
+            f"| method | networks | images seen | seconds | seed | {' | '.join(metrics.values())} | |",
+            f"|{'---|' * (6 + len(metrics))}",
         ]
         for each in of_source:
             numbers = [f"{each['images_seen']:,}", f"{each['seconds']:,}", str(each["seed"])]
             cells = [f"`{_name(each['config'])}`", _networks(each["config"]), *numbers]
             found = each["metrics"]
-            cells += [_cell(found.get(metric)) for metric in _METRICS]
+            cells += [_cell(found.get(metric)) for metric in metrics]
             more = [f"{label} {_cell(found[metric])}" for metric, label in _OF_SOME.items() if metric in found]
             lines.append(f"| {' | '.join([*cells, ', '.join(more)])} |")
     return "\n".join(lines) + "\n"
+
+
+def _table(row):
+    return row["data"]["source"], "psnr" in row["metrics"]
 
 
 def _name(config):

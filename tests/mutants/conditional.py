@@ -35,7 +35,7 @@ MUTANTS = [
     *of_file(
         "trainers/build.py",
         f"{GANS} -k 'labels_are_chosen or refused'",
-        ("generator.set_label_shares(data.class_shares())", "pass"),
+        ("generator.adapt(data)", "pass"),
         ('for trait in ("critic", "conditional"):', 'for trait in ("conditional",):'),
         ('for trait in ("critic", "conditional"):', 'for trait in ("critic",):'),
         (

@@ -126,12 +126,12 @@ MUTANTS = [
     *of_file(
         "trainers/model.py",
         f"{GAN} -k labels",
-        ("conditions={name: batch.conditions[name] for name in names}", "conditions=batch.conditions"),
+        ("conditions={name: conditions[name] for name in names}", "conditions=conditions"),
     ),
     *of_file(
         "trainers/model.py",
         MODEL,
-        ("if missing := [name for name in names if name not in batch.conditions]:", "if missing := []:"),
+        ("if missing := [name for name in names if name not in conditions]:", "if missing := []:"),
         (
             "self.generator(latents, training=True, **conditions), dict(conditions)",
             "self.generator(latents, training=True, **conditions), {}",
