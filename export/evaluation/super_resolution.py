@@ -11,9 +11,9 @@ from export.metrics.intervals import mean_interval
 from export.metrics.restoration import bicubic, low_resolution, psnr, ssim
 
 _ABOUT = {
-    "psnr": ("higher", "Mean peak signal-to-noise ratio in dB of {} against the test images themselves, as bytes."),
-    "ssim": ("higher", "Mean structural similarity of {} and the test images themselves, at most 1."),
-    "perceptual_distance": ("lower", "Mean Euclidean distance of the features of {} from those of the test images."),
+    "psnr": ("higher", "Mean peak signal-to-noise ratio in dB against the test images of {} as bytes."),
+    "ssim": ("higher", "Mean structural similarity to the test images of {} at most 1."),
+    "perceptual_distance": ("lower", "Mean Euclidean distance from the test images of {} between their features."),
 }
 _NAMES = {"psnr": "PSNR", "ssim": "SSIM", "perceptual_distance": "perceptual distance"}
 _OPENING = {
@@ -43,8 +43,8 @@ def measure(context):
         direction, about = _ABOUT[name]
         counts = {"num_samples": len(of_generator), "num_reference": len(of_generator)}
         for suffix, values, what in (
-            ("", of_generator, "upscaled low-resolution versions of test images"),
-            ("_of_bicubic", of_bicubic, "the same by bicubic resizing"),
+            ("", of_generator, "their low-resolution versions, upscaled,"),
+            ("_of_bicubic", of_bicubic, "their low-resolution versions, by bicubic resizing,"),
         ):
             interval = mean_interval(values, of="image's value")
             metrics[f"{name}{suffix}"] = entry(interval, direction, about.format(what), **counts)

@@ -244,6 +244,8 @@ def _label(key):
         key.replace("_", " ")
         .replace("frechet", "Fréchet")
         .replace("wasserstein", "Wasserstein")
+        .replace("psnr", "PSNR")
+        .replace("ssim", "SSIM")
         .replace("latent dim", "latents")
     )
     return text[:1].upper() + text[1:]
