@@ -26,6 +26,7 @@ from tqdm import tqdm
 from configs import ring
 from trainers import build, dynamics, objectives, program, workdir
 from trainers import config as config_checks
+from zoo import families
 from zoo.errors import RequestError
 from zoo.files import check_writable, write_whole
 
@@ -109,7 +110,7 @@ class Training:
 
 def trainings(seeds, steps, root):
     """All runs of the table in row order, a list of `Training`."""
-    found = objectives.METHODS.names()
+    found = [name for name in objectives.METHODS.names() if _for_points(name)]
     # Variants that are no plain objective. Those with a slash, the divergences, replace the row of their objective.
     more = [variant for variant in ring.VARIANTS if variant not in found]
     of = {variant.partition("/")[0] for variant in more}
@@ -126,6 +127,10 @@ def trainings(seeds, steps, root):
     ]
     settings = [*((row,) for row in rows), *more]
     return [Training(row, seed, steps, root, *changes) for row, *changes in settings for seed in seeds]
+
+
+def _for_points(objective):
+    return not families.FAMILIES[ring.get_config(objective).generator.family].images_only
 
 
 def measure(run):

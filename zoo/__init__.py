@@ -23,6 +23,7 @@ _HOMES = {
     "CodedGenerator": "zoo.codes",
     "Gaussian": "zoo.densities",
     "GaussianMixture": "zoo.densities",
+    "RBM": "zoo.rbm",
     "MixtureGenerator": "zoo.mixture",
     "MixtureCritic": "zoo.mixture",
     "load": "zoo.pretrained",

@@ -93,11 +93,19 @@ def check_normalization(name, where="normalization"):
         raise RequestError(f"{where}: {name!r}; expected one of {', '.join(NORMALIZATIONS)}")
 
 
+def check_grey(data_shape, where="data_shape"):
+    """Raises RequestError unless examples of `data_shape` are grey images, whose pixels can be binary units."""
+    if len(data_shape) != 3 or data_shape[2] != 1:
+        found = "colour images; use config.data.channels=1" if len(data_shape) == 3 else "points"
+        raise RequestError(f"{where}: the binary units of an rbm need grey images, not {found}")
+
+
 FAMILIES = {
     "mlp": Family("zoo.mlp", "MLPGenerator", "MLPCritic"),
     "dcgan": Family("zoo.dcgan", "DCGANGenerator", "DCGANCritic", check_image_shape),
     "resnet": Family("zoo.resnet", "ResNetGenerator", "ResNetCritic", check_image_shape),
     "srgan": Family("zoo.super_resolution", "SRGANGenerator", "SRGANCritic", check_low_resolution),
+    "rbm": Family("zoo.rbm", "RBM", None, check_grey),
     "mlp_autoencoder": Family("zoo.autoencoder", None, "MLPAutoencoder"),
     "dcgan_autoencoder": Family("zoo.autoencoder", None, "DCGANAutoencoder", check_image_shape),
     "gaussian": Family("zoo.densities", "Gaussian", None),

@@ -17,6 +17,7 @@ from zoo import (
     layers,
     mixture,
     mlp,
+    rbm,
     resnet,
     super_resolution,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "layers",
     "mixture",
     "mlp",
+    "rbm",
     "resnet",
     "super_resolution",
 ]

@@ -9,6 +9,7 @@ import numpy as np
 
 from export.evaluation import codes, label_agreement
 from export.evaluation.metric import Metric, samples_alone
+from export.metrics.annealed_importance import log_likelihood_interval
 from export.metrics.classifier_score import (
     class_divergence_interval,
     class_histogram,
@@ -70,6 +71,16 @@ def _manifold_metric(name, better, about):
     return Metric(name, better, about, value, interval)
 
 
+def _is_boltzmann_machine(context):
+    return context.run is not None and context.run.config.generator.family == "rbm"
+
+
+def _log_likelihood(context, images):
+    # Of the model, whatever was sampled of it.
+    test_images, _ = context.data.arrays("test", context.num_samples)
+    return log_likelihood_interval(context.run.model.sampler, test_images)
+
+
 METRICS = (
     Metric(
         "frechet_distance",
@@ -116,6 +127,16 @@ METRICS = (
             images.classes, context.held_out.classes, context.extractor.num_classes
         ),
         needs=has_classes,
+    ),
+    Metric(
+        "log_likelihood",
+        "higher",
+        "Nats per test image, its pixels made binary at random, with log Z by annealed importance sampling.",
+        value=lambda context, images: _log_likelihood(context, images).value,
+        of_real=False,
+        interval=_log_likelihood,
+        needs=_is_boltzmann_machine,
+        counts=lambda context: (0, context.num_samples),
     ),
     label_agreement.metric(_about_label_agreement, predicted, has_classes),
     *codes.METRICS,

@@ -1,9 +1,10 @@
-"""Small runs: the ring and multilayer perceptrons of a few units, a few steps each; digits for what is for images."""
+"""Small runs: the ring, or the digits where that needs images, and networks of a few units, a few steps each."""
 
 import keras
 import numpy as np
 import pytest
 
+import configs.digits
 import configs.ring
 from trainers import build as building
 from trainers import config as config_checks
@@ -11,12 +12,14 @@ from trainers import training
 
 
 def _config(objective="non_saturating", changes=()):
-    config = configs.ring.get_config(objective)
+    config = (configs.digits if objective == "rbm" else configs.ring).get_config(objective)
     # Networks become small; a density model stays as in the variant.
     if config.generator.family == "mlp":
         config.generator = {"family": "mlp", "latent_dim": 4, "hidden_units": (8,)}
+    if config.generator.family == "rbm":
+        config.generator.update(hidden_units=8, gibbs_steps=4)
     # tanh passes NaN on; ReLU may turn it into zero.
-    family = config.critic.family
+    family = "mlp" if config.critic.family == "dcgan" else config.critic.family
     if objective == "super_resolution":
         config.data.source = "digits"
         config.generator = {"family": family, "blocks": 1, "base_filters": 4}

@@ -109,6 +109,8 @@ OBJECTIVES = {
         {"adversarial_weight": 1e-3, "extractor": None, "feature_scale": 1 / 12.75, "real_label": 1.0},
         optimizer=("Adam", 1e-4, 0.9, 0.999),
     ),
+    # Hinton 2002: one step from the data; the rate is this zoo's.
+    "rbm": Paper({"steps": 1, "chains": 0}, optimizer=("SGD", 0.05)),
     # Rybkin et al. 2021: the variance of maximum likelihood, and Adam as it comes.
     "vae": Paper({"scale": None}, optimizer=ADAM),
 }
@@ -143,6 +145,8 @@ FIRST = {name: next(iter(options)) for name, options in TECHNIQUES.items()}
 def networks(name):
     if "contrastive" in name:
         return (zoo.Gaussian((2,)),)
+    if name == "rbm":
+        return (zoo.RBM((2, 2, 1), hidden_units=2),)
     if name == "vae":
         return zoo.MLPGenerator((2,), latent_dim=2, hidden_units=(2,)), zoo.Encoder((2,), 4)
     if name == "super_resolution":

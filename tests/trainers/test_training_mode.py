@@ -36,12 +36,12 @@ def of(network, modes):
 @pytest.mark.parametrize("objective", [*objectives.METHODS.names(), "mixture", "conditional"])
 def test_losses_are_taken_in_training_mode_and_samples_are_not(objective, small_config, build, modes):
     gan = build(small_config(objective, {"mixture.components": 2} if objective == "mixture" else {})).model
-    # An explicit density has no layers.
-    networks = [] if "contrastive" in objective else gan.networks.values()
+    # An explicit density has no layers, nor has a Boltzmann machine.
+    networks = [] if "contrastive" in objective or objective == "rbm" else gan.networks.values()
     if objective == "non_saturating":
         gan.techniques = (ZeroCentred(),)
     del modes[:]
-    examples = np.random.default_rng(0).normal(size=(4, 2)).astype(np.float32)
+    examples = np.random.default_rng(0).normal(size=(4, *gan.generator.data_shape)).astype(np.float32)
     batch = (examples, np.arange(4)) if objective == "conditional" else examples
     gan.train_step((batch,) * gan.batches_per_step)
     assert {training for _, training in modes} <= {True}
