@@ -1,5 +1,5 @@
-"""Figure 1 of Manisha & Gujar's survey (2018): samples of an RBM, a VAE and a DCGAN that were trained on the same images,
-and how far they are from these.
+"""Figure 1 of Manisha & Gujar's survey (2018): samples of an RBM, a VAE and a DCGAN, trained on the same images, and
+how far they are from these.
 
     python -m benchmarks.figure_1 --data=digits --workdir=runs/figure_1
 

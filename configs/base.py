@@ -17,8 +17,8 @@ OBJECTIVES = {
     "loss_sensitive": {"objective_options": {"loss_weight": 0.0}},
     "noise_contrastive": _DENSITY,
     "self_contrastive": _DENSITY,
-    # Persistent chains, as many as examples in a batch.
-    "rbm": {"generator": {"family": "rbm", "hidden_units": 500}, "objective_options": {"chains": 64}},
+    # Persistent chains. Samples start at one of them.
+    "rbm": {"generator": {"family": "rbm", "hidden_units": 500, "chains": 512}},
     # MIX+GAN. The cost of a step grows with the square of the components.
     "mixture": {"objective": "non_saturating", "mixture": {"components": 2}},
     # A quarter of the paper's blocks, half and a quarter of its channels: a tenth of the work of a step.

@@ -56,8 +56,7 @@ VARIANTS = {
     },
     # With half the rate and the steps its chains have not come apart: a distance of 37.
     "rbm": {
-        "generator": {"family": "rbm", "hidden_units": 200},
-        "objective_options": {"chains": 64, "steps": 5},
+        "generator": {"family": "rbm", "hidden_units": 200, "chains": 512},
         "generator_optimizer": {"learning_rate": 0.1},
         "train": {"steps": 8_000},
     },

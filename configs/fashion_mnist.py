@@ -88,7 +88,7 @@ VARIANTS = {
     "relativistic": {"techniques": {"zero_centred": {"weight": 1.0, "at": "both"}}},
     "loss_sensitive": {**FAST_GENERATOR, "objective_options": {"margin_scale": 0.003}},
     "energy_based": {"critic": {"family": "dcgan_autoencoder", "code_dim": 64, "base_filters": 64}},
-    "rbm": {"objective_options": {"chains": 32, "steps": 5}, "generator_optimizer": {"learning_rate": 0.1}},
+    "rbm": {"generator_optimizer": {"learning_rate": 0.1}},
     # The best of six settings after 3,000 steps. With the variance of maximum likelihood (a standard deviation of 0.16)
     # and 64 latents it is at 69.8: a divergence of 111 nats, and most latents of the prior give a blend of garments.
     "vae": {"generator": {"latent_dim": 16}, "objective_options": {"scale": 0.6}},

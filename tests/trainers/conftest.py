@@ -17,7 +17,7 @@ def _config(objective="non_saturating", changes=()):
     if config.generator.family == "mlp":
         config.generator = {"family": "mlp", "latent_dim": 4, "hidden_units": (8,)}
     if config.generator.family == "rbm":
-        config.generator.update(hidden_units=8, gibbs_steps=4)
+        config.generator.update(hidden_units=8, gibbs_steps=4, chains=6)
     # tanh passes NaN on; ReLU may turn it into zero.
     family = "mlp" if config.critic.family == "dcgan" else config.critic.family
     if objective == "super_resolution":

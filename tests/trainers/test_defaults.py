@@ -110,7 +110,7 @@ OBJECTIVES = {
         optimizer=("Adam", 1e-4, 0.9, 0.999),
     ),
     # Hinton 2002: one step from the data; the rate is this zoo's.
-    "rbm": Paper({"steps": 1, "chains": 0}, optimizer=("SGD", 0.05)),
+    "rbm": Paper({"steps": 1}, optimizer=("SGD", 0.05)),
     # Rybkin et al. 2021: the variance of maximum likelihood, and Adam as it comes.
     "vae": Paper({"scale": None}, optimizer=ADAM),
 }

@@ -21,9 +21,10 @@ class RBM(GenerativeModel):
     ∇ log Z = -E ∇F(v'). Contrastive divergence, CD-k, takes the visible units k Gibbs steps from the data instead. No
     gradient passes through the chain.
 
-    With `chains` the chains are persistent (PCD): they are not started at the data, but go on from where the last step
-    left them, k steps each time. They are in the checkpoint. The weights must move slowly enough for the chains to stay
-    near the model's distribution. Tieleman has as many chains as examples in a batch.
+    Where the machine has `chains`, these are persistent (PCD): they do not start at the data, but go on from where the
+    last step left them, k steps each time. They are among the machine's weights, so in checkpoints and exports. W, b
+    and c must move slowly enough for the chains to stay near the model's distribution. Tieleman has as many chains as
+    examples in a batch; here samples start at them too, so there may be more.
 
     Data are images in [-1, 1]. Each is made binary anew at each step: a pixel is 1 with probability (x + 1) / 2. All
     draws come from the step's noise, one row an example or chain of all replicas, and each replica moves its share of
@@ -36,7 +37,6 @@ class RBM(GenerativeModel):
 
     Args:
         steps: k, Gibbs steps of each chain in a training step.
-        chains: number of persistent chains, over all replicas, a multiple of their number; 0: CD-k.
 
     Raises:
         RequestError: another generator than an RBM, or an option out of range.
@@ -50,25 +50,16 @@ class RBM(GenerativeModel):
     }
 
     steps = Option(1, whole(1, 1000))
-    chains = Option(0, whole(0))
 
     def __init__(self, generator, **kwargs):
         if not isinstance(generator, Machine):
             raise RequestError(f"config.generator.family: rbm needs rbm, not {type(generator).__name__}")
         super().__init__(generator, **kwargs)
-        if self.chains:
-            kept = {"initializer": "zeros", "trainable": False, "aggregation": "only_first_replica"}
-            shape = (self.chains, generator.visible_units)
-            self.persistent = self.add_weight(name="persistent", shape=shape, dtype=generator.variable_dtype, **kept)
 
     def check_trainable(self):
         replicas = self.distribute_strategy.num_replicas_in_sync
-        if self.chains % replicas:
-            where = "config.objective_options.chains"
-            raise RequestError(f"{where}: {self.chains}; expected a multiple of the {replicas} replicas")
-
-    def state(self):
-        return {**super().state(), **({"persistent": self.persistent} if self.chains else {})}
+        if (chains := self.generator.chains) % replicas:
+            raise RequestError(f"config.generator.chains: {chains}; expected a multiple of the {replicas} replicas")
 
     def free_energy_difference(self, visible, chains):
         """E F(v) - E F(v'): a scalar.
@@ -86,15 +77,21 @@ class RBM(GenerativeModel):
         Args:
             visible: this replica's data [N, D] in {0, 1}, where chains that are not persistent start.
         """
-        start = visible
-        if self.chains:
-            share = self.chains // replica_count()
+        machine, start = self.generator, visible
+        if machine.chains:
+            share = machine.chains // replica_count()
             first = share * tf.cast(tf.distribute.get_replica_context().replica_id_in_sync_group, tf.int32)
-            start = tf.ensure_shape(self.persistent.value[first : first + share], [share, visible.shape[1]])
-        ends = self.generator.gibbs(start, self.noise(tf.shape(start)[0], draw=1), np.ones(self.steps))
-        if self.chains:
-            assign_all([self.persistent], [global_batch(ends)])
+            start = tf.ensure_shape(machine.persistent.value[first : first + share], [share, machine.visible_units])
+        ends = machine.gibbs(start, self.noise(tf.shape(start)[0], draw=1), np.ones(self.steps))
+        if machine.chains:
+            assign_all([machine.persistent], [global_batch(ends)])
         return ends
+
+    def _average_generator(self):
+        super()._average_generator()
+        # Units are 0 or 1. Averaged over steps they would be no state of the machine.
+        if self.generator.chains:
+            assign_all([self.averaged_generator.persistent], [self.generator.persistent.value])
 
     def play(self, batches):
         (real,) = batches

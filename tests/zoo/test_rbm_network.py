@@ -122,13 +122,38 @@ def test_a_sample_is_the_end_of_an_annealed_chain_keyed_by_the_latents():
     np.testing.assert_allclose(made(latents), expected.reshape(2, *SHAPE), rtol=1e-12)
 
 
+def test_a_sample_of_a_machine_with_chains_starts_at_one_of_them():
+    made, count = machine(0.0, gibbs_steps=1, chains=3), 3_000
+    # Far from the threshold, so that each chain's units come back as they were.
+    made.coupling.assign(np.vstack([np.eye(3), np.zeros((1, 3))]) * 80.0)
+    made.visible_bias.assign([-40.0] * 4)
+    made.hidden_bias.assign([-40.0] * 3)
+    made.persistent.assign(np.eye(4)[:3])
+    images = np.asarray(made(Noise.of_seeds(np.arange(count)).latents(2))).reshape(count, 4)
+    shares = [np.mean(np.all(images.round(6) == 2 * row - 1, axis=1)) for row in np.eye(4)[:3]]
+    np.testing.assert_allclose(shares, 1 / 3, atol=0.04)
+
+
+def test_a_sample_of_a_machine_with_chains_is_not_annealed():
+    made = machine(gibbs_steps=4, chains=1)
+    made.persistent.assign([[1.0, 0.0, 1.0, 1.0]])
+    latents = tf.constant([[0.3, -1.2]])
+    keys = np.asarray(latents).view(np.uint32)
+    keyed = Noise((tf.constant(keys[:, 0]), tf.constant(keys[:, 1])), [0])
+    visible = made.gibbs(tf.convert_to_tensor(made.persistent), keyed, np.ones(3))
+    hidden = made.hidden_given(visible, keyed.fold_in(4))
+    expected = 2 * tf.sigmoid(made.visible_logits(hidden)) - 1
+    np.testing.assert_allclose(np.ravel(made(latents)), np.ravel(expected), rtol=1e-12)
+
+
 def test_it_comes_back_from_its_config():
     made = machine(gibbs_steps=9)
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(made))
     again.set_weights(made.get_weights())
     np.testing.assert_array_equal(again(tf.ones([2, 2])), made(tf.ones([2, 2])))
     assert (again.hidden_units, again.gibbs_steps) == (HIDDEN, 9)
-    assert (zoo.RBM(SHAPE).hidden_units, zoo.RBM(SHAPE).gibbs_steps) == (500, 200)
+    plain = zoo.RBM(SHAPE)
+    assert (plain.hidden_units, plain.gibbs_steps, plain.chains) == (500, 200, 0)
 
 
 @pytest.mark.parametrize("shape, found", [((2,), "points"), ((8, 8, 3), "colour images")])
