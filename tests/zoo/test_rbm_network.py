@@ -69,17 +69,15 @@ def test_conditional_draws_have_the_conditional_probabilities_of_the_joint_distr
 
 @pytest.mark.parametrize("inverse_temperature", [1.0, 0.4])
 def test_long_chains_reach_the_exact_distribution(inverse_temperature):
-    made, count = machine(), 20_000
-    chains = made.gibbs(np.zeros([count, 4]), noise(count), np.full(30, inverse_temperature))
+    made, count = machine(2.0), 20_000
+    chains = made.gibbs(np.zeros([count, 4]), noise(count), np.full(60, inverse_temperature))
     coupling, b, c = made.get_weights()
-    warmer = machine()
+    warmer = machine(2.0)
     warmer.set_weights([inverse_temperature * coupling, b, inverse_temperature * c])
     shares = np.bincount(indices(chains), minlength=16) / count
     exact = distribution(warmer)
     assert np.abs(exact - distribution(machine(0.0))).max() > 0.05
     np.testing.assert_allclose(shares, exact, atol=4 * np.sqrt(0.25 / count))
-    # Another place on the chain draws anew, and the chains differ from one another.
-    assert len(np.unique(indices(chains))) == 16
 
 
 def test_chains_at_temperature_infinity_start_at_independent_units():
@@ -109,17 +107,16 @@ def test_samples_are_the_machines_distribution_and_a_seed_has_one_in_any_batch()
 
 
 def test_a_sample_is_the_end_of_an_annealed_chain_keyed_by_the_latents():
-    made = machine(gibbs_steps=6)
-    latents = tf.constant([[0.3, -1.2], [2.0, 0.1]])
+    made, latents = machine(gibbs_steps=6), tf.constant(np.random.default_rng(0).normal(size=[300, 2]), tf.float32)
     keys = np.asarray(latents).view(np.uint32)
-    keyed = Noise((tf.constant(keys[:, 0]), tf.constant(keys[:, 1])), [0, 0])
+    keyed = Noise((tf.constant(keys[:, 0]), tf.constant(keys[:, 1])), np.zeros(300, int))
     visible = made.independent(keyed)
     for step, inverse_temperature in enumerate([1 / 3, 2 / 3, 1.0, 1.0, 1.0]):
         visible = made.gibbs_step(visible, keyed.fold_in(step), inverse_temperature)
     coupling, b, _ = made.get_weights()
     hidden = np.asarray(made.hidden_given(visible, keyed.fold_in(6)))
     expected = 2 / (1 + np.exp(-(b + hidden @ coupling.T))) - 1
-    np.testing.assert_allclose(made(latents), expected.reshape(2, *SHAPE), rtol=1e-12)
+    np.testing.assert_allclose(made(latents), expected.reshape(300, *SHAPE), rtol=1e-12)
 
 
 def test_a_sample_of_a_machine_with_chains_starts_at_one_of_them():
@@ -135,12 +132,16 @@ def test_a_sample_of_a_machine_with_chains_starts_at_one_of_them():
 
 
 def test_a_sample_of_a_machine_with_chains_is_not_annealed():
-    made = machine(gibbs_steps=4, chains=1)
+    made, latents = (
+        machine(gibbs_steps=4, chains=1),
+        tf.constant(np.random.default_rng(0).normal(size=[300, 2]), "float32"),
+    )
     made.persistent.assign([[1.0, 0.0, 1.0, 1.0]])
-    latents = tf.constant([[0.3, -1.2]])
     keys = np.asarray(latents).view(np.uint32)
-    keyed = Noise((tf.constant(keys[:, 0]), tf.constant(keys[:, 1])), [0])
-    visible = made.gibbs(tf.convert_to_tensor(made.persistent), keyed, np.ones(3))
+    keyed = Noise((tf.constant(keys[:, 0]), tf.constant(keys[:, 1])), np.zeros(300, int))
+    visible = np.repeat(np.asarray(made.persistent), 300, axis=0)
+    for step in range(3):
+        visible = made.gibbs_step(visible, keyed.fold_in(step))
     hidden = made.hidden_given(visible, keyed.fold_in(4))
     expected = 2 * tf.sigmoid(made.visible_logits(hidden)) - 1
     np.testing.assert_allclose(np.ravel(made(latents)), np.ravel(expected), rtol=1e-12)

@@ -20,13 +20,17 @@ def machine():
     return made
 
 
-@pytest.fixture(scope="module")
-def exact(machine):
+def enumerated(machine):
     """log Z over all states of both layers."""
     coupling, b, c = machine.get_weights()
     v, h = (np.array(list(itertools.product((0.0, 1.0), repeat=units))) for units in (9, HIDDEN))
     exponents = (v @ b)[:, None] + (h @ c)[None, :] + v @ coupling @ h.T
     return np.logaddexp.reduce(exponents, axis=None)
+
+
+@pytest.fixture(scope="module")
+def exact(machine):
+    return enumerated(machine)
 
 
 def test_intervals_cover_the_enumerated_value(machine, exact):
@@ -38,6 +42,18 @@ def test_intervals_cover_the_enumerated_value(machine, exact):
     assert np.mean(np.abs(errors) < 1.96) >= 0.88
     # No wider than need be: the errors are as large as they say.
     assert 0.75 < np.sqrt(np.mean(errors**2)) < 1.3
+
+
+def test_weights_are_unbiased_with_any_number_of_steps(machine):
+    # With one step nothing but the start decides.
+    made = zoo.RBM(SHAPE, hidden_units=HIDDEN, dtype="float64")
+    made.set_weights([0.3 * weight for weight in machine.get_weights()])
+    made.visible_bias.assign(np.linspace(-2, 2, 9))
+    at_zero = log_partition(made, runs=2, steps=1)[0] - log_mean(log_weights(made, runs=2, steps=1))[0]
+    for steps in (1, 3):
+        value, variance = log_mean(log_weights(made, runs=10_000, steps=steps))
+        assert np.sqrt(variance) < 0.02
+        assert value + at_zero == pytest.approx(enumerated(made), abs=4 * np.sqrt(variance))
 
 
 def test_more_steps_bring_it_closer(machine, exact):
