@@ -72,7 +72,7 @@ def _manifold_metric(name, better, about):
 
 
 def _is_boltzmann_machine(context):
-    return context.run is not None and context.run.config.generator.family == "rbm"
+    return hasattr(getattr(context.run, "model", None), "free_energy_difference")
 
 
 def _log_likelihood(context, images):

@@ -184,4 +184,11 @@ MUTANTS = [
         ("degrees=runs - 1", "degrees=1e9"),
         ("key_from(seed), tf.range(len(images))", "key_from(seed), 0 * tf.range(len(images))"),
     ),
+    *of_file(
+        "export/evaluation/image_metrics.py",
+        "tests/export/evaluation/test_log_likelihood.py",
+        ("context.run.model.sampler, test_images", "context.run.model.generator, test_images"),
+        ('context.data.arrays("test", context.num_samples)', 'context.data.arrays("train", context.num_samples)'),
+        ("needs=_is_boltzmann_machine,\n", ""),
+    ),
 ]

@@ -501,6 +501,7 @@ MUTANTS = [
         ("[self.averaged_generator.persistent], [self.generator.persistent.value]", "[], []"),
         ("machine.hidden_given(visible, noise)", "machine.hidden_given(ends, noise)"),
         ("tf.square(visible - expected)", "tf.abs(visible - expected)"),
+        ("share * tf.cast(", "0 * tf.cast("),
         ("% replicas:", "% 1:"),
         ("whole(1, 1000)", "whole(0, 1000)"),
         ("if not isinstance(generator, Machine):", "if generator is None:"),
@@ -511,7 +512,6 @@ MUTANTS = [
     *of_file(
         "trainers/objectives/rbm.py",
         "tests/trainers/test_every_objective.py -k 'two_replicas and rbm'",
-        ("share * tf.cast(", "0 * tf.cast("),
         ("global_batch(ends)", "tf.concat([ends, ends][: replica_count()], 0)"),
     ),
     *of_file(

@@ -142,6 +142,19 @@ def test_persistent_chains_go_on_from_where_they_were():
     assert 0 < start.mean() < 1
 
 
+def test_each_replica_moves_its_share_of_the_chains(two_replicas):
+    start, found = STATES[[3, 5, 8, 14, 2, 15]], []
+    for strategy in (tf.distribute.get_strategy(), two_replicas):
+        with strategy.scope():
+            # Large weights: where a chain goes depends on where it was.
+            model = build(scale=3.0, steps=2, chains=6)
+            model.generator.persistent.assign(start)
+        strategy.run(tf.function(model.move_chains, autograph=False), args=(tf.zeros([2, UNITS], tf.float64),))
+        found.append(np.asarray(model.generator.persistent))
+    np.testing.assert_array_equal(*found)
+    assert not np.array_equal(found[0], start) and len(np.unique(found[0], axis=0)) > 2
+
+
 def learned(model, data, steps):
     """log p(v) of every state after `steps` more steps."""
     step = tf.function(model.train_step, autograph=False)
