@@ -38,7 +38,7 @@ MUTANTS = [
         "export/evaluation/metric.py",
         f"{EVALUATION}/test_context.py",
         (" if metric.needs(context)}", "}"),
-        ("self.value(context, context.training)", "self.interval(context, context.training).value"),
+        ("real=self.value(context, context.training)", "real=self.interval(context, context.training).value"),
     ),
     *of_file(
         "export/evaluation/evaluator.py",
