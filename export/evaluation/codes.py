@@ -23,7 +23,7 @@ _END = 0.95
 
 def has_codes(context):
     """Whether the run's generator has codes that can be read off examples."""
-    return context.run is not None and hasattr(context.run.model, "posterior")
+    return hasattr(getattr(context.run, "model", None), "posterior")
 
 
 def _in_batches(function, rows):
