@@ -60,7 +60,7 @@ MUTANTS = [
         ("linear_sum_assignment(-counts)", "linear_sum_assignment(counts)"),
         ("assigned[codes] = classes", "assigned[classes] = codes"),
         ("[: len(context.run.model.sampler.categories)], axis=0)", "[:], axis=0)"),
-        ('hasattr(context.run.model, "posterior")', "True"),
+        ('return hasattr(getattr(context.run, "model", None), "posterior")', "return context.run is not None"),
     ),
     *of_file(
         "export/signatures.py",
