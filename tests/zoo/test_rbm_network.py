@@ -133,13 +133,13 @@ def test_a_sample_of_a_machine_with_chains_starts_at_one_of_them():
 
 def test_a_sample_of_a_machine_with_chains_is_not_annealed():
     made, latents = (
-        machine(gibbs_steps=4, chains=1),
-        tf.constant(np.random.default_rng(0).normal(size=[300, 2]), "float32"),
+        machine(2.0, gibbs_steps=4, chains=1),
+        tf.constant(np.random.default_rng(0).normal(size=[3000, 2]), "float32"),
     )
     made.persistent.assign([[1.0, 0.0, 1.0, 1.0]])
     keys = np.asarray(latents).view(np.uint32)
-    keyed = Noise((tf.constant(keys[:, 0]), tf.constant(keys[:, 1])), np.zeros(300, int))
-    visible = np.repeat(np.asarray(made.persistent), 300, axis=0)
+    keyed = Noise((tf.constant(keys[:, 0]), tf.constant(keys[:, 1])), np.zeros(3000, int))
+    visible = np.repeat(np.asarray(made.persistent), 3000, axis=0)
     for step in range(3):
         visible = made.gibbs_step(visible, keyed.fold_in(step))
     hidden = made.hidden_given(visible, keyed.fold_in(4))
