@@ -54,7 +54,6 @@ VARIANTS = {
         "objective_options": {"margin": 2.0},
         "critic": {"family": "dcgan_autoencoder", "code_dim": 64, "base_filters": 64},
     },
-    # With half the rate and the steps its chains have not come apart: a distance of 37.
     "rbm": {
         "generator": {"family": "rbm", "hidden_units": 200, "chains": 512},
         "generator_optimizer": {"learning_rate": 0.1},
