@@ -13,7 +13,7 @@ import re
 
 from absl import flags
 
-from trainers import program
+from trainers import objectives, program
 from zoo.errors import RequestError
 from zoo.files import write_whole
 
@@ -130,7 +130,8 @@ def _name(config):
 
 
 def _networks(config):
-    families = dict.fromkeys(config[player].get("family") for player in ("generator", "critic") if config[player])
+    players = ["generator", *({"critic"} & set(objectives.METHODS.load(config["objective"]).configured))]
+    families = dict.fromkeys(config[player].get("family") for player in players)
     return ", ".join(filter(None, families))
 
 

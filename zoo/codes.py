@@ -102,14 +102,28 @@ class CodedGenerator(Preset):
         self.built = True
 
     @classmethod
-    def like(cls, generator, categories, continuous):
-        """A fresh generator of the family and size of `generator` that has codes beside its latents.
+    def like(cls, generator, categories, continuous, where="codes"):
+        """A fresh generator of the family and size of `generator` that has codes beside its latents; `generator` itself
+        if it has these codes already.
+
+        Args:
+            generator: of a family, or with codes.
+            categories, continuous: as of the constructor.
+            where: what a message calls the codes.
 
         Raises:
-            RequestError: as of the constructor, or a generator of no family.
+            RequestError: as of the constructor, a generator of no family, or one with other codes.
         """
-        family, network = described(generator, "generator", "codes for")
-        return cls(generator.data_shape, categories, continuous, family, network, dtype=generator.dtype_policy)
+        if not isinstance(generator, cls):
+            family, network = described(generator, "generator", "codes for")
+            return cls(generator.data_shape, categories, continuous, family, network, dtype=generator.dtype_policy)
+        asked, found = (
+            {"categories": tuple(sizes), "continuous": count}
+            for sizes, count in ((categories, continuous), (generator.categories, generator.continuous))
+        )
+        if asked != found:
+            raise RequestError(f"{where}: {asked}; the generator has {found}")
+        return generator
 
     def codes(self, latents):
         """The codes of latents [N, len(categories) + c + z].

@@ -82,13 +82,7 @@ class Info(NonSaturating):
                 f"{cls.where}.categories: {codes['categories']}; expected at most {classes} values of a code, "
                 "as many as the data has classes"
             )
-        if not isinstance(generator, CodedGenerator):
-            return CodedGenerator.like(generator, **codes)
-        found = {"categories": generator.categories, "continuous": generator.continuous}
-        # A config that was read from JSON has lists.
-        if found != {**codes, "categories": tuple(codes["categories"])}:
-            raise RequestError(f"{cls.where}: {codes}; the generator has {found}")
-        return generator
+        return CodedGenerator.like(generator, **codes, where=cls.where)
 
     def make_players(self):
         _, generator = super().make_players()
