@@ -100,9 +100,8 @@ class Info(NonSaturating):
         """Scores [N, 1] of a generated `Batch`, and λ L_I, a scalar; the critic's trunk is run once for both."""
         features = self.critic.features(fake.x, training=True)
         posterior = self.recognition(features, training=True)
-        categorical, continuous = information(
-            posterior, *self.generator.codes(fake.latents), self.categories, self.scale
-        )
+        codes = self.generator.codes(fake.latents)
+        categorical, continuous = information(posterior, *codes, self.categories, self.scale)
         weighted = self.categorical_weight * categorical + self.continuous_weight * continuous
         return self.critic.head(features, training=True), tf.reduce_mean(weighted)
 
