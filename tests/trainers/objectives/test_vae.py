@@ -241,7 +241,7 @@ def test_the_encoder_has_the_layers_of_the_critic_and_what_its_key_changes(small
         ({"objective_options.scale": 0.0}, "config.objective_options.scale: 0.0; expected a number above 0"),
         (
             {"critic.family": "mlp_autoencoder"},
-            "config.critic.family: 'mlp_autoencoder'; vae needs an encoder, use mlp, dcgan or resnet",
+            "config.critic.family: 'mlp_autoencoder'; vae needs an encoder, use mlp, dcgan, resnet or srgan",
         ),
     ],
 )
