@@ -54,6 +54,7 @@ VARIANTS = {
         "objective_options": {"margin": 2.0},
         "critic": {"family": "dcgan_autoencoder", "code_dim": 64, "base_filters": 64},
     },
+    "progressive": {"objective_options": {"stable_steps": 600, "fade_steps": 600}, "train": {"steps": 4_000}},
     "rbm": {
         "generator": {"family": "rbm", "hidden_units": 200, "chains": 512},
         "generator_optimizer": {"learning_rate": 0.1},

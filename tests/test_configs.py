@@ -19,19 +19,21 @@ STAND_INS = {
     "ring": {},
 }
 #: Objectives of images alone; `tests/trainers/objectives/` has their refusal of points.
-OF_IMAGES = ("super_resolution",)
+OF_IMAGES = ("progressive", "super_resolution")
 #: Options that keep a network of a family small.
 SMALL = {
     "dcgan": {"base_filters": 2},
     "dcgan_autoencoder": {"base_filters": 2},
     "mlp": {"hidden_units": (4,)},
     "resnet": {"base_filters": 2},
+    "progressive": {"filter_base": 16},
     "srgan": {"base_filters": 2},
     "mlp_autoencoder": {"hidden_units": (4,)},
     "rbm": {"hidden_units": 4, "gibbs_steps": 2},
 }
 #: (config, objective) → why its data is not for that objective.
 REFUSED = {
+    ("fashion_mnist", "progressive"): "28x28 pixels; networks that grow from 4x4 pixels double the side",
     ("folder", "rbm"): "need grey images, not colour images",
     ("grid", "rbm"): "need grey images, not points",
     ("ring", "rbm"): "need grey images, not points",

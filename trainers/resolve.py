@@ -60,7 +60,7 @@ def _network(network, player):
 def _critic(config, objective):
     resolved = _network(config.critic, "critic")
     # Multilayer perceptrons on points are trained without; for images the objective's paper decides, or the family.
-    images = families.FAMILIES[resolved["family"]].images_only
+    images = families.FAMILIES[resolved["family"]].images_only and "normalization" in resolved
     if "critic" in objective.configured and images and config.critic.get("normalization") in (None, "auto"):
         resolved["normalization"] = objective.critic_normalization or resolved["normalization"]
         used = techniques.read(config.techniques, config.train.steps)

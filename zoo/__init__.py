@@ -15,6 +15,8 @@ _HOMES = {
     "ResNetCritic": "zoo.resnet",
     "SRGANGenerator": "zoo.super_resolution",
     "SRGANCritic": "zoo.super_resolution",
+    "ProgressiveGenerator": "zoo.progressive",
+    "ProgressiveCritic": "zoo.progressive",
     "MLPAutoencoder": "zoo.autoencoder",
     "DCGANAutoencoder": "zoo.autoencoder",
     "Encoder": "zoo.encoder",

@@ -27,13 +27,15 @@ class Family:
     """Class names of a generator and a critic that belong together; None for one that the family lacks.
 
     `check_shape`, of a family for images alone, raises RequestError for others than its networks are laid out for:
-    function of (data_shape, where). None for a family that takes any data.
+    function of (data_shape, where). None for a family that takes any data. `encodes` tells whether an encoder can take
+    its critic's layers.
     """
 
     module: str
     generator: str | None
     critic: str | None
     check_shape: Callable | None = None
+    encodes: bool = True
 
     @property
     def images_only(self):
@@ -43,7 +45,7 @@ class Family:
     @property
     def encoder(self):
         """Name of the critic class whose layers an encoder takes; None unless the family has a generator too."""
-        return self.critic if self.generator else None
+        return self.critic if self.generator and self.encodes else None
 
     def generator_class(self):
         return getattr(importlib.import_module(self.module), self.generator)
@@ -72,6 +74,16 @@ def check_low_resolution(data_shape, where="data_shape"):
     if height % FACTOR or width % FACTOR or min(height, width) < 2 * FACTOR:
         sides = f"sides that are multiples of {FACTOR}, {2 * FACTOR} or more"
         raise RequestError(f"{where}: {height}x{width} pixels; {FACTOR}x super-resolution needs {sides}")
+    _check_channels(data_shape, where)
+
+
+def check_growing_shape(data_shape, where="data_shape"):
+    """Raises RequestError unless images of `data_shape` (H, W, C) are reached from 4×4 pixels by doubling the side."""
+    height, width = _check_images(data_shape, where)
+    stages, rest = divmod(height, 4)
+    if height != width or rest or stages < 2 or stages & (stages - 1):
+        reason = "networks that grow from 4x4 pixels double the side: 8, 16, 32, 64, …"
+        raise RequestError(f"{where}: {height}x{width} pixels; {reason}")
     _check_channels(data_shape, where)
 
 
@@ -105,6 +117,9 @@ FAMILIES = {
     "dcgan": Family("zoo.dcgan", "DCGANGenerator", "DCGANCritic", check_image_shape),
     "resnet": Family("zoo.resnet", "ResNetGenerator", "ResNetCritic", check_image_shape),
     "srgan": Family("zoo.super_resolution", "SRGANGenerator", "SRGANCritic", check_low_resolution),
+    "progressive": Family(
+        "zoo.progressive", "ProgressiveGenerator", "ProgressiveCritic", check_growing_shape, encodes=False
+    ),
     "rbm": Family("zoo.rbm", "RBM", None, check_grey),
     "mlp_autoencoder": Family("zoo.autoencoder", None, "MLPAutoencoder"),
     "dcgan_autoencoder": Family("zoo.autoencoder", None, "DCGANAutoencoder", check_image_shape),

@@ -24,6 +24,12 @@ def _config(objective="non_saturating", changes=()):
         config.data.source = "digits"
         config.generator = {"family": family, "blocks": 1, "base_filters": 4}
         config.critic = {"family": family, "base_filters": 2, "normalization": "none"}
+    elif objective == "progressive":
+        config.data.source = "digits"
+        config.generator = {"family": family, "latent_dim": 4, "filter_base": 16}
+        config.critic = {"family": family, "filter_base": 16}
+        # Four steps: before, at the beginning of, in and behind a fade.
+        config.objective_options = {"stable_steps": 1, "fade_steps": 2}
     else:
         config.critic = {"family": family, "hidden_units": (8,), "normalization": "none", "activation": "tanh"}
     # Five critic steps make a graph of five copies; two are enough to tell k from one.
