@@ -7,6 +7,7 @@ start, and every image has its full size: what a stage makes or sees is repeated
 no shape, and only the layers of its stage are computed.
 """
 
+import functools
 import math
 
 import keras
@@ -33,7 +34,9 @@ def last_stage(side):
 
 def enlarge(images, factor):
     """Images [N, H, W, C] with each pixel repeated: [N, factor · H, factor · W, C]."""
-    return tf.repeat(tf.repeat(images, factor, axis=1), factor, axis=2)
+    _, height, width, channels = images.shape
+    squares = tf.tile(images[:, :, None, :, None], [1, 1, factor, 1, factor, 1])
+    return tf.reshape(squares, [-1, height * factor, width * factor, channels])
 
 
 def average(images, factor):
@@ -64,9 +67,16 @@ def at_level(images, level):
 
 
 def at_stage(level, stages, branch):
-    """`branch(k)`, a tensor, of the stage k that networks of `level` are in; only its operations are run."""
-    stage = tf.cast(tf.math.ceil(level), tf.int32)
-    return tf.switch_case(stage, [lambda stage=stage: branch(stage) for stage in range(stages + 1)])
+    """`branch(k)`, a tensor, of the stage k that networks of `level` are in; only its operations are run.
+
+    By `tf.cond`, which LiteRT has, unlike `tf.switch_case`. A level that is a number makes one branch and no condition.
+    """
+    if isinstance(level, float):
+        return branch(math.ceil(level))
+    made = functools.partial(branch, stages)
+    for stage in reversed(range(stages)):
+        made = functools.partial(tf.cond, level <= stage, functools.partial(branch, stage), made)
+    return made()
 
 
 def share(level, stage, dtype):
@@ -94,7 +104,7 @@ class EqualizedLearningRate(keras.layers.Wrapper):
 
     def call(self, inputs):
         fan_in = math.prod(self.layer.kernel.shape[:-1])
-        return self.layer(inputs * tf.cast(self.gain / math.sqrt(fan_in), inputs.dtype))
+        return self.layer(inputs * tf.constant(self.gain / math.sqrt(fan_in), inputs.dtype))
 
     def compute_output_shape(self, input_shape):
         return self.layer.compute_output_shape(input_shape)
@@ -108,7 +118,8 @@ class PixelNormalization(keras.layers.Layer):
     """Each pixel's vector of channels divided by the root of its mean square. Section 4.2; ε = 1e-8."""
 
     def call(self, inputs):
-        return inputs * tf.math.rsqrt(tf.reduce_mean(tf.square(inputs), axis=-1, keepdims=True) + _EPSILON)
+        mean_square = tf.reduce_mean(tf.square(inputs), axis=-1, keepdims=True)
+        return inputs * tf.math.rsqrt(mean_square + tf.constant(_EPSILON, inputs.dtype))
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -123,7 +134,7 @@ class MinibatchDeviation(keras.layers.Layer):
     def call(self, inputs):
         centred = inputs - mean_over_replicas(tf.reduce_mean(inputs, axis=0))
         variance = mean_over_replicas(tf.reduce_mean(tf.square(centred), axis=0))
-        deviation = tf.reduce_mean(tf.sqrt(variance + tf.cast(_EPSILON, inputs.dtype)))
+        deviation = tf.reduce_mean(tf.sqrt(variance + tf.constant(_EPSILON, inputs.dtype)))
         return tf.concat([inputs, tf.broadcast_to(deviation, tf.shape(inputs[..., :1]))], axis=-1)
 
     def compute_output_shape(self, input_shape):
@@ -202,7 +213,7 @@ class ProgressiveGenerator(_Growing):
             *self._behind(),
         ]
         self.first = stack((self.latent_dim,), maps, dtype)
-        self.blocks, self.to_images = [], []
+        self.blocks, self.to_images, self._exported_level = [], [], None
         for stage in range(self.stages + 1):
             side, filters = FIRST_SIDE * 2**stage, self.filters(stage)
             if stage:
@@ -216,8 +227,18 @@ class ProgressiveGenerator(_Growing):
     def _behind(self):
         return self._activation(), PixelNormalization(dtype=self.dtype_policy)
 
+    def export(self, *args, **kwargs):
+        """As of `keras.Model`; the file holds the layers of the present level alone, since ONNX lacks the conditions."""
+        self._exported_level = float(self.level)
+        try:
+            return super().export(*args, **kwargs)
+        finally:
+            self._exported_level = None
+
     def call(self, latents, training=False):
         maps, level = self.first(latents), tf.convert_to_tensor(self.level)
+        if self._exported_level is not None:
+            level = self._exported_level
 
         def made(stage):
             before, here = None, maps
@@ -230,7 +251,7 @@ class ProgressiveGenerator(_Growing):
             return enlarge(images, 2 ** (self.stages - stage))
 
         images = tf.cast(at_stage(level, self.stages, made), self.variable_dtype)
-        images = tf.ensure_shape(images, [None, *self.data_shape])
+        images.set_shape([None, *self.data_shape])
         return images if training else tf.clip_by_value(images, -1.0, 1.0)
 
 
@@ -291,7 +312,8 @@ class ProgressiveCritic(_Growing):
             return maps
 
         maps = at_stage(level, self.stages, seen)
-        return self.last(tf.ensure_shape(maps, [None, FIRST_SIDE, FIRST_SIDE, self.filters(0)]), training=training)
+        maps.set_shape([None, FIRST_SIDE, FIRST_SIDE, self.filters(0)])
+        return self.last(maps, training=training)
 
     def call(self, x, training=False):
         return tf.cast(self.head(self.features(x, training=training)), self.variable_dtype)

@@ -74,6 +74,21 @@ def test_every_file_gives_the_generators_outputs_for_any_number_of_latents(made,
             np.testing.assert_allclose(run(latents[rows]), expected[rows], atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("level", [0.0, 0.5, 1.0])
+def test_every_file_holds_a_growing_generator_at_its_level(level, tmp_path):
+    keras.utils.set_random_seed(0)
+    generator = zoo.ProgressiveGenerator((8, 8, 1), latent_dim=4, filter_base=8)
+    for image in generator.to_images:
+        image.trainable_weights[0].assign(image.trainable_weights[0] / 4)  # within the range, as of a trained one
+    generator.level.assign(level)
+    expected = np.asarray(generator(latents_of(generator), training=False))
+    assert expected.std() > 0.05
+    formats.write(EVERY, generator, 4, generator.data_shape, epath.Path(tmp_path))
+    generator.level.assign(1.0 - level)  # a file keeps its own
+    for row in formats.FORMATS.values():
+        np.testing.assert_allclose(row.read(tmp_path / row.file)(latents_of(generator)), expected, atol=1e-5, rtol=0)
+
+
 def test_a_version_holds_the_files_and_its_model_card_lists_them_whatever_the_storage(tmp_path):
     twin = strong(lambda: zoo.DCGANGenerator((8, 8, 1), **DCGAN))
     version = export_saved_model(
