@@ -129,7 +129,7 @@ def _convert(name, row, sampler, latent_dim, data_shape, path, latents):
     try:
         # tf2onnx tells of constants that it leaves alone, Keras of NumPy's future.
         logging.getLogger("tf2onnx").setLevel(logging.ERROR)
-        with warnings.catch_warnings(), tf.device("CPU:0"):
+        with warnings.catch_warnings(), tf.device("CPU:0"), sampler.converted():
             warnings.simplefilter("ignore")
             row.write(sampler, latent_dim, data_shape, path)
             run = row.read(path)

@@ -1,5 +1,7 @@
 """Base classes of networks."""
 
+import contextlib
+
 import keras
 
 from zoo import pretrained
@@ -44,6 +46,10 @@ class Preset(keras.Model):
                 return model.keras_model(name, load_weights)
         names = " and ".join(held.__name__ for held in classes.values())
         raise RequestError(f"{cls.__name__}.from_preset: {preset!r} holds {names}")
+
+    def converted(self):
+        """A context in which the network is converted to another runtime, which may lack operations of TensorFlow."""
+        return contextlib.nullcontext()
 
 
 class Network(Configured, Preset):

@@ -7,7 +7,7 @@ start, and every image has its full size: what a stage makes or sees is repeated
 no shape, and only the layers of its stage are computed.
 """
 
-import functools
+import contextlib
 import math
 
 import keras
@@ -69,14 +69,12 @@ def at_level(images, level):
 def at_stage(level, stages, branch):
     """`branch(k)`, a tensor, of the stage k that networks of `level` are in; only its operations are run.
 
-    By `tf.cond`, which LiteRT has, unlike `tf.switch_case`. A level that is a number makes one branch and no condition.
+    A level that is a Python number makes the operations of its stage and no other.
     """
     if isinstance(level, float):
         return branch(math.ceil(level))
-    made = functools.partial(branch, stages)
-    for stage in reversed(range(stages)):
-        made = functools.partial(tf.cond, level <= stage, functools.partial(branch, stage), made)
-    return made()
+    stage = tf.cast(tf.math.ceil(level), tf.int32)
+    return tf.switch_case(stage, [lambda stage=stage: branch(stage) for stage in range(stages + 1)])
 
 
 def share(level, stage, dtype):
@@ -213,7 +211,7 @@ class ProgressiveGenerator(_Growing):
             *self._behind(),
         ]
         self.first = stack((self.latent_dim,), maps, dtype)
-        self.blocks, self.to_images, self._exported_level = [], [], None
+        self.blocks, self.to_images, self._fixed_level = [], [], None
         for stage in range(self.stages + 1):
             side, filters = FIRST_SIDE * 2**stage, self.filters(stage)
             if stage:
@@ -227,18 +225,18 @@ class ProgressiveGenerator(_Growing):
     def _behind(self):
         return self._activation(), PixelNormalization(dtype=self.dtype_policy)
 
-    def export(self, *args, **kwargs):
-        """As of `keras.Model`; the file holds the layers of the present level alone, since ONNX lacks the conditions."""
-        self._exported_level = float(self.level)
+    @contextlib.contextmanager
+    def converted(self):
+        self._fixed_level = float(self.level)
         try:
-            return super().export(*args, **kwargs)
+            yield
         finally:
-            self._exported_level = None
+            self._fixed_level = None
 
     def call(self, latents, training=False):
-        maps, level = self.first(latents), tf.convert_to_tensor(self.level)
-        if self._exported_level is not None:
-            level = self._exported_level
+        maps, level = self.first(latents), self._fixed_level
+        if level is None:
+            level = tf.convert_to_tensor(self.level)
 
         def made(stage):
             before, here = None, maps
