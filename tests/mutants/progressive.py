@@ -32,4 +32,9 @@ MUTANTS = [
         ("tf.square(real_scores)", "tf.square(fake_scores)"),
         ("(*self.networks.values(), self.averaged_generator)", "self.networks.values()"),
     ),
+    *of_file(
+        "zoo/progressive.py",
+        "tests/export/test_formats.py -k growing",
+        ("self._fixed_level = float(self.level)", "self._fixed_level = float(self.stages)"),
+    ),
 ]
