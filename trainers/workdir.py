@@ -155,10 +155,7 @@ def read_config(workdir):
     try:
         text = json.loads(path.read_text())
         config = former.upgrade(text["config"], text.get("schema_version", 1))
-        # Runs of former releases did not record the classes.
-        names = text.get("class_names")
-        spec = DataSpec(tuple(text["data_shape"]), text.get("num_classes"), names and tuple(names))
-        return {"config": config, "spec": spec, "changes": text.get("changes", [])}
+        return {"config": config, "spec": DataSpec.of(text), "changes": text.get("changes", [])}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RequestError(f"--workdir: {path} is no config of a run ({error})") from error
 

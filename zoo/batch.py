@@ -8,8 +8,8 @@ class Batch(NamedTuple):
 
     Attributes:
         x: examples float [N, ...]: images [N, H, W, C] in [-1, 1], points [N, d].
-        conditions: further inputs of the networks, by name: {"label": int64 [N]}, {"low_resolution": [N, h, w, C]}. Do
-            not modify in place.
+        conditions: further inputs of the networks, by name: {"label": int64 [N]}, {"low_resolution": [N, h, w, C]},
+            {"caption": int64 [N, words]}, the numbers of words (`zoo.captions.Tokenizer`). Do not modify in place.
         latents: [N, z] of generated examples; () for real ones.
     """
 
@@ -37,6 +37,11 @@ class Batch(NamedTuple):
 def takes_labels(network):
     """Whether a network takes the condition "label", as its attribute `conditions` says."""
     return "label" in getattr(network, "conditions", ())
+
+
+def takes_captions(network):
+    """Whether a network takes the condition "caption"."""
+    return "caption" in getattr(network, "conditions", ())
 
 
 def takes_low_resolution(network):

@@ -99,6 +99,8 @@ def _subject(generator, data, described, where, **known):
     }
     if generator.labels is not None:
         described["told_labels"] = True
+    if generator.captions is not None:
+        described["told_captions"] = True
     return Subject(generator, data, described, where, **known)
 
 
@@ -118,8 +120,7 @@ def _untrained_of(card):
 
     try:
         config = former.upgrade(card["config"], card.get("config_schema_version", 1))
-        spec = datasets.DataSpec(tuple(card["data_shape"]), card.get("num_classes"), card.get("class_names"))
-        return _untrained(ml_collections.ConfigDict(config), spec)
+        return _untrained(ml_collections.ConfigDict(config), datasets.DataSpec.of(card))
     except (RequestError, AttributeError, KeyError, TypeError, ValueError) as error:
         logging.warning("No untrained generator to compare with: the model card's config does not build (%s)", error)
         return None

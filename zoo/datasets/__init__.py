@@ -13,13 +13,13 @@ import difflib
 
 from etils import epath
 
-from zoo.datasets import digits, folder, idx, tfds, toy
+from zoo.datasets import digits, folder, idx, shapes, tfds, toy
 from zoo.datasets.dataset import Dataset, DataSpec, undecodable
 from zoo.errors import RequestError
 
 __all__ = ["DataSpec", "Dataset", "load", "undecodable"]
 
-_FORMS = (*toy.FAMILIES, "digits", "tfds:NAME", "idx:DIR", "folder:DIR")
+_FORMS = (*toy.FAMILIES, "digits", "shapes", "tfds:NAME", "idx:DIR", "folder:DIR")
 
 
 def load(source, *, image_size=None, channels=None, on_corrupt="error", data_dir=None):
@@ -31,9 +31,10 @@ def load(source, *, image_size=None, channels=None, on_corrupt="error", data_dir
             - ``ring``, ``grid``, ``swiss_roll``, ``uniform``, ``two_segments``: toy densities (`zoo.datasets.toy`),
               with parameters where wanted: ``ring?modes=10&std=0.05``;
             - ``digits``: 1,797 images of 8x8 that scikit-learn carries;
+            - ``shapes``: toy scenes with captions, made here (`zoo.datasets.shapes`);
             - ``tfds:NAME``: images of TensorFlow Datasets, prepared before (`zoo.datasets.tfds`);
             - ``idx:DIR``: files of MNIST's format (`zoo.datasets.idx`);
-            - ``folder:DIR``: images, in class folders or not (`zoo.datasets.folder`).
+            - ``folder:DIR``: images, in class folders or not, with captions or not (`zoo.datasets.folder`).
         image_size: Side of the square that images are cropped (centrally) and resized (bilinearly, antialiased) to;
             None leaves their size, which ``folder:`` does not allow.
         channels: 1 (grey) or 3 (colour), converted where needed; None leaves the data's own, 3 for ``folder:``.
@@ -60,6 +61,8 @@ def load(source, *, image_size=None, channels=None, on_corrupt="error", data_dir
         return toy.load(source)
     if source == "digits":
         return digits.load(source, image_size=image_size, channels=channels)
+    if source == "shapes":
+        return shapes.load(source, image_size=image_size, channels=channels)
     kind, colon, rest = source.partition(":")
     if colon and rest:
         if kind == "tfds":

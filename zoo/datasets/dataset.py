@@ -19,11 +19,21 @@ SPLITS = ("train", "test")
 
 
 class DataSpec(NamedTuple):
-    """The properties of data that networks are built from, as of `Dataset`."""
+    """The properties of data that networks are built from, as of `Dataset`, and of its captions (`Captions`): their
+    `vocabulary`, and the number of words of the longest."""
 
     data_shape: tuple
     num_classes: int | None = None
     class_names: tuple | None = None
+    vocabulary: tuple | None = None
+    caption_words: int | None = None
+
+    @classmethod
+    def of(cls, facts):
+        """The spec that a dict of JSON values describes; one that a former release wrote may lack all but the shape."""
+
+        values = {"data_shape": facts["data_shape"], **{name: facts.get(name) for name in cls._fields}}
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
 
     @property
     def display_names(self):
@@ -39,16 +49,18 @@ class Dataset(abc.ABC):
         data_shape: Shape of one example: ``(height, width, channels)`` of an image, ``(d,)`` of a point.
         num_classes: Number of classes, or None where the data has no labels.
         class_names: Their names, index i for label i, or None where it has none.
+        captions: `zoo.captions.Captions` of the examples, or None where the data has none.
         splits: Always ``("train", "test")``.
     """
 
     splits = SPLITS
 
-    def __init__(self, name, data_shape, num_classes=None, class_names=None):
+    def __init__(self, name, data_shape, num_classes=None, class_names=None, captions=None):
         self.name = name
         self.data_shape = tuple(data_shape)
         self.num_classes = num_classes
         self.class_names = None if class_names is None else tuple(class_names)
+        self.captions = captions
 
     def __repr__(self):
         return f"{type(self).__name__}({self.name!r}, data_shape={self.data_shape}, num_classes={self.num_classes})"
@@ -56,7 +68,8 @@ class Dataset(abc.ABC):
     @property
     def spec(self):
         """The `DataSpec` of this data."""
-        return DataSpec(self.data_shape, self.num_classes, self.class_names)
+        captions = self.captions and (self.captions.vocabulary, self.captions.longest)
+        return DataSpec(self.data_shape, self.num_classes, self.class_names, *(captions or ()))
 
     def class_shares(self):
         """Each class' share of the training examples, float64 ``[num_classes]``: uniform unless overridden."""
@@ -87,14 +100,25 @@ class Dataset(abc.ABC):
         """
 
     @abc.abstractmethod
-    def _piece(self, split, key, batch_size, rows, labels):
-        """A traceable function (batch number, first row) → ``(x, y)``, those `rows` rows of that global batch.
+    def _piece(self, split, key, batch_size, rows, wanted):
+        """A traceable function (batch number, first row) → ``(x, conditions)``, `rows` rows of that global batch.
 
-        `x` is float32, `y` int64 where `labels` and otherwise anything. `key` is an int64 made from the user's seed.
+        `x` is float32, `conditions` a dict of those `wanted`: "label" int64 [rows], "caption" string [rows]. `key` is
+        an int64 made from the user's seed.
         """
 
     def batches(
-        self, split, batch_size, *, seed, start_batch=0, replicas=1, first_replica=0, local_replicas=None, labels=False
+        self,
+        split,
+        batch_size,
+        *,
+        seed,
+        start_batch=0,
+        replicas=1,
+        first_replica=0,
+        local_replicas=None,
+        labels=False,
+        tokenizer=None,
     ):
         """Batches number `start_batch`, `start_batch` + 1, … for ever; batch s is a function of (seed, s) alone.
 
@@ -115,6 +139,8 @@ class Dataset(abc.ABC):
             first_replica: Number of the first piece to give.
             local_replicas: How many consecutive pieces to give; None for all from `first_replica` on.
             labels: Whether to give the labels too, as the condition "label".
+            tokenizer: Function of captions, string ``[n]``, to give what it makes of them too, as the condition
+                "caption". Of several captions of an example, each epoch takes the next. None gives none.
 
         Returns:
             An infinite `tf.data.Dataset` of `zoo.batch.Batch`es, their examples float32 ``[batch_size / replicas,
@@ -122,7 +148,7 @@ class Dataset(abc.ABC):
             their natural coordinates.
 
         Raises:
-            RequestError: No such split; sizes that do not fit each other; labels of data that has none.
+            RequestError: No such split; sizes that do not fit each other; labels or captions of data that has none.
             tf.errors.InvalidArgumentError: While iterating, on an image that cannot be decoded (it is named).
         """
         self._check_split(split)
@@ -138,17 +164,22 @@ class Dataset(abc.ABC):
             raise RequestError(f"start_batch {start_batch}: expected 0 or more")
         if labels and self.num_classes is None:
             raise RequestError(f"data.source '{self.name}': labels were asked for, and this data has none")
+        if tokenizer is not None and self.captions is None:
+            raise RequestError(f"data.source '{self.name}': captions were asked for, and this data has none")
 
         import tensorflow as tf
 
         rows = batch_size // replicas
         with tf.device("CPU:0"):
-            piece = self._piece(split, stream_key(seed, split), batch_size, rows, labels)
+            wanted = (["label"] if labels else []) + (["caption"] if tokenizer is not None else [])
+            piece = self._piece(split, stream_key(seed, split), batch_size, rows, wanted)
 
             def element(number):
-                x, y = piece(number // local_replicas, (first_replica + number % local_replicas) * rows)
-                x = tf.ensure_shape(x, [rows, *self.data_shape])
-                return Batch(x, {"label": tf.ensure_shape(y, [rows])} if labels else {})
+                x, conditions = piece(number // local_replicas, (first_replica + number % local_replicas) * rows)
+                conditions = {name: tf.ensure_shape(conditions[name], [rows]) for name in wanted}
+                if tokenizer is not None:
+                    conditions["caption"] = tokenizer(conditions["caption"])
+                return Batch(tf.ensure_shape(x, [rows, *self.data_shape]), conditions)
 
             options = tf.data.Options()
             options.deterministic = True
@@ -198,13 +229,15 @@ class ImageDataset(Dataset):
             raise (undecodable(e) or e) from e
         return x, y if self.num_classes else None
 
-    def _piece(self, split, key, batch_size, rows, labels):
+    def _piece(self, split, key, batch_size, rows, wanted):
         size = self.num_examples(split)
         reader = self._reader(split)
+        captions = self.captions.reader(split) if "caption" in wanted else None
 
         def piece(batch, first_row):
-            pixels, y = reader(_shuffled(batch * batch_size + first_row, rows, size, key))
-            return to_float(pixels), y
+            indices, epochs = _shuffled(batch * batch_size + first_row, rows, size, key)
+            pixels, y = reader(indices)
+            return to_float(pixels), {"label": y, "caption": captions and captions(indices, epochs)}
 
         return piece
 
@@ -236,7 +269,7 @@ def stream_key(seed, split):
 
 
 def _shuffled(first, rows, size, key):
-    """Indices, int64 [rows], at positions `first` … of the endless order of `size` examples.
+    """Indices at positions `first` … of the endless order of `size` examples, and their epochs, int64 [rows] both.
 
     Position p belongs to epoch ``p // size``, a permutation computed by a small block cipher.
 
@@ -256,9 +289,10 @@ def _shuffled(first, rows, size, key):
         epochs[0] + tf.range((rows - 1) // size + 2, dtype=tf.int64),
         fn_output_signature=tf.uint32,
     )
-    return tf.raw_ops.RandomIndexShuffle(
+    indices = tf.raw_ops.RandomIndexShuffle(
         index=positions % size,
         seed=tf.gather(words, epochs - epochs[0]),
         max_index=tf.constant(size - 1, tf.int64),
         rounds=16,
     )
+    return indices, epochs

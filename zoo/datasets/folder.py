@@ -2,12 +2,17 @@
 
 TensorFlow decodes them, because a pipeline must not call Python (`zoo.datasets.images`). When the folder is opened,
 Pillow converts the files that TensorFlow cannot read exactly to PNG, in a temporary directory.
+
+A file ``captions.jsonl`` beside the images, or in the folder above ``train`` and ``test``, has their captions, one a
+line, ``{"file_name": "cats/1.png", "text": "a cat on a mat"}``, names being relative to its own folder. An image may
+have several lines.
 """
 
 import atexit
 import concurrent.futures
 import hashlib
 import io
+import json
 import logging
 import os
 import shutil
@@ -18,11 +23,13 @@ import simplejpeg
 from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
+from zoo.captions import Captions, words
 from zoo.datasets import images
 from zoo.datasets.dataset import ImageDataset
 from zoo.errors import RequestError
 from zoo.files import check_regular
 
+_CAPTIONS = "captions.jsonl"
 _TEST_NAMES = ("test", "val", "validation", "valid")
 _HELD_OUT = 10  # one image in ten, where the folder has no test images of its own
 _PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
@@ -56,7 +63,8 @@ def load(source, directory, *, image_size, channels=None, on_corrupt="error"):
         A `FolderDataset`.
 
     Raises:
-        RequestError: No such directory, no images in it, no `image_size`, or a damaged image.
+        RequestError: No such directory, no images in it, no `image_size`, a damaged image, or captions of some images
+            and not of others.
     """
     if image_size is None:
         raise RequestError(f"data.image_size None: expected a number of pixels for '{source}', whose images may differ")
@@ -67,6 +75,7 @@ def load(source, directory, *, image_size, channels=None, on_corrupt="error"):
         roots = {"train": directory / "train", "test": directory / held_out}
     else:
         roots = {"all": directory}
+    texts = _read_captions(source, directory, roots)
     place = tempfile.mkdtemp(prefix="tf-gan-zoo-")
     # Not sooner: a pipeline may outlive this data set and still read from the directory.
     atexit.register(shutil.rmtree, place, ignore_errors=True)
@@ -77,6 +86,8 @@ def load(source, directory, *, image_size, channels=None, on_corrupt="error"):
         if not names[part]:
             raise RequestError(f"data.source '{source}': no images ({' '.join(images.SUFFIXES)}) in {root}")
         listed += len(names[part])
+        if texts is not None:
+            _check_captions(source, texts[part], names[part], root)
         bad, orientations[part], converted[part] = _check(source, root, names[part], place)
         damaged += [f"{root / name} ({why})" for name, why in bad.items()]
         names[part] = [name for name in names[part] if name not in bad]
@@ -94,6 +105,7 @@ def load(source, directory, *, image_size, channels=None, on_corrupt="error"):
         names, roots = _hold_out(source, names["all"]), dict.fromkeys(("train", "test"), directory)
         orientations = dict.fromkeys(names, orientations["all"])
         converted = dict.fromkeys(names, converted["all"])
+        texts = texts and dict.fromkeys(names, texts["all"])
     labels = None
     if class_names is not None:
         number = {name: i for i, name in enumerate(class_names)}
@@ -106,14 +118,15 @@ def load(source, directory, *, image_size, channels=None, on_corrupt="error"):
             labels[part] = np.array([number[name] for name in of_class], np.int64)
     shape = (image_size, image_size, channels or 3)
     turned = {part: [orientations[part].get(name, 1) for name in names[part]] for part in names}
-    return FolderDataset(source, roots, names, shape, labels, class_names, turned, converted)
+    captions = texts and Captions({part: [tuple(texts[part][name]) for name in names[part]] for part in names})
+    return FolderDataset(source, roots, names, shape, labels, class_names, captions, turned, converted)
 
 
 class FolderDataset(ImageDataset):
     """Images of a folder. Attributes beside those of `Dataset`: `paths`, ``{split: names relative to the root}``."""
 
-    def __init__(self, name, roots, paths, data_shape, labels, class_names, orientations, converted):
-        super().__init__(name, data_shape, None if class_names is None else len(class_names), class_names)
+    def __init__(self, name, roots, paths, data_shape, labels, class_names, captions, orientations, converted):
+        super().__init__(name, data_shape, None if class_names is None else len(class_names), class_names, captions)
         self.paths = paths
         self._roots = {split: os.fspath(root) for split, root in roots.items()}
         self._labels = labels
@@ -230,6 +243,57 @@ def _hold_out(source, names):
     if not 0 < len(test) < len(names):  # a handful of images
         test = {min(zip(ranks, names))[1]}
     return {"train": [name for name in names if name not in test], "test": [name for name in names if name in test]}
+
+
+def _read_captions(source, directory, roots):
+    """{part: {image's name relative to its root: list of captions}}; None where there is no file of captions."""
+    found = [part for part, root in roots.items() if (root / _CAPTIONS).exists()]
+    if (directory / _CAPTIONS).exists():
+        of_all = _read_lines(source, directory / _CAPTIONS)
+        if "all" in roots:
+            return {"all": of_all}
+        inside = {part: f"{root.name}/" for part, root in roots.items()}
+        return {
+            part: {name.removeprefix(start): texts for name, texts in of_all.items() if name.startswith(start)}
+            for part, start in inside.items()
+        }
+    if not found:
+        return None
+    if missing := roots.keys() - found:
+        raise RequestError(
+            f"data.source '{source}': no {_CAPTIONS} in {roots[missing.pop()]}, beside {roots[found[0]]}"
+        )
+    return {part: _read_lines(source, root / _CAPTIONS) for part, root in roots.items()}
+
+
+def _read_lines(source, path):
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as e:
+        raise RequestError(f"data.source '{source}': {path} cannot be read ({e})") from e
+    texts = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        where = f"data.source '{source}': {path}, line {number}"
+        try:
+            row = json.loads(line)
+            name, text = row["file_name"], row["text"]
+        except (ValueError, TypeError, KeyError) as e:
+            raise RequestError(f'{where}: expected {{"file_name": "…", "text": "…"}}, found {line[:60]!r}') from e
+        if not isinstance(name, str) or not isinstance(text, str) or not words(text):
+            raise RequestError(f"{where}: the caption {text!r} of {name!r}; expected a file's name, and words")
+        texts.setdefault(name, []).append(text)
+    return texts
+
+
+def _check_captions(source, texts, names, root):
+    """Raises RequestError unless there is a caption of each image, and an image to each caption."""
+    told = f"data.source '{source}': {_CAPTIONS}"
+    if without := [name for name in names if name not in texts]:
+        raise RequestError(f"{told} has no caption of {root / without[0]}, nor of {len(without) - 1} other images")
+    if extra := sorted(texts.keys() - set(names)):
+        raise RequestError(f"{told} has a caption of {extra[0]!r}, and {root} holds no such image")
 
 
 def _check(source, root, names, place):

@@ -67,13 +67,13 @@ class ToyDataset(Dataset):
         """`num` points float32 [num, d] and int64 [num] (0 without labels) from an int64 [2] seed, in TensorFlow."""
         raise NotImplementedError(f"{type(self).__name__} defines no _draw")
 
-    def _piece(self, split, key, batch_size, rows, labels):
+    def _piece(self, split, key, batch_size, rows, wanted):
         import tensorflow as tf
 
         def piece(batch, first_row):
             # Draw the whole global batch, which is small, so that replicas do not change the data.
             x, y = self._draw(batch_size, tf.stack([tf.constant(key, tf.int64), batch]))
-            return x[first_row : first_row + rows], y[first_row : first_row + rows]
+            return x[first_row : first_row + rows], {"label": y[first_row : first_row + rows]}
 
         return piece
 

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import json
 import os
 import struct
 
@@ -11,6 +12,7 @@ import tensorflow as tf
 from PIL import Image
 
 import zoo.datasets
+from zoo.captions import Tokenizer
 from zoo.datasets import folder, images
 from zoo.datasets import tfds as tfds_source
 from zoo.errors import RequestError
@@ -186,6 +188,76 @@ def test_folder_with_splits_and_without_classes(tmp_path):
     for i in range(4):
         paint(tmp_path / "below" / "only" / f"{i}.png", i)
     assert zoo.datasets.load(f"folder:{tmp_path}/below", image_size=8).num_classes is None
+
+
+def caption(path, *rows):
+    path.write_text("".join(json.dumps({"file_name": name, "text": text}) + "\n" for name, text in rows) + "\n")
+
+
+def test_captions_of_a_folder_follow_their_images(image_dir):
+    names = [f"{name}/{i:02}.{('jpg', 'png', 'JPEG')[i % 3]}" for name in ("cat", "dog", "owl") for i in range(20)]
+    rows = [(name, f"{name.split('/')[0]} no {name.split('/')[1][:2]}, {told}") for name in names for told in "ab"]
+    caption(image_dir / "captions.jsonl", *reversed(rows))
+    data = zoo.datasets.load(f"folder:{image_dir}", image_size=8)
+    for split in data.splits:
+        for path, texts in zip(data.paths[split], data.captions.texts(split), strict=True):
+            assert texts == tuple(text for name, text in reversed(rows) if name == path)
+    assert data.spec.caption_words == 4 and {"cat", "no", "07", "a", "b"} <= set(data.spec.vocabulary)
+    tokenizer = Tokenizer(data.spec.vocabulary, 4)
+    for batch in data.batches("train", 16, seed=0, labels=True, tokenizer=tokenizer).take(4):
+        for text, label in zip(tokenizer.texts(batch.conditions["caption"]).numpy(), batch.conditions["label"].numpy()):
+            assert text.decode().split()[0] == data.class_names[label]
+    assert zoo.datasets.load(f"folder:{image_dir}/cat", image_size=8).captions is None
+
+
+@pytest.mark.parametrize("place", ["above", "beside"])
+def test_captions_of_a_folder_with_splits(tmp_path, place):
+    for part in ("train", "test"):
+        for i in range(3):
+            paint(tmp_path / part / f"{i}.png", i)
+        if place == "beside":
+            caption(tmp_path / part / "captions.jsonl", *((f"{i}.png", f"{part} {i}") for i in range(3)))
+    if place == "above":
+        rows = [(f"{part}/{i}.png", f"{part} {i}") for part in ("test", "train") for i in range(3)]
+        caption(tmp_path / "captions.jsonl", *rows)
+    data = zoo.datasets.load(f"folder:{tmp_path}", image_size=8)
+    assert data.spec.vocabulary == ("train", "0", "1", "2")
+    for part in data.splits:
+        assert data.captions.texts(part) == [(f"{part} {i}",) for i in range(3)]
+
+
+def test_wrong_captions(tmp_path):
+    for i in range(4):
+        paint(tmp_path / f"{i}.png", i)
+    rows, path = [(f"{i}.png", "one") for i in range(4)], tmp_path / "captions.jsonl"
+    source = f"data.source 'folder:{tmp_path}': "
+    for wrong, message in (
+        (rows[1:], f"{source}captions.jsonl has no caption of {tmp_path}/0.png, nor of 0 other images"),
+        (rows[:2], f"captions.jsonl has no caption of {tmp_path}/2.png, nor of 1 other images"),
+        ([*rows, ("5.png", "x")], f"captions.jsonl has a caption of '5.png', and {tmp_path} holds no such image"),
+        ([*rows, ("0.png", " ! ")], f"{path}, line 5: the caption ' ! ' of '0.png'; expected a file's name, and words"),
+        ([*rows, (7, "x")], f"{path}, line 5: the caption 'x' of 7; expected a file's name"),
+    ):
+        caption(path, *wrong)
+        with pytest.raises(RequestError) as refused:
+            zoo.datasets.load(f"folder:{tmp_path}", image_size=8)
+        assert message in str(refused.value) and "\n" not in str(refused.value)
+    for content, message in (
+        (b'{"file_name": "0.png"}\n', 'line 1: expected {"file_name": "…", "text": "…"}, found \'{"file_name"'),
+        (b"[]", "line 1: expected"),
+        (b"no json", "line 1: expected"),
+        (b"\xff\xfe", f"{path} cannot be read"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(RequestError) as refused:
+            zoo.datasets.load(f"folder:{tmp_path}", image_size=8)
+        assert message in str(refused.value) and "\n" not in str(refused.value)
+    path.unlink()
+    for part in ("train", "test"):
+        paint(tmp_path / part / "0.png", 1)
+    caption(tmp_path / "train" / "captions.jsonl", ("0.png", "one"))
+    with pytest.raises(RequestError, match=r"no captions.jsonl in .*/test, beside .*/train"):
+        zoo.datasets.load(f"folder:{tmp_path}", image_size=8)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "BMP"])

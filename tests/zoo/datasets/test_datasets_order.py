@@ -71,8 +71,8 @@ def test_a_batch_larger_than_the_split(numbered):
 @pytest.mark.parametrize("size", [15, 1000, 60000])
 def test_orders_are_as_uncorrelated_as_random_ones(size):
     """With TensorFlow's own four rounds neighbouring epochs of 60,000 correlate by 0.91."""
-    epochs = [dataset._shuffled(epoch * size, size, size, 1).numpy() for epoch in (0, 1, 2, 256, 257)]
-    epochs += [dataset._shuffled(0, size, size, key).numpy() for key in (2, 257, 1 + 2**40)]
+    epochs = [dataset._shuffled(epoch * size, size, size, 1)[0].numpy() for epoch in (0, 1, 2, 256, 257)]
+    epochs += [dataset._shuffled(0, size, size, key)[0].numpy() for key in (2, 257, 1 + 2**40)]
     assert len({tuple(epoch) for epoch in epochs}) == len(epochs)
     correlations = np.corrcoef([np.arange(size), *epochs])[np.triu_indices(len(epochs) + 1, 1)]
     assert np.abs(correlations).max() < 4.5 / np.sqrt(size - 1)
