@@ -37,6 +37,13 @@ OBJECTIVES = {
         "critic_optimizer": {"learning_rate": 5e-3},
         "train": {"batch_size": 16, "steps": 20_000, "decay_from": 1.0},
     },
+    # A tenth of the paper's first stage, and half its channels.
+    "stacked": {
+        "objective_options": {"first_steps": 6_000},
+        "generator": {"family": "stacked", "noise_dim": 32, "condition_dim": 32, "blocks": 2, "base_filters": 32},
+        "critic": {"family": "stacked", "base_filters": 32},
+        "train": {"steps": 14_000, "batch_size": 32, "decay_from": 1.0},
+    },
     # An objective with class-conditional networks.
     "conditional": {"objective": "non_saturating", "conditional": {"critic": "projection"}},
 }
@@ -104,7 +111,7 @@ def base_config(source):
     config.conditional = {"critic": "none", "embedding_dim": 64}
 
     config.data = {
-        "source": source,  # ring, grid, swiss_roll, uniform, two_segments, digits, tfds:NAME, idx:DIR, folder:DIR
+        "source": source,  # ring, grid, swiss_roll, uniform, two_segments, digits, shapes, tfds:NAME, idx:DIR, …
         "image_size": config_dict.placeholder(int),  # crop to a square and resize to this side; none: as stored
         "channels": config_dict.placeholder(int),  # 1 grey, 3 RGB; none: as stored
         "on_corrupt": "error",  # or "skip": leave out the images of a folder that cannot be read

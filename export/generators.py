@@ -25,6 +25,8 @@ class Generator:
         seeded: False if the model has no ``sample`` signature, so that seeds are converted to latents here.
         labels: seeds int64 [N] → NumPy int64 [N], the labels that `sample` draws; None for an unconditional generator.
         sample_with_labels: seeds int64 [N], labels int64 [N] → as `sample`; None for an unconditional generator.
+        captions: seeds int64 [N] → list of str, the captions that `sample` chooses; None for a generator without any.
+        sample_with_captions: seeds int64 [N], N captions → as `sample`; None for a generator without captions.
         upscale: images uint8 [N, h, w, C] → NumPy uint8 [N, 4h, 4w, C]; None for a generator that takes no images.
     """
 
@@ -36,6 +38,8 @@ class Generator:
     seeded: bool = True
     labels: Callable | None = None
     sample_with_labels: Callable | None = None
+    captions: Callable | None = None
+    sample_with_captions: Callable | None = None
     upscale: Callable | None = None
 
     @classmethod
@@ -122,16 +126,24 @@ class Generator:
 
 
 def _told(functions):
-    """What `Generator` has for generators that are told labels or low-resolution images; {} for any other."""
+    """What `Generator` has for generators that are told labels, captions or low-resolution images; {} for others."""
+    import tensorflow as tf
 
-    def only(name, dtype=np.int64, **inputs):
-        (output,) = functions[name](**{key: np.asarray(value, dtype) for key, value in inputs.items()}).values()
+    def only(name, **inputs):
+        dtypes = {"captions": tf.string, "low_resolution": tf.uint8}
+        given = {key: tf.constant(value, dtypes.get(key, tf.int64)) for key, value in inputs.items()}
+        (output,) = functions[name](**given).values()
         return output.numpy()
 
     told = {}
     if {"labels", "sample_with_labels"} <= set(functions):
         told["labels"] = lambda seeds: only("labels", seeds=seeds)
         told["sample_with_labels"] = lambda seeds, labels: only("sample_with_labels", seeds=seeds, labels=labels)
+    if {"captions", "sample_with_captions"} <= set(functions):
+        told["captions"] = lambda seeds: [text.decode() for text in only("captions", seeds=seeds)]
+        told["sample_with_captions"] = lambda seeds, captions: only(
+            "sample_with_captions", seeds=seeds, captions=captions
+        )
     if "upscale" in functions:
-        told["upscale"] = lambda images: only("upscale", np.uint8, low_resolution=images)
+        told["upscale"] = lambda images: only("upscale", low_resolution=images)
     return told

@@ -34,7 +34,8 @@ def run_facts(run):
 
     Returns:
         Dict of JSON values: data, num_classes, class_names, objective, method (what the objective is, and its source),
-        dynamics, step, images_seen, seed, config, config_schema_version.
+        dynamics, step, images_seen, seed, config, config_schema_version; vocabulary and caption_words of data with
+        captions.
     """
     step = int(run.model.step)
     config = json.loads(run.config.to_json_best_effort())
@@ -42,6 +43,7 @@ def run_facts(run):
         "data": config["data"]["source"],
         "num_classes": run.spec.num_classes,
         "class_names": run.spec.class_names,
+        **({name: getattr(run.spec, name) for name in ("vocabulary", "caption_words")} if run.spec.vocabulary else {}),
         "objective": config["objective"],
         "method": objectives.METHODS.summary(config["objective"]),
         "dynamics": config["dynamics"],

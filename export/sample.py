@@ -13,6 +13,8 @@ number, 0 or more, or with --saved_model its name in the model card. What --out 
   ``FILE.npy``, uint8 [N, H, W, C];
 - points: ``FILE.png``, a plot; ``FILE.csv`` or ``FILE.npy``, float32 [N, d].
 
+--caption="a red circle" asks a generator of captions for images of one, with --server too.
+
     python -m export.sample --saved_model=PATH --images=FILE --out=FILE.png
     python -m export.sample --saved_model=PATH --images=FOLDER --out=FOLDER/
 
@@ -29,6 +31,7 @@ from etils import epath
 from export import generators, upscale
 from trainers import program
 from zoo import grids
+from zoo.captions import Tokenizer
 from zoo.errors import RequestError
 from zoo.files import check_writable, write_whole, writing
 from zoo.pretrained import cards, find_saved_model
@@ -42,25 +45,31 @@ _MOST_DRAWN, _MOST_BYTES = 10_000, 4 * 2**30
 _CSV_BYTES = 16
 
 
-def draw(generator, seeds, label=None):
+def draw(generator, seeds, label=None, caption=None):
     """Examples of seeds, in batches.
 
     Args:
         generator: `export.generators.Generator`.
         seeds: a range.
         label: int, the class of all; the seeds decide if None.
+        caption: str, the caption of all; the seeds decide if None.
 
     Yields:
         NumPy uint8 [n, H, W, C], or float32 [n, d].
 
     Raises:
-        RequestError: the generator is told no labels, or has no such class.
+        RequestError: the generator is told no labels or captions, or has no such class, or knows no word.
     """
     if label is not None and generator.sample_with_labels is None:
         raise RequestError(f"--label: {label}; the model is told no labels")
+    if caption is not None and generator.sample_with_captions is None:
+        raise RequestError(f"--caption: {caption!r}; the model is told no captions")
     for start in range(0, len(seeds), _BATCH):
         batch = np.asarray(seeds[start : start + _BATCH], np.int64)
-        yield generator.sample(batch) if label is None else _of_class(generator, batch, label)
+        if caption is not None:
+            yield _of_caption(generator, batch, caption)
+        else:
+            yield generator.sample(batch) if label is None else _of_class(generator, batch, label)
 
 
 def _of_class(generator, seeds, label):
@@ -70,6 +79,15 @@ def _of_class(generator, seeds, label):
         return generator.sample_with_labels(seeds, np.full_like(seeds, label))
     except tf.errors.InvalidArgumentError as error:
         raise RequestError(f"--label: {label}; the model has no such class") from error
+
+
+def _of_caption(generator, seeds, caption):
+    import tensorflow as tf
+
+    try:
+        return generator.sample_with_captions(seeds, [caption] * len(seeds))
+    except tf.errors.InvalidArgumentError as error:
+        raise RequestError(f"--caption: {caption!r}; the model knows none of its words") from error
 
 
 def write_all(batches, num, out, first_seed=0):
@@ -162,6 +180,14 @@ def check_out(out):
         raise RequestError(f"--out: {out!r}; expected FILE.png, FOLDER/ (with the slash), FILE.npy or FILE.csv")
 
 
+def _check_caption(card, caption):
+    """Raises RequestError for a caption of words that a model card does not list, where it lists any."""
+    if "signatures" in card and "sample_with_captions" not in card["signatures"]:
+        raise RequestError(f"--caption: {caption!r}; the model is told no captions")
+    if card.get("vocabulary"):
+        Tokenizer(card["vocabulary"], card["caption_words"]).check(caption, "--caption")
+
+
 def main(argv):
     del argv
     given = flags.FLAGS
@@ -178,13 +204,17 @@ def main(argv):
         check_out(given.out)
         check_num(given.num, given.out)
     else:
-        for name in ("num", "seed", "label"):
+        for name in ("num", "seed", "label", "caption"):
             if given[name].present:
                 raise RequestError(f"--{name}: {given[name].value}; only for samples of seeds, --images are given")
         pictures = upscale.plan(given.images, given.out)
     saved_model = find_saved_model(given.saved_model) if given.saved_model else None
     card = cards.read(saved_model) if saved_model else {}
     label = given.label
+    if label is not None and given.caption is not None:
+        raise RequestError("--label, --caption: both given; expected one of them")
+    if given.caption is not None:
+        _check_caption(card, given.caption)
     if label is not None:
         hint = "; a version's label is --version_label" if given.server else ""
         label = cards.class_number(card, label, "--label", hint)
@@ -197,7 +227,7 @@ def main(argv):
         if pictures:
             upscale.write_all(pictures, upscale.of(generator, given.saved_model), generator.data_shape[2])
         else:
-            write_all(draw(generator, seeds, label), given.num, given.out, given.seed)
+            write_all(draw(generator, seeds, label, given.caption), given.num, given.out, given.seed)
     else:
         from export.serving.client import Client, check_address
 
@@ -210,7 +240,7 @@ def main(argv):
                 held = client.predict("low_resolution", seeds=np.zeros(1, np.int64))["low_resolution"]
                 upscale.write_all(pictures, client.upscale, held.shape[-1])
             else:
-                write_all(client.sample(seeds, label), given.num, given.out, given.seed)
+                write_all(client.sample(seeds, label, captions=given.caption), given.num, given.out, given.seed)
     print(given.out)
 
 
@@ -222,6 +252,7 @@ def run():
     flags.DEFINE_integer("version", None, "With --server: the model's version; the newest if not given.", 0)
     flags.DEFINE_string("version_label", None, "With --server: a label of a version.")
     flags.DEFINE_string("label", None, "Class of all samples: its number or name, with --server its number.")
+    flags.DEFINE_string("caption", None, "Caption of all samples, for a model of captions.")
     flags.DEFINE_string("images", None, "Of a super-resolution model: image or folder of images to upscale, not seeds.")
     flags.DEFINE_float("timeout", 60.0, "With --server: seconds for one batch, its retries included.", 0.001)
     flags.DEFINE_integer("num", 64, "Number of samples; FILE.png takes up to 10,000.", lower_bound=1)

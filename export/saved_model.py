@@ -33,6 +33,7 @@ from export import model_card, report
 from export.generators import Generator
 from export.signatures import signatures
 from trainers import program
+from zoo.batch import takes_captions
 from zoo.errors import RequestError
 from zoo.files import check_writable, writing
 from zoo.pretrained import networks as network_files
@@ -119,6 +120,8 @@ def export_saved_model(
         module.generator_variables, module.generator_scales = sampler.stored, sampler.scales
     else:
         module.generator_variables = [variable.value for variable in sampler.variables]
+    if takes_captions(sampler):
+        module.tokenizer = sampler.tokenizer.layer
     functions = signatures(sampler, latent_dim, data_shape)
     concrete = {key: function.get_concrete_function() for key, function in functions.items()}
     card = model_card.compose(name, sampler, latent_dim, data_shape, concrete, card)

@@ -26,6 +26,19 @@ A generator with latent codes (`zoo.CodedGenerator`) has, beside the first table
 They are int64 [N, k] and float32 [N, c] for k categorical and c continuous codes: values in [0, their number), and in
 (-1, 1); others are an error.
 
+A generator of captions chooses one of those that it holds by the seed or the latents in these, and has further
+signatures:
+
+| signature                  | inputs                                 | output |
+|----------------------------|----------------------------------------|---|
+| ``captions``               | seeds int64 [N]                        | captions string [N], for ``sample`` |
+| ``generate_with_captions`` | latents float32 [N, z], captions [N]   | as for ``serving_default`` |
+| ``sample_with_captions``   | seeds int64 [N], captions string [N]   | as for ``sample`` |
+| ``png_with_captions``      | seeds int64 [N], captions string [N]   | as for ``png`` |
+
+Of a caption the words that the generator knows count, in any case and with any punctuation; one without such a word
+is an error.
+
 A super-resolution generator derives the low-resolution image from the seed or the latents in these, and has further
 signatures, whose images may have any height h and width w:
 
@@ -37,13 +50,14 @@ signatures, whose images may have any height h and width w:
 
 Labels are int64 in [0, number of classes), images of MOST_PIXELS at most; others are an error. The aliases of inputs
 and outputs are their names here. (``png_bytes`` ends in ``_bytes`` so that TensorFlow Serving's REST API sends it as
-base64.) In ``sample`` and ``png``, with and without labels, a seed gives the same image in any batch, on the same
-device and number of threads.
+base64.) In ``sample`` and ``png``, with and without labels or captions, a seed gives the same image in any batch, on
+the same device and number of threads.
 """
 
 import math
 
-from zoo.batch import takes_labels, takes_low_resolution
+from zoo.batch import takes_captions, takes_labels, takes_low_resolution
+from zoo.captions import UNKNOWN
 from zoo.pixels import to_float, to_uint8
 
 #: Most pixels of an image that is upscaled. Its maps take up to 16 KB of memory each.
@@ -69,7 +83,9 @@ def signatures(sampler, latent_dim, data_shape):
     Args:
         sampler: Keras model, latents float32 [N, latent_dim] → examples [N, *data_shape]. If its `conditions` contain
             "label", it also takes that keyword, and has `labels` and `num_classes` like `zoo.ConditionalGenerator`; if
-            they contain "low_resolution", it has `low_resolution` and `upscale` like `zoo.SRGANGenerator`.
+            "caption", that, and it has `captions` and `tokenizer` like `zoo.StackedGenerator`, whose layer the module
+            that is saved must hold; if "low_resolution", it has `low_resolution` and `upscale` like
+            `zoo.SRGANGenerator`.
         latent_dim: number of latents z.
         data_shape: (H, W, C) of images in [-1, 1], or (d,) of points.
 
@@ -106,13 +122,42 @@ def signatures(sampler, latent_dim, data_shape):
     def encode(examples):
         return tf.map_fn(tf.io.encode_png, examples, fn_output_signature=tf.string)
 
+    def check_rows(name, values, beside):
+        rows = [tf.shape(each)[0] for each in (beside, values)]
+        tf.debugging.Assert(tf.equal(*rows), [f"{name}: expected", rows[0], "found", rows[1]])
+
     def told(labels, beside):
         """The condition for `labels`: one for each row of `beside`, each a class. An unknown class has no embedding."""
-        rows, most = [tf.shape(values)[0] for values in (beside, labels)], sampler.num_classes - 1
+        check_rows("labels", labels, beside)
+        most = sampler.num_classes - 1
         bad = tf.boolean_mask(labels, (labels < 0) | (labels > most))
-        tf.debugging.Assert(tf.equal(*rows), ["labels: expected", rows[0], "found", rows[1]])
         tf.debugging.Assert(tf.equal(tf.size(bad), 0), [f"labels: expected 0 to {most}, found", bad])
         return {"label": labels}
+
+    def read(captions, beside):
+        """The condition for `captions`: one for each row of `beside`, each with a word that is known."""
+        check_rows("captions", captions, beside)
+        tokens = sampler.tokenizer(captions)
+        bad = tf.boolean_mask(captions, tf.reduce_all(tokens <= UNKNOWN, axis=1))
+        tf.debugging.Assert(tf.equal(tf.size(bad), 0), ["captions: none of the words is known in", bad])
+        return {"caption": tokens}
+
+    def with_condition(name, spec, condition):
+        """The signatures that take `name` too, of which `condition` makes the sampler's condition."""
+        return {
+            f"generate_with_{name}": (
+                lambda latents, values: {output: generate(latents, **condition(values, latents))},
+                [latents_spec, spec],
+            ),
+            f"sample_with_{name}": (
+                lambda seeds, values: {output: draw(seeds, **condition(values, seeds))},
+                [seeds_spec, spec],
+            ),
+            f"png_with_{name}": (
+                lambda seeds, values: {"png_bytes": encode(draw(seeds, **condition(values, seeds)))},
+                [seeds_spec, spec],
+            ),
+        }
 
     made = {
         "serving_default": (lambda latents: {output: generate(latents)}, [latents_spec]),
@@ -123,19 +168,15 @@ def signatures(sampler, latent_dim, data_shape):
     if takes_labels(sampler):
         made |= {
             "labels": (lambda seeds: {"labels": sampler.labels(latents_of(seeds))}, [seeds_spec]),
-            "generate_with_labels": (
-                lambda latents, labels: {output: generate(latents, **told(labels, latents))},
-                [latents_spec, labels_spec],
-            ),
-            "sample_with_labels": (
-                lambda seeds, labels: {output: draw(seeds, **told(labels, seeds))},
-                [seeds_spec, labels_spec],
-            ),
-            "png_with_labels": (
-                lambda seeds, labels: {"png_bytes": encode(draw(seeds, **told(labels, seeds)))},
-                [seeds_spec, labels_spec],
-            ),
+            **with_condition("labels", labels_spec, told),
         }
+    if takes_captions(sampler):
+        captions_spec = tf.TensorSpec([None], tf.string, name="captions")
+
+        def captions(seeds):
+            return {"captions": sampler.tokenizer.texts(sampler.captions(latents_of(seeds)))}
+
+        made |= {"captions": (captions, [seeds_spec]), **with_condition("captions", captions_spec, read)}
     if hasattr(sampler, "latents_with"):
         made |= _with_codes(sampler, latents_of, draw, output, seeds_spec)
     if takes_low_resolution(sampler):

@@ -17,9 +17,10 @@ STAND_INS = {
     "folder": {"source": "digits", "channels": 3},
     "grid": {},
     "ring": {},
+    "shapes": {},
 }
 #: Objectives of images alone; `tests/trainers/objectives/` has their refusal of points.
-OF_IMAGES = ("progressive", "super_resolution")
+OF_IMAGES = ("progressive", "stacked", "super_resolution")
 #: Options that keep a network of a family small.
 SMALL = {
     "dcgan": {"base_filters": 2},
@@ -28,6 +29,7 @@ SMALL = {
     "resnet": {"base_filters": 2},
     "progressive": {"filter_base": 16},
     "srgan": {"base_filters": 2},
+    "stacked": {"base_filters": 2},
     "mlp_autoencoder": {"hidden_units": (4,)},
     "rbm": {"hidden_units": 4, "gibbs_steps": 2},
 }
@@ -35,6 +37,10 @@ SMALL = {
 REFUSED = {
     ("fashion_mnist", "progressive"): "28x28 pixels; networks that grow from 4x4 pixels double the side",
     ("folder", "rbm"): "need grey images, not colour images",
+    ("shapes", "rbm"): "need grey images, not colour images",
+    ("digits", "stacked"): "8x8 pixels; two stages, the second of 4 times the side, make 32, 64, 128, …",
+    ("fashion_mnist", "stacked"): "28x28 pixels; two stages, the second of 4 times the side, make 32, 64, 128, …",
+    ("folder", "stacked"): "'stacked' makes images of captions; 'digits' has none, see captions.jsonl",
     ("grid", "rbm"): "need grey images, not points",
     ("ring", "rbm"): "need grey images, not points",
 }

@@ -14,7 +14,7 @@ from trainers import workdir as workdirs
 from trainers import workers
 from trainers.program import Interrupted, RunFailed
 from zoo import grids, pixels
-from zoo.batch import takes_labels
+from zoo.batch import takes_captions, takes_labels
 from zoo.files import write_whole
 from zoo.progress import Progress
 
@@ -163,7 +163,7 @@ class DrawSamples(_Every):
     """Draws the same 64 seeds every `every` steps: `samples/step_*.png`, and TensorBoard for images.
 
     Of a generator that is told labels it draws a row for each class, the same eight seeds in each, or colours points by
-    their labels.
+    their labels; of one that is told captions a row for each of some.
 
     Args:
         spec: `zoo.datasets.DataSpec` of the data.
@@ -193,6 +193,13 @@ class DrawSamples(_Every):
             seeds, labels = grids.class_rows(range(sampler.num_classes))
             images = pixels.to_uint8(self.model.sample(seeds, label=labels)).numpy()
             grids.save_grid(images, path, names=self.spec.display_names[: grids.MOST_ROWS])
+            shown = images[seeds == seeds[0]]
+        elif takes_captions(sampler):
+            told = sampler.tokenizer.texts(sampler.captions(self.model.latents(range(64)))).numpy()
+            seeds, captions, names = grids.caption_rows([text.decode() for text in told])
+            tokens = sampler.tokenizer(tf.constant(captions))
+            images = pixels.to_uint8(self.model.sample(seeds, caption=tokens)).numpy()
+            grids.save_grid(images, path, names=names)
             shown = images[seeds == seeds[0]]
         else:
             images = pixels.to_uint8(self.model.sample(range(64)))

@@ -106,6 +106,12 @@ def check(config, replicas=1):
     for player in ("generator", "critic"):
         if check_shape := families.FAMILIES[config[player].family].check_shape:
             check_shape(data.data_shape, f"config.data, {config.data.source}")
+        if families.FAMILIES[config[player].family].reads_captions and data.captions is None:
+            family, source = config[player].family, config.data.source
+            raise RequestError(
+                f"config.{player}.family: {family!r} makes images of captions; {source!r} has none, see captions.jsonl "
+                "in docs/training.md"
+            )
     if config.conditional.critic != "none" and data.num_classes is None:
         told = config.conditional.critic
         raise RequestError(f"config.conditional.critic: {told!r}; {config.data.source!r} has no classes, use none")

@@ -68,7 +68,10 @@ def _least(config, spec, batch_size):
         before = len(graph.get_operations())
         dtype = tf.as_dtype(generator.variable_dtype)
         latents = tf.compat.v1.placeholder(dtype, [batch_size, generator.latent_dim])
-        conditions = {"label": tf.zeros([batch_size], tf.int64)}
+        conditions = {
+            "label": tf.zeros([batch_size], tf.int64),
+            "caption": tf.zeros([batch_size, spec.caption_words or 0], tf.int64),
+        }
         made = generator(latents, training=True)
         for part in others:
             part(made, training=True, **{name: conditions[name] for name in getattr(part, "conditions", ())})

@@ -57,6 +57,8 @@ class GenerativeModel(Configured, keras.Model):
 
     #: Conditions that the method makes of the data's examples, by `derive`. Its generator takes these.
     derived = ()
+    #: Conditions other than labels that it reads from the data. Its generator takes these too.
+    reads = ()
 
     where = "config.objective_options"
     passes_keywords = True

@@ -67,8 +67,8 @@ def load_weights(made, source):
 
 
 def _check_conditions(config, generator, objective):
-    """Raises RequestError unless the generator takes just the conditions that the objective makes, beside labels."""
-    taken, given = (set(getattr(of, name, ())) for of, name in ((generator, "conditions"), (objective, "derived")))
+    """Raises RequestError unless the generator takes just the conditions that the objective has, beside labels."""
+    taken, given = set(getattr(generator, "conditions", ())), {*objective.derived, *objective.reads}
     where = f"config.generator.family: {config.generator.family!r}"
     for name in taken - given - {"label"}:
         raise RequestError(f"{where} makes images of {name}, which {config.objective} does not give")
@@ -103,6 +103,7 @@ def _composed(config, player, spec):
     else:
         family = families.FAMILIES[name]
         network = family.generator_class() if generates else family.critic_class()
+        options |= network.facts(spec)
     return _made(config, player, network, spec, options)
 
 

@@ -17,6 +17,8 @@ _HOMES = {
     "SRGANCritic": "zoo.super_resolution",
     "ProgressiveGenerator": "zoo.progressive",
     "ProgressiveCritic": "zoo.progressive",
+    "StackedGenerator": "zoo.stacked",
+    "StackedCritic": "zoo.stacked",
     "MLPAutoencoder": "zoo.autoencoder",
     "DCGANAutoencoder": "zoo.autoencoder",
     "Encoder": "zoo.encoder",

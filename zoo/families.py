@@ -28,7 +28,7 @@ class Family:
 
     `check_shape`, of a family for images alone, raises RequestError for others than its networks are laid out for:
     function of (data_shape, where). None for a family that takes any data. `encodes` tells whether an encoder can take
-    its critic's layers.
+    its critic's layers, `reads_captions` whether the networks are told captions.
     """
 
     module: str
@@ -36,6 +36,7 @@ class Family:
     critic: str | None
     check_shape: Callable | None = None
     encodes: bool = True
+    reads_captions: bool = False
 
     @property
     def images_only(self):
@@ -87,6 +88,16 @@ def check_growing_shape(data_shape, where="data_shape"):
     _check_channels(data_shape, where)
 
 
+def check_stacked_shape(data_shape, where="data_shape"):
+    """Raises RequestError unless images of `data_shape` (H, W, C) have sides of FACTOR times 8, 16, 32, … pixels."""
+    height, width = _check_images(data_shape, where)
+    side, rest = divmod(height, 2 * 4 * FACTOR)
+    if height != width or rest or side < 1 or side & (side - 1):
+        reason = f"two stages, the second of {FACTOR} times the side, make 32, 64, 128, …"
+        raise RequestError(f"{where}: {height}x{width} pixels; {reason}")
+    _check_channels(data_shape, where)
+
+
 def _check_images(data_shape, where):
     if len(data_shape) != 3:
         raise RequestError(f"{where}: {tuple(data_shape)} are not images; convolutional networks make (H, W, C)")
@@ -119,6 +130,9 @@ FAMILIES = {
     "srgan": Family("zoo.super_resolution", "SRGANGenerator", "SRGANCritic", check_low_resolution),
     "progressive": Family(
         "zoo.progressive", "ProgressiveGenerator", "ProgressiveCritic", check_growing_shape, encodes=False
+    ),
+    "stacked": Family(
+        "zoo.stacked", "StackedGenerator", "StackedCritic", check_stacked_shape, encodes=False, reads_captions=True
     ),
     "rbm": Family("zoo.rbm", "RBM", None, check_grey),
     "mlp_autoencoder": Family("zoo.autoencoder", None, "MLPAutoencoder"),

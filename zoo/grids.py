@@ -30,6 +30,21 @@ def class_rows(labels, first_seed=0):
     return np.tile(first_seed + np.arange(_COLUMNS), len(labels)), np.repeat(labels, _COLUMNS)
 
 
+def caption_rows(captions, first_seed=0):
+    """Seeds and captions of a picture with a row for each caption, as of `class_rows`.
+
+    Args:
+        captions: texts; the first ten different ones get rows.
+        first_seed: as of `class_rows`.
+
+    Returns:
+        (seeds int64 [8 R], list of 8 R captions, list of the R captions of the rows).
+    """
+    shown = list(dict.fromkeys(captions))[:MOST_ROWS]
+    seeds, rows = class_rows(range(len(shown)), first_seed)
+    return seeds, [shown[row] for row in rows], shown
+
+
 def image_grid(images, columns=None, names=None):
     """Images side by side, the first at the top left.
 

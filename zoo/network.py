@@ -71,6 +71,12 @@ class Network(Configured, Preset):
         super().__init__(**{key: tuple(value) if isinstance(value, list) else value for key, value in kwargs.items()})
         self.data_shape = tuple(data_shape)
 
+    @classmethod
+    def facts(cls, spec):
+        """Arguments of the constructor that follow from the data's `zoo.datasets.DataSpec`, beside its shape: a dict,
+        empty unless overridden. Raises RequestError for data that the network cannot be made for."""
+        return {}
+
     def get_config(self):
         options = {name: getattr(self, name) for name in declared(type(self))}
         return {**super().get_config(), "data_shape": self.data_shape, **options}

@@ -20,6 +20,7 @@ from zoo import (
     progressive,
     rbm,
     resnet,
+    stacked,
     super_resolution,
 )
 
@@ -36,5 +37,6 @@ __all__ = [
     "progressive",
     "rbm",
     "resnet",
+    "stacked",
     "super_resolution",
 ]

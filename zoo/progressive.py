@@ -7,7 +7,6 @@ start, and every image has its full size: what a stage makes or sees is repeated
 no shape, and only the layers of its stage are computed.
 """
 
-import contextlib
 import math
 
 import keras
@@ -15,9 +14,10 @@ import tensorflow as tf
 
 from zoo.families import check_growing_shape
 from zoo.layers import stack
-from zoo.network import Network
 from zoo.options import Option, whole
 from zoo.replicas import mean_over_replicas
+from zoo.resampling import average, enlarge
+from zoo.stages import Staged, at_stage
 
 #: Side of the images of stage 0, in pixels.
 FIRST_SIDE = 4
@@ -30,20 +30,6 @@ _GAIN = math.sqrt(2)
 def last_stage(side):
     """The stage whose images are `side` pixels high and wide."""
     return int(math.log2(side // FIRST_SIDE))
-
-
-def enlarge(images, factor):
-    """Images [N, H, W, C] with each pixel repeated: [N, factor · H, factor · W, C]."""
-    _, height, width, channels = images.shape
-    squares = tf.tile(images[:, :, None, :, None], [1, 1, factor, 1, factor, 1])
-    return tf.reshape(squares, [-1, height * factor, width * factor, channels])
-
-
-def average(images, factor):
-    """Means over squares of pixels: [N, H, W, C] → [N, H / factor, W / factor, C]."""
-    _, height, width, channels = images.shape
-    squares = tf.reshape(images, [-1, height // factor, factor, width // factor, factor, channels])
-    return tf.reduce_mean(squares, axis=[2, 4])
 
 
 def at_level(images, level):
@@ -64,17 +50,6 @@ def at_level(images, level):
         return before + share(level, stage, images.dtype) * (here - before)
 
     return at_stage(level, stages, shown)
-
-
-def at_stage(level, stages, branch):
-    """`branch(k)`, a tensor, of the stage k that networks of `level` are in; only its operations are run.
-
-    A level that is a Python number makes the operations of its stage and no other.
-    """
-    if isinstance(level, float):
-        return branch(math.ceil(level))
-    stage = tf.cast(tf.math.ceil(level), tf.int32)
-    return tf.switch_case(stage, [lambda stage=stage: branch(stage) for stage in range(stages + 1)])
 
 
 def share(level, stage, dtype):
@@ -139,29 +114,15 @@ class MinibatchDeviation(keras.layers.Layer):
         return (*input_shape[:-1], input_shape[-1] + 1)
 
 
-class _Growing(Network):
-    """What both networks share.
-
-    Attributes:
-        stages: the last stage.
-        level: float32 variable in [0, stages], the last stage at first.
-    """
+class _Growing(Staged):
+    """What both networks share."""
 
     filter_base = Option(8192, whole(1))
     max_filters = Option(512, whole(1))
 
     def __init__(self, data_shape, **kwargs):
         check_growing_shape(data_shape)
-        super().__init__(data_shape, **kwargs)
-        self.stages = last_stage(data_shape[0])
-        self.level = self.add_weight(
-            name="level",
-            initializer=keras.initializers.Constant(self.stages),
-            dtype="float32",
-            autocast=False,
-            trainable=False,
-            aggregation="only_first_replica",
-        )
+        super().__init__(data_shape, last_stage(data_shape[0]), **kwargs)
 
     def filters(self, stage):
         """Channels of the maps of a stage."""
@@ -211,7 +172,7 @@ class ProgressiveGenerator(_Growing):
             *self._behind(),
         ]
         self.first = stack((self.latent_dim,), maps, dtype)
-        self.blocks, self.to_images, self._fixed_level = [], [], None
+        self.blocks, self.to_images = [], []
         for stage in range(self.stages + 1):
             side, filters = FIRST_SIDE * 2**stage, self.filters(stage)
             if stage:
@@ -225,18 +186,8 @@ class ProgressiveGenerator(_Growing):
     def _behind(self):
         return self._activation(), PixelNormalization(dtype=self.dtype_policy)
 
-    @contextlib.contextmanager
-    def converted(self):
-        self._fixed_level = float(self.level)
-        try:
-            yield
-        finally:
-            self._fixed_level = None
-
     def call(self, latents, training=False):
-        maps, level = self.first(latents), self._fixed_level
-        if level is None:
-            level = tf.convert_to_tensor(self.level)
+        maps, level = self.first(latents), self.present_level
 
         def made(stage):
             before, here = None, maps
@@ -296,7 +247,7 @@ class ProgressiveCritic(_Growing):
 
     def features(self, x, training=False):
         """The layer before the head: [N, features]."""
-        x, level = tf.cast(x, self.compute_dtype), tf.convert_to_tensor(self.level)
+        x, level = tf.cast(x, self.compute_dtype), self.present_level
 
         def seen(stage):
             images = average(x, 2 ** (self.stages - stage))

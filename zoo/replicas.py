@@ -37,6 +37,17 @@ def global_batch(x):
     return tf.distribute.get_replica_context().all_gather(x, axis=0)
 
 
+def next_rows(x):
+    """For each example that of the next row of the global batch, of the first row for the last: [N, ...], not
+    differentiable."""
+    rows, context = tf.roll(global_batch(tf.stop_gradient(x)), -1, axis=0), tf.distribute.get_replica_context()
+    if replica_count() == 1:
+        return rows
+    count = tf.shape(x)[0]
+    first = tf.cast(context.replica_id_in_sync_group, tf.int32) * count
+    return tf.ensure_shape(rows[first : first + count], x.shape)
+
+
 def mean_gradients(tape, loss, variables):
     """List of gradients of the mean loss over all replicas with respect to Keras variables, zero where unconnected."""
     gradients = tape.gradient(loss, [variable.value for variable in variables], unconnected_gradients="zero")

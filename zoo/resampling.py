@@ -1,6 +1,6 @@
-"""Bicubic resizing of images by matrices, so that it has gradients, any float dtype, and the same pixels everywhere.
+"""Resizing of images that has gradients, any float dtype, and the same pixels everywhere.
 
-`tf.image.resize` has antialiased bicubic resizing in float32 alone, and none under XLA.
+Bicubic resizing is by matrices: `tf.image.resize` has it antialiased in float32 alone, and none under XLA.
 """
 
 import functools
@@ -52,3 +52,21 @@ def resize(images, height, width):
 
     rows, columns = (tf.constant(matrix, images.dtype) for matrix in (rows, columns))
     return tf.einsum("bw,nawc->nabc", columns, tf.einsum("ah,nhwc->nawc", rows, images))
+
+
+def enlarge(images, factor):
+    """Images [N, H, W, C] with each pixel repeated: [N, factor · H, factor · W, C]."""
+    import tensorflow as tf
+
+    _, height, width, channels = images.shape
+    squares = tf.tile(images[:, :, None, :, None], [1, 1, factor, 1, factor, 1])
+    return tf.reshape(squares, [-1, height * factor, width * factor, channels])
+
+
+def average(images, factor):
+    """Means over squares of pixels: [N, H, W, C] → [N, H / factor, W / factor, C]."""
+    import tensorflow as tf
+
+    _, height, width, channels = images.shape
+    squares = tf.reshape(images, [-1, height // factor, factor, width // factor, factor, channels])
+    return tf.reduce_mean(squares, axis=[2, 4])

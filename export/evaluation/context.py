@@ -91,7 +91,11 @@ class Context(abc.ABC):
 
     @property
     def shown_by_class(self):
-        """Samples for a report to show, {class' name: NumPy array}; None where the generator is told no labels."""
+        """Samples for a report to show, {class' name or caption: NumPy array}; None where neither is told."""
+        if self.generator.captions is not None:
+            seeds, captions, names = grids.caption_rows(self.generator.captions(self.seeds), self.first_seed)
+            examples = self.generator.sample_with_captions(seeds, captions)
+            return dict(zip(names, np.split(examples, len(names))))
         if self.generator.labels is None:
             return None
         examples, labels = self._to_show_by_class()

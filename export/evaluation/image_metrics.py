@@ -7,7 +7,7 @@ import functools
 
 import numpy as np
 
-from export.evaluation import codes, label_agreement
+from export.evaluation import caption_agreement, codes, label_agreement
 from export.evaluation.metric import Metric, samples_alone
 from export.metrics.annealed_importance import log_likelihood_interval
 from export.metrics.classifier_score import (
@@ -140,4 +140,5 @@ METRICS = (
     ),
     label_agreement.metric(_about_label_agreement, predicted, has_classes),
     *codes.METRICS,
+    *caption_agreement.METRICS,
 )

@@ -18,7 +18,8 @@ class Evaluation:
         notes: list of str.
         samples: uint8 images [≤ 64, H, W, C], or float32 points [N, d], of the first seeds.
         reference: held-out examples of that kind.
-        samples_by_class: {class' name: examples} to show in the samples' place, where the generator is told labels:
+        samples_by_class: {class' name: examples} to show in the samples' place, where the generator is told labels (or
+            captions, by caption):
             images [8, H, W, C] of the same seeds under each of up to ten classes, or the points that were made for
             each. None of any other generator.
         features: the extractor's metadata, or None.

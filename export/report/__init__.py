@@ -11,6 +11,7 @@ finite are null.
         data_shape   [H, W, C] or [d]
         latent_dim   int
         parameters   int
+        told_captions? true where the generator is told captions: its seeds choose them where none are given
         told_labels? true where the generator is told labels: its seeds choose them where none are given
         objective?, dynamics?, step?, images_seen?, seed?, config?, config_schema_version?
                      of the training run, where it is known; images_seen counts real examples

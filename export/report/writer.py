@@ -22,6 +22,7 @@ _HEADLINES = (
     "modes_found",
     "high_quality_share",
     "label_agreement",
+    "caption_agreement",
     "clustering_accuracy",
     "precision",
     "recall",
@@ -205,6 +206,8 @@ def _samples_shown(report):
     if len(shape) == 1:
         of_labels = ", coloured by the label that they were made for," if told else ""
         return f"Generated points of the first seeds{of_labels} over held-out data"
+    if report["generator"].get("told_captions"):
+        return "Generated, uncurated: a row for each caption, a column for each of the first seeds"
     if not told:
         return "Generated: the first seeds, uncurated"
     rows = "class" if num_classes <= grids.MOST_ROWS else f"of the first {grids.MOST_ROWS} classes"
@@ -224,6 +227,8 @@ def _facts(report):
     facts = {_label(key): _count(generator[key]) for key in _FACTS if key in generator}
     if generator.get("told_labels"):
         facts["Labels"] = "chosen by the seed where none are given"
+    if generator.get("told_captions"):
+        facts["Captions"] = "of held-out images, chosen by the seed where none are given"
     facts["Weights from"] = generator["path"]
     facts["Data"] = f"{data['source']}, {'×'.join(map(str, data['data_shape']))}"
     if data["num_train"] is not None:

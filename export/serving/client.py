@@ -4,6 +4,7 @@ with Client("localhost:8500", "digits") as client:
     for images in client.sample(range(10_000)):
         print(images.shape)
     sevens = next(client.sample(range(64), labels=7))  # of a generator that is told labels
+    circles = next(client.sample(range(64), captions="a red circle"))  # or captions
 """
 
 import collections
@@ -107,15 +108,14 @@ class Client:
         """
         return self._outputs(self._ask(signature, inputs))
 
-    def generate(self, latents, labels=None):
-        """Latents float32 [N, z], labels as of `sample` → images float32 [N, H, W, C] in [-1, 1], or points [N, d]."""
-        inputs, signature = {"latents": latents}, "serving_default"
-        if labels is not None:
-            inputs["labels"], signature = _one_each(labels, len(latents)), "generate_with_labels"
-        (examples,) = self.predict(signature, **inputs).values()
+    def generate(self, latents, labels=None, captions=None):
+        """Latents float32 [N, z], labels and captions as of `sample` → images float32 [N, H, W, C] in [-1, 1], or
+        points [N, d]."""
+        told, suffix = _told(labels, captions, len(latents))
+        (examples,) = self.predict(f"generate{suffix}" if told else "serving_default", latents=latents, **told).values()
         return examples
 
-    def sample(self, seeds, labels=None, batch_size=BATCH):
+    def sample(self, seeds, labels=None, batch_size=BATCH, captions=None):
         """Draws seeds, as many as wanted: batches come as the server answers, in order, a few asked for ahead.
 
         Args:
@@ -123,18 +123,20 @@ class Client:
             labels: for a model that is told labels, the class of each: an integer for all, or one for each seed. The
                 seeds decide if None.
             batch_size: seeds a request.
+            captions: for a model of captions, that of each: a str for all, or one for each seed. The seeds decide if
+                None.
 
         Yields:
             uint8 images [n, H, W, C] or float32 points [n, d], n = batch_size but at the end.
 
         Raises:
-            RequestError: the labels are no integers, or not as many as seeds.
+            RequestError: the labels are no integers, the captions no texts, or not as many as seeds.
         """
-        yield from self._stream("sample", seeds, labels, batch_size)
+        yield from self._stream("sample", seeds, labels, captions, batch_size)
 
-    def png(self, seeds, labels=None, batch_size=BATCH):
+    def png(self, seeds, labels=None, batch_size=BATCH, captions=None):
         """As `sample`, but yields arrays of encoded PNG files, bytes objects [n]."""
-        yield from self._stream("png", seeds, labels, batch_size)
+        yield from self._stream("png", seeds, labels, captions, batch_size)
 
     def upscale(self, images):
         """Images uint8 [N, h, w, C] → uint8 [N, 4h, 4w, C], of a super-resolution model."""
@@ -150,15 +152,18 @@ class Client:
         """Seeds [N] → latents float32 [N, z], those that `sample` gives the generator."""
         return self.predict("latents", seeds=_int64(seeds))["latents"]
 
-    def _stream(self, signature, seeds, labels, batch_size):
-        columns = {"seeds": seeds}
-        if labels is not None:
-            columns["labels"], signature = _one_each(labels, len(seeds)), f"{signature}_with_labels"
+    def captions(self, seeds):
+        """Seeds [N] → captions, list of N str, those that they decide where none are given."""
+        return [text.decode() for text in self.predict("captions", seeds=_int64(seeds))["captions"]]
+
+    def _stream(self, signature, seeds, labels, captions, batch_size):
+        told, suffix = _told(labels, captions, len(seeds))
         waiting = collections.deque()
         try:
             for start in range(0, len(seeds), batch_size):
-                rows = {name: _int64(column[start : start + batch_size]) for name, column in columns.items()}
-                waiting.append(self._ask(signature, rows))
+                rows = {name: column[start : start + batch_size] for name, column in told.items()}
+                rows["seeds"] = _int64(seeds[start : start + batch_size])
+                waiting.append(self._ask(f"{signature}{suffix}", rows))
                 if len(waiting) == _AHEAD:
                     yield self._only(waiting.popleft())
             while waiting:
@@ -220,6 +225,22 @@ def _int64(seeds):
     import numpy as np
 
     return np.asarray(seeds, np.int64)
+
+
+def _told(labels, captions, count):
+    """({input: array [count]}, suffix of the signature) of labels or captions, one for all or one each."""
+    import numpy as np
+
+    if labels is not None and captions is not None:
+        raise RequestError("labels, captions: both given; expected one of them")
+    if labels is not None:
+        return {"labels": _one_each(labels, count)}, "_with_labels"
+    if captions is None:
+        return {}, ""
+    texts = [captions] * count if isinstance(captions, str) else list(captions)
+    if len(texts) != count or not all(isinstance(text, str) for text in texts):
+        raise RequestError(f"captions: found {len(texts)}; expected a text, or one for each of {count} rows")
+    return {"captions": np.array([text.encode() for text in texts], object)}, "_with_captions"
 
 
 def _one_each(labels, count):

@@ -33,6 +33,23 @@ def export_labelled(generator, base):
     return export_saved_model(generator, 5, (8, 8, 1), base, "labelled", card=card)
 
 
+def captioned_generator():
+    """A 32×32 generator of captions, those of `shapes`."""
+    keras.utils.set_random_seed(0)
+    data = zoo.datasets.load("shapes")
+    small = {"noise_dim": 3, "condition_dim": 2, "blocks": 0, "base_filters": 2, "text_units": 4}
+    generator = zoo.StackedGenerator(data.data_shape, **small, **zoo.StackedGenerator.facts(data.spec))
+    generator.adapt(data)
+    return generator
+
+
+def export_captioned(generator, base, **options):
+    """Writes a version of `captioned_generator`; its directory."""
+    card = {"vocabulary": generator.vocabulary, "caption_words": generator.caption_words}
+    shape = generator.data_shape
+    return export_saved_model(generator, generator.latent_dim, shape, base, "captioned", card=card, **options)
+
+
 def labelled_generator_of(sample_with_labels, labels, data_shape):
     """One that is told labels: samples a function of seeds and labels, labels one of seeds where none are given."""
     return dataclasses.replace(

@@ -59,7 +59,12 @@ MUTANTS = [
         "trainers/workdir.py",
         f"{GANS} -k labels_are_chosen",
         ("        **spec._asdict(),\n", '        "data_shape": list(spec.data_shape),\n'),
-        ("names and tuple(names)", "None"),
+    ),
+    *of_file(
+        "zoo/datasets/dataset.py",
+        f"{GANS} -k labels_are_chosen",
+        ("for name in cls._fields}}", "for name in cls._fields[1:3]}}"),
+        ("tuple(value) if isinstance(value, list) else value", "value"),
     ),
     *of_file(
         "zoo/datasets/arrays.py",
@@ -78,7 +83,7 @@ MUTANTS = [
             '"latents": latents_of(seeds) if latents is None else latents}',
         ),
         ("sampler(latents, training=False, **conditions)", "sampler(latents, training=False)"),
-        ("generate(latents, **told(labels, latents))", "generate(latents)"),
-        ("encode(draw(seeds, **told(labels, seeds)))", "encode(draw(seeds))"),
+        ("generate(latents, **condition(values, latents))", "generate(latents)"),
+        ("encode(draw(seeds, **condition(values, seeds)))", "encode(draw(seeds))"),
     ),
 ]

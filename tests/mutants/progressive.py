@@ -30,10 +30,20 @@ MUTANTS = [
         ("for after in (1, self.fade_steps)", "for after in (0, self.fade_steps)"),
         ("+ self.drift_weight * drift", "- self.drift_weight * drift"),
         ("tf.square(real_scores)", "tf.square(fake_scores)"),
-        ("(*self.networks.values(), self.averaged_generator)", "self.networks.values()"),
     ),
     *of_file(
-        "zoo/progressive.py",
+        "trainers/objectives/_staged.py",
+        f"{METHOD} -k 'rest or request'",
+        ("(*self.networks.values(), self.averaged_generator)", "self.networks.values()"),
+        ("tf.where(starts_anew, tf.zeros_like(value), value)", "value"),
+        ('if not hasattr(network, "level"):', "if False:"),
+        (
+            "isinstance(player.optimizer._learning_rate, keras",
+            "False and isinstance(player.optimizer._learning_rate, keras",
+        ),
+    ),
+    *of_file(
+        "zoo/stages.py",
         "tests/export/test_formats.py -k growing",
         ("self._fixed_level = float(self.level)", "self._fixed_level = float(self.stages)"),
     ),

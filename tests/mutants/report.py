@@ -126,7 +126,7 @@ MUTANTS = [
     *of_file(
         "export/report/report.html.jinja",
         LABELS,
-        ('"" if report.generator.told_labels is defined else', '"" if true else'),
+        ('"" if report.generator.told_labels is defined or', '"" if true or'),
         ('{% if "agreement" in pictures %}', "{% if false %}"),
     ),
     *of_file(
@@ -162,7 +162,10 @@ MUTANTS = [
         TRAINING,
         ("self.model.sample(seeds, label=labels)", "self.model.sample(seeds)"),
         ("self.spec.display_names[: grids.MOST_ROWS]", "None"),
-        ("shown = images[seeds == seeds[0]]", "shown = images[: grids.MOST_ROWS]"),
+        (
+            "names=self.spec.display_names[: grids.MOST_ROWS])\n            shown = images[seeds == seeds[0]]",
+            "names=self.spec.display_names[: grids.MOST_ROWS])\n            shown = images[: grids.MOST_ROWS]",
+        ),
         (
             "sampler.labels(self.model.latents(range(1024))).numpy()",
             "sampler.labels(self.model.latents(range(1, 1025))).numpy()",

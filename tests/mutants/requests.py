@@ -191,7 +191,10 @@ MUTANTS = [
         f"{SAMPLE} -k one_label",
         ("np.full_like(seeds, label)", "np.zeros_like(seeds)"),
         ("    if label is not None and generator.sample_with_labels is None:", "    if False:"),
-        ("    except tf.errors.InvalidArgumentError as error:", "    except KeyError as error:"),
+        (
+            '    except tf.errors.InvalidArgumentError as error:\n        raise RequestError(f"--label',
+            '    except KeyError as error:\n        raise RequestError(f"--label',
+        ),
     ),
     *of_file(
         "export/sample.py",

@@ -289,8 +289,8 @@ MUTANTS = [
         "export/serving/client.py",
         f"{LABELS} -k 'for_all_or_one_each or asks_a_server'",
         ("column[start : start + batch_size]", "column[:batch_size]"),
-        ('yield from self._stream("png", seeds, labels, batch_size)', 'yield from self._stream("png", seeds, None)'),
-        ('_one_each(labels, len(latents)), "generate_with_labels"', '0 * latents[:, 0], "generate_with_labels"'),
+        ('self._stream("png", seeds, labels, captions, batch_size)', 'self._stream("png", seeds, None, None, 64)'),
+        ('_one_each(labels, count)}, "_with_labels"', '_one_each(0, count)}, "_with_labels"'),
     ),
     *of_file(
         "export/serving/client.py",
@@ -300,7 +300,7 @@ MUTANTS = [
     *of_file(
         "export/sample.py",
         f"{LABELS} -k asks_a_server",
-        ("client.sample(seeds, label)", "client.sample(seeds)"),
+        ("client.sample(seeds, label, ", "client.sample(seeds, "),
     ),
     *of_file(
         "export/serving/warmup.py",

@@ -115,7 +115,7 @@ MUTANTS = [
     *of_file(
         "export/sample.py",
         f"{UPSCALE} -k 'program or wrong'",
-        ('for name in ("num", "seed", "label"):', 'for name in ("seed",):'),
+        ('for name in ("num", "seed", "label", "caption"):', 'for name in ("seed",):'),
         ("generator.data_shape[2])", "3)"),
     ),
     *of_file(

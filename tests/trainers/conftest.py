@@ -30,6 +30,19 @@ def _config(objective="non_saturating", changes=()):
         config.critic = {"family": family, "filter_base": 16}
         # Four steps: before, at the beginning of, in and behind a fade.
         config.objective_options = {"stable_steps": 1, "fade_steps": 2}
+    elif objective == "stacked":
+        config.data.source = "shapes"
+        config.generator = {
+            "family": family,
+            "noise_dim": 3,
+            "condition_dim": 2,
+            "blocks": 1,
+            "base_filters": 2,
+            "text_units": 3,
+        }
+        config.critic = {"family": family, "base_filters": 2, "text_units": 3}
+        # Four steps, two in each stage.
+        config.objective_options = {"first_steps": 2}
     else:
         config.critic = {"family": family, "hidden_units": (8,), "normalization": "none", "activation": "tanh"}
     # Five critic steps make a graph of five copies; two are enough to tell k from one.

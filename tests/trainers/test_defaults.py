@@ -114,6 +114,8 @@ OBJECTIVES = {
         {"stable_steps": 50_000, "fade_steps": 50_000, "drift_weight": 1e-3, "penalty_weight": 10.0},
         optimizer=("Adam", 1e-3, 0.0, 0.99, 1e-8),
     ),
+    # Zhang et al. 2017, section 4.1: 600 epochs of 8,855 images in batches of 64; λ of equation 4.
+    "stacked": Paper({"first_steps": 83_000, "divergence_weight": 1.0}, optimizer=("Adam", 2e-4, 0.5, 0.999)),
     # Hinton 2002: one step from the data; the rate is this zoo's.
     "rbm": Paper({"steps": 1}, optimizer=("SGD", 0.05)),
     # Rybkin et al. 2021: the variance of maximum likelihood, and Adam as it comes.
@@ -157,6 +159,9 @@ def networks(name):
     if name == "progressive":
         small = {"filter_base": 4}
         return zoo.ProgressiveGenerator((8, 8, 1), latent_dim=2, **small), zoo.ProgressiveCritic((8, 8, 1), **small)
+    if name == "stacked":
+        small = {"vocabulary": ("word",), "base_filters": 1, "text_units": 1}
+        return zoo.StackedGenerator((32, 32, 1), blocks=0, **small), zoo.StackedCritic((32, 32, 1), **small)
     if name == "super_resolution":
         small = {"base_filters": 1}
         return zoo.SRGANGenerator((8, 8, 1), blocks=0, **small), zoo.SRGANCritic((8, 8, 1), **small)

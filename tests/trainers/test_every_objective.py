@@ -43,7 +43,7 @@ def baseline(small_config, build, state, tmp_path_factory):
             "train.steps": STEPS,
             "train.checkpoint_every": HALF,
         }
-        if "critic" in found.configured and objective != "progressive":
+        if "critic" in found.configured and objective not in ("progressive", "stacked"):
             # Batch normalisation everywhere that the objective allows it: its statistics must be the global batch's.
             changes["critic.normalization"] = found.critic_normalization or "batch"
         if "encoder" in found.configured:

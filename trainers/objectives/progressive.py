@@ -3,17 +3,15 @@ variation"."""
 
 import types
 
-import keras
 import tensorflow as tf
 
+from trainers.objectives._staged import Staged
 from trainers.objectives.wasserstein_gp import WassersteinGP
-from zoo.errors import RequestError
 from zoo.options import Option, number, whole
 from zoo.progressive import at_level
-from zoo.replicas import assign_all
 
 
-class Progressive(WassersteinGP):
+class Progressive(Staged, WassersteinGP):
     """`wasserstein_gp` with ε E D(x)² for real x added to the critic's loss, on images that grow from 4×4 pixels.
 
     Each resolution is trained for `stable_steps`; then the next, of twice the side, is faded in over `fade_steps`
@@ -46,13 +44,6 @@ class Progressive(WassersteinGP):
     fade_steps = Option(50_000, whole(1, 10**6))
     drift_weight = Option(1e-3, number(0))
 
-    def __init__(self, generator, critic, **kwargs):
-        for player, network in (("generator", generator), ("critic", critic)):
-            if not hasattr(network, "level"):
-                kind = type(network).__name__
-                raise RequestError(f"config.{player}.family: a {kind} does not grow; use progressive")
-        super().__init__(generator, critic, **kwargs)
-
     def level(self, step):
         """How far the networks have grown at `step`, int64 scalar: float32, see `zoo.progressive`."""
         starts = [self._fade_start(stage) for stage in range(1, self.generator.stages + 1)]
@@ -63,32 +54,15 @@ class Progressive(WassersteinGP):
     def _fade_start(self, stage):
         return stage * self.stable_steps + (stage - 1) * self.fade_steps
 
-    def check_trainable(self):
-        super().check_trainable()
-        for name, player in self.players.items():
-            if isinstance(player.optimizer._learning_rate, keras.optimizers.schedules.LearningRateSchedule):
-                where = f"config.train.decay_from, or config.{name}_optimizer.learning_rate"
-                raise RequestError(f"{where}: a rate that falls; progressive starts its optimizers anew, use 1")
+    @property
+    def seams(self):
+        # The first step that trains a stage's layers, and the first after the former stage's image layers rest.
+        stages = range(1, self.generator.stages + 1)
+        return [self._fade_start(stage) + after for stage in stages for after in (1, self.fade_steps)]
 
     def _read(self, batch):
         batch = super()._read(batch)
         return batch._replace(x=at_level(batch.x, self.level(self.step.value)))
-
-    def play(self, batches):
-        step = self.step.value
-        level = self.level(step)
-        levels = [network.level for network in (*self.networks.values(), self.averaged_generator)]
-        assign_all(levels, [level] * len(levels))
-        stages = range(1, self.generator.stages + 1)
-        # The first step that trains a stage's layers, and the first after the former stage's image layers rest.
-        seams = [self._fade_start(stage) + after for stage in stages for after in (1, self.fade_steps)]
-        starts_anew = tf.reduce_any(tf.equal(step, tf.constant(seams, tf.int64)))
-        for player in self.players.values():
-            rate = player.optimizer._learning_rate
-            variables = [variable for variable in player.optimizer.variables if variable is not rate]
-            values = [variable.value for variable in variables]
-            assign_all(variables, [tf.where(starts_anew, tf.zeros_like(value), value) for value in values])
-        return super().play(batches)
 
     def critic_loss(self, real_scores, fake_scores):
         drift = tf.reduce_mean(tf.square(real_scores))

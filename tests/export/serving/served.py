@@ -26,6 +26,7 @@ model_config_list {{
   config {{ name: "generator" base_path: "{base}/generator" model_platform: "tensorflow" }}
   config {{ name: "labelled" base_path: "{base}/labelled" model_platform: "tensorflow" }}
   config {{ name: "upscaler" base_path: "{base}/upscaler" model_platform: "tensorflow" }}
+  config {{ name: "captioned" base_path: "{base}/captioned" model_platform: "tensorflow" }}
 }}
 """
 IDENTITIES = ("float32", "float64", "int8", "uint8", "int16", "int32", "int64", "uint32", "uint64", "bool", "string")
@@ -120,10 +121,10 @@ def write(base):
 
 
 def write_generators(base):
-    """Writes untrained generators of 8×8 images, exported as all are: the second one is told labels, the third one
-    upscales."""
+    """Writes untrained generators, exported as all are: the second one is told labels, the third one upscales, the
+    fourth one is told captions."""
     import keras
-    from by_hand import export_labelled, labelled_generator
+    from by_hand import captioned_generator, export_captioned, export_labelled, labelled_generator
 
     import zoo
     from export.saved_model import export_saved_model
@@ -133,6 +134,7 @@ def write_generators(base):
     export_labelled(labelled_generator(), base)
     upscaler = zoo.SRGANGenerator((8, 8, 1), blocks=1, base_filters=4, normalization="none")
     export_saved_model(upscaler, 1, (8, 8, 1), base, "upscaler")
+    export_captioned(captioned_generator(), base)
 
 
 if __name__ == "__main__":

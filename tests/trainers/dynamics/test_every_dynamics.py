@@ -30,10 +30,10 @@ STABILISED = [name for name in OPTIONS if name not in ("alternating", "simultane
 GAMES = {
     name: {"energy_based": {"critic": {"family": "mlp_autoencoder", "code_dim": 3, "hidden_units": (6,)}}}.get(name, {})
     for name in objectives.METHODS.names()
-    # Conditions are derived from images, and networks grow for images; these games are on points.
+    # Conditions are derived from images, and networks have stages for images; these games are on points.
     if "two_players" not in objectives.METHODS.load(name).lacks
     and not objectives.METHODS.load(name).derived
-    and name != "progressive"
+    and not hasattr(objectives.METHODS.load(name), "seams")
 }
 
 

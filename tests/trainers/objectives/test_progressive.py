@@ -221,7 +221,7 @@ def test_a_small_one_learns_the_digits():
     [
         (
             {"generator": {"family": "dcgan"}},
-            "config.generator.family: a DCGANGenerator does not grow; use progressive",
+            "config.generator.family: a DCGANGenerator has no stages; use progressive",
         ),
         ({"critic": {"family": "dcgan"}}, "config.critic.family: 'dcgan'; progressive needs progressive"),
         ({"data.image_size": 28}, "28x28 pixels; networks that grow from 4x4 pixels double the side: 8, 16"),

@@ -46,8 +46,8 @@ def classes():
     """The classes of all objectives of points whose critic is a network, and of one as MIX+GAN, by name."""
     found = {name: objectives.METHODS.load(name) for name in objectives.METHODS.names()}
     found = {name: objective for name, objective in found.items() if "critic" in objective.configured}
-    # Conditions are derived from images, and networks grow for images; these are points.
-    found = {name: objective for name, objective in found.items() if not objective.derived and name != "progressive"}
+    # Conditions are derived from images, and networks have stages for images; these are points.
+    found = {name: each for name, each in found.items() if not each.derived and not hasattr(each, "seams")}
     return {**found, "mixture": Mixture.of(found["non_saturating"])}
 
 
