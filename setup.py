@@ -61,7 +61,7 @@ setup(
         "threadpoolctl>=3,<4",
         "pooch>=1.8,<2",
         "requests>=2.31,<3",
-        "pillow>=10",
+        "pillow>=10.1",
         # Tells of damaged JPEGs, which other readers pass over.
         "simplejpeg>=1.8,<2",
         "psutil>=5.9",
