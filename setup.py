@@ -7,6 +7,7 @@ from setuptools import find_packages, setup
 PROGRAMS = {
     "gan-zoo-train": "trainers.train:run",
     "gan-zoo-evaluate": "export.evaluate:run",
+    "gan-zoo-leaderboard": "export.leaderboard:run",
     "gan-zoo-export": "export.saved_model:run",
     "gan-zoo-sample": "export.sample:run",
     "gan-zoo-serving-config": "export.serving.config:run",
@@ -36,7 +37,7 @@ setup(
     packages=find_packages(include=["zoo*", "trainers*", "export*", "configs*"]),
     package_data={
         "zoo": ["pretrained/index.json", "pretrained/*/*/*/**/*"],
-        "export": ["*.jinja", "report/*.jinja", "metrics/weights/*", "serving/*.html"],
+        "export": ["*.jinja", "report/*.jinja", "comparison/*.jinja", "metrics/weights/*", "serving/*.html"],
     },
     install_requires=[
         "tensorflow>=2.20,<2.22",

@@ -283,17 +283,19 @@ def _of_array(array, labels, image_size, where):
     reading = reading_of(array.dtype, smallest, largest, where, "The samples")
     notes += [reading.note] if reading.note else []
 
-    def read(positions):
+    def pixels(positions):
         images = np.asarray(array[np.asarray(positions)])
         images = images[..., None] if images.ndim == 3 else images.transpose(axes) if axes else images
-        images = reading.to_bytes(images)
-        return images if image_size is None else _fitted(images, image_size)
+        return reading.to_bytes(images)
+
+    def read(positions):
+        return pixels(positions) if image_size is None else _fitted(pixels(positions), image_size)
 
     height, width = array.shape[2:4] if axes else array.shape[1:3]
     if image_size not in (None, height) or image_size not in (None, width):
         notes.append(f"The samples were cropped and resized from {height}×{width} to {image_size}×{image_size} pixels.")
     shape = (image_size or height, image_size or width, channels)
-    grey = channels == 3 and all(_is_grey(read(rows)) for rows in _rows(array))
+    grey = channels == 3 and all(_is_grey(pixels(rows)) for rows in _rows(array))
     return GivenSamples(tuple(map(int, shape)), read=read, grey=grey, notes=tuple(notes), **common)
 
 

@@ -114,6 +114,7 @@ def of_samples(path, source, image_size=None):
     if of_folder:
         data = datasets.load(source, **_as_samples(samples, source, image_size))
     samples = samples.matched(data)
+    program.start_tensorflow()
     return _subject(samples, data, {"origin": "samples", "path": os.fspath(path)}, samples.where)
 
 
