@@ -38,7 +38,7 @@ def markdown(tables, title="Leaderboard", about=""):
             differs = f" ({_cell(row.differs)})" if row.differs else ""
             cells = [*([_or_none(row.rank)] if table.columns else []), f"`{_code(row.method)}`{differs}{mark}"]
             cells += [_cell(row.networks), *(_metric(row, metric) for metric in table.columns)]
-            cells += [_told(row, table), ", ".join(map(str, row.seeds)) or "—", _or_none(row.steps)]
+            cells += [_told(row, table), _spans(row.seeds) or "—", _or_none(row.steps)]
             cells += [_or_none(row.mean("images_seen")), _or_none(row.mean("seconds"))]
             lines.append(f"| {' | '.join(cells)} |")
         for why, number in notes.items():
@@ -69,6 +69,7 @@ def page(tables, title="Leaderboard"):
         value=_value,
         detail=_detail,
         breakable=_breakable,
+        spans=_spans,
         reports=sum(len(row.entries) for table in tables for row in table.rows),
     )
 
@@ -199,18 +200,18 @@ def _told(row, table):
         return "—"
     if len(row.untested) == others:
         return "not tested"
-    alike = _ranks([table.rows[index].rank for index in row.alike])
+    alike = _spans([table.rows[index].rank for index in row.alike])
     return (alike or "none") + (f"; {len(row.untested)} not tested" if row.untested else "")
 
 
-def _ranks(ranks):
+def _spans(numbers):
     """ "1–3, 5" for [1, 2, 3, 5]."""
     spans = []
-    for rank in sorted({rank for rank in ranks if rank is not None}):
-        if spans and rank == spans[-1][1] + 1:
-            spans[-1][1] = rank
+    for number in sorted({number for number in numbers if number is not None}):
+        if spans and number == spans[-1][1] + 1:
+            spans[-1][1] = number
         else:
-            spans.append([rank, rank])
+            spans.append([number, number])
     return ", ".join(str(low) if low == high else f"{low}–{high}" for low, high in spans)
 
 

@@ -106,8 +106,10 @@ def _welch_statistic(a, b):
     """|t| along the last axis; infinite where neither sample has spread and their means differ."""
     gap = np.abs(a.mean(axis=-1) - b.mean(axis=-1))
     spread = np.sqrt(a.var(axis=-1, ddof=1) / a.shape[-1] + b.var(axis=-1, ddof=1) / b.shape[-1])
+    # Rounding error is no spread, and no difference.
+    tiny = 1e-12 * max(np.abs(a).max(), np.abs(b).max())
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(spread > 0, gap / spread, np.where(gap > 0, np.inf, 0.0))
+        return np.where(spread > tiny, gap / spread, np.where(gap > tiny, np.inf, 0.0))
 
 
 def from_intervals(a, b):

@@ -11,6 +11,8 @@ def test_a_workdir_gives_what_its_report_and_its_log_tell(write_run, packaged):
     root = write_run("one", seed=3, generator__base_filters=8)
     steps, images = packaged["generator"]["step"], packaged["generator"]["images_seen"]
     lines = [{"step": steps // 4, "images_per_second": 100.0}, {"step": steps, "images_per_second": 300.0}, {"step": 1}]
+    # The run went on after its report.
+    lines.append({"step": 2 * steps, "images_per_second": 1.0})
     (root / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     entry = entries.of_workdir(root)
     assert entry.seconds == pytest.approx(images / 4 / 100 + images * 3 / 4 / 300, abs=1)

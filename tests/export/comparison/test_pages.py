@@ -27,7 +27,7 @@ def test_the_markdown_has_a_line_for_each_row(made):
     lines = text.splitlines()
     assert (
         "| 1 | `wgan <b>\\|x` (1) | dcgan | 9.88 (9.1 to 10.9) | — | not tested | 0 | 10 | 640 | 7 |" in lines
-        and "| 2 | `least_squares` | dcgan | 13.2 ± 1.1 | 0.5 ± 0 | not tested | 0, 1, 2 | 10 | 640 | 7 |" in lines
+        and "| 2 | `least_squares` | dcgan | 13.2 ± 1.1 | 0.5 ± 0 | not tested | 0–2 | 10 | 640 | 7 |" in lines
     )
     assert "| 1 | `b` | dcgan | 7 of 8 | — | — | 10 | 640 | — |" in lines
     assert "(1) measured before: no interval." in lines and "## digits" in lines and "## ring" in lines
@@ -60,13 +60,17 @@ def test_the_words_for_the_tests_count_the_pairs():
     )
     assert "by Welch's t-test over the seeds, two to four of one" in text and text.endswith("(2 pairs).")
     assert "intervals" not in text and "Not tested" not in text
+    (table,) = tables.make(entries)
+    told = [pair["adjusted_p"] for pair in pages.to_json([table])["tables"][0]["comparisons"]]
+    # Three equal methods: none is left below 1 by a threefold p-value.
+    assert told == [p for *_, p in table.comparisons] == [1.0, 1.0, 1.0]
 
 
 @pytest.mark.parametrize(
     "ranks, text", [([], ""), ([3], "3"), ([1, 2, 3, 5], "1–3, 5"), ([2, 2, 4, None], "2, 4"), ([7, 8], "7–8")]
 )
 def test_ranks_in_a_row_are_a_span(ranks, text):
-    assert pages._ranks(ranks) == text
+    assert pages._spans(ranks) == text
 
 
 def test_the_json_has_every_number(made):

@@ -15,7 +15,9 @@ def test_holm_against_a_case_by_hand():
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02], rel=1e-12)
     # What was not tested does not count, and no p-value exceeds 1.
     assert holm([None, 0.01, None, 0.6]) == [None, pytest.approx(0.02), None, pytest.approx(0.6)]
-    assert holm([0.7, 0.8]) == [1.0, 1.0] and holm([]) == [] and holm([None]) == [None]
+    assert (
+        holm([0.5, 0.0]) == [0.5, 0.0] and holm([0.7, 0.8]) == [1.0, 1.0] and holm([]) == [] and holm([None]) == [None]
+    )
 
 
 def test_holm_rejects_as_its_step_down_procedure_does():
@@ -42,20 +44,31 @@ def test_welch_against_its_formula():
         assert welch(a, b) == pytest.approx(2 * scipy.stats.t.sf(abs(t), degrees), rel=1e-12)
 
 
-def test_the_bootstrap_against_all_resamples():
+@pytest.mark.parametrize(
+    "a, b", [([1.0, 1.4, 3.0], [1.9, 3.2, 3.3]), ([0.0, 0.0, 1.0], [1.0, 1.0, 2.0]), ([0.7, 0.7, 1.3], [0.7, 0.7, 0.7])]
+)
+def test_the_bootstrap_against_all_resamples(a, b):
     # Of three values there are 27 resamples, 729 pairs: the exact p-value; 4 standard errors of 100,000 draws.
-    a, b = np.array([1.0, 1.4, 3.0]), np.array([1.9, 3.2, 3.3])
+    a, b = np.array(a), np.array(b)
     middle = np.concatenate([a, b]).mean()
     shifted = [each - each.mean() + middle for each in (a, b)]
-    t_of = significance._welch_statistic
-    resamples = [np.array(list(itertools.product(each, repeat=3))) for each in shifted]
-    pairs = t_of(np.repeat(resamples[0], 27, axis=0), np.tile(resamples[1], (27, 1)))
-    exact = (pairs >= t_of(a, b) * (1 - 1e-9)).mean()
-    assert 0.05 < exact < 0.5
+    observed = abs(scipy.stats.ttest_ind(a, b, equal_var=False).statistic)
+    reached = []
+    for of_a, of_b in itertools.product(*(itertools.product(each, repeat=3) for each in shifted)):
+        gap, spread = abs(np.mean(of_a) - np.mean(of_b)), np.sqrt((np.var(of_a, ddof=1) + np.var(of_b, ddof=1)) / 3)
+        reached.append(gap > 1e-9 if spread < 1e-9 else gap / spread >= observed - 1e-9)
+    exact = np.mean(reached)
+    assert 0.02 < exact < 0.6
     error = 4 * np.sqrt(exact * (1 - exact) / 100_000)
     assert bootstrap(a, b, resamples=100_000) == pytest.approx(exact, abs=error)
-    assert t_of(a, b) == pytest.approx(abs(scipy.stats.ttest_ind(a, b, equal_var=False).statistic), rel=1e-12)
     assert bootstrap(a, b) == bootstrap(a, b) and bootstrap(np.arange(6.0), np.arange(6) + 100.0) == 1 / 10_000
+
+
+def test_the_bootstrapped_statistic_is_welch_s_t():
+    rng = np.random.default_rng(3)
+    a, b = rng.normal(size=5), rng.normal(1, 3, size=9)
+    expected = abs(scipy.stats.ttest_ind(a, b, equal_var=False).statistic)
+    assert significance._welch_statistic(a, b) == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize("test, size", [(welch, 3), (bootstrap, 6)])

@@ -42,6 +42,12 @@ def test_what_cannot_be_compared_is_in_two_tables(change):
     assert len({table.title for table in found}) == 2
 
 
+def test_other_numbers_of_samples_or_of_held_out_examples_are_another_table():
+    a, b, c = (entry_of(name, frechet_distance=(1.0, None, "lower")) for name in "abc")
+    b.num_samples, c.num_reference = 99, 99
+    assert len(tables.make([a, b, c])) == 3
+
+
 def test_a_classifier_that_was_trained_anew_is_another_feature_space():
     a, b = (entry_of(name, frechet_distance=(1.0, None, "lower")) for name in "ab")
     b.features = {**b.features, "checksum": "1" * 64}
