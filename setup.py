@@ -7,6 +7,7 @@ from setuptools import find_packages, setup
 PROGRAMS = {
     "gan-zoo-train": "trainers.train:run",
     "gan-zoo-evaluate": "export.evaluate:run",
+    "gan-zoo-leaderboard": "export.leaderboard:run",
     "gan-zoo-export": "export.saved_model:run",
     "gan-zoo-sample": "export.sample:run",
     "gan-zoo-serving-config": "export.serving.config:run",
@@ -36,7 +37,7 @@ setup(
     packages=find_packages(include=["zoo*", "trainers*", "export*", "configs*"]),
     package_data={
         "zoo": ["pretrained/index.json", "pretrained/*/*/*/**/*"],
-        "export": ["*.jinja", "report/*.jinja", "metrics/weights/*", "serving/*.html"],
+        "export": ["*.jinja", "report/*.jinja", "comparison/*.jinja", "metrics/weights/*", "serving/*.html"],
     },
     install_requires=[
         "tensorflow>=2.20,<2.22",
@@ -61,7 +62,7 @@ setup(
         "threadpoolctl>=3,<4",
         "pooch>=1.8,<2",
         "requests>=2.31,<3",
-        "pillow>=10",
+        "pillow>=10.1",
         # Tells of damaged JPEGs, which other readers pass over.
         "simplejpeg>=1.8,<2",
         "psutil>=5.9",

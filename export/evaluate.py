@@ -2,11 +2,13 @@
 
     python -m export.evaluate --workdir=DIR
     python -m export.evaluate --saved_model=PATH --data=SOURCE [--image_size=PIXELS] --out=DIR
+    python -m export.evaluate --samples=PATH --data=SOURCE [--image_size=PIXELS] --out=DIR
 
 The first writes ``DIR/report/``: report.json (its format: `export.report`), report.html (one file that needs no
-other), report.md and the figures. The second takes a generator of any origin: a SavedModel whose ``serving_default``
-maps latents to images in [-1, 1]. A model that `export.saved_model` wrote is sampled by the same seeds through the same
-function as its workdir, so that both give the same numbers.
+other), report.md and the figures. The second takes a generator of any origin: a SavedModel with a signature from
+latents to images or points (`export.generators.Generator.load`). A model that `export.saved_model` wrote is sampled by
+the same seeds through the same function as its workdir, so that both give the same numbers. The third takes samples
+that another tool made: a folder of images, or an .npz, .npy or .csv file (`export.evaluation.given_samples`).
 """
 
 import json
@@ -48,13 +50,10 @@ def report_on(evaluated, directory, where, *, features=AUTO, num_samples=10_000,
         run=evaluated.run,
         where=evaluated.where,
     )
+    given = evaluated.generator.available
+    seeds = {"first_seed": first_seed, "seeded": evaluated.generator.seeded} if given is None else {"num_given": given}
     report = writer.compose(
-        evaluation,
-        generator=evaluated.described,
-        data=evaluated.data,
-        num_asked=num_samples,
-        first_seed=first_seed,
-        seeded=evaluated.generator.seeded,
+        evaluation, generator=evaluated.described, data=evaluated.data, num_asked=num_samples, **seeds
     )
     with writing(where, directory):
         return writer.write(report, evaluation, evaluated.log, directory)
@@ -63,14 +62,19 @@ def report_on(evaluated, directory, where, *, features=AUTO, num_samples=10_000,
 def main(argv):
     del argv
     given = flags.FLAGS
-    if bool(given.workdir) == bool(given.saved_model):
-        raise RequestError(
-            f"--workdir, --saved_model: {'both' if given.workdir else 'neither'} given; expected one of them"
-        )
+    flags_of = ("workdir", "saved_model", "samples")
+    named = [f"--{name}" for name in flags_of if getattr(given, name)]
+    if len(named) != 1:
+        asked = f"{' and '.join(named)} are" if named else "none is"
+        raise RequestError(f"--workdir, --saved_model, --samples: {asked} given; expected one of them")
     if given.workdir and (given.data or given.image_size or given.out):
         raise RequestError(
-            "--data, --image_size, --out: only for --saved_model; a workdir knows its data and its place"
+            "--data, --image_size, --out: only for --saved_model and --samples; a workdir knows its data and its place"
         )
+    if given.signature and not given.saved_model:
+        raise RequestError("--signature: only for --saved_model")
+    if given.seed and given.samples:
+        raise RequestError(f"--seed {given.seed}: only for generators; --samples are there already")
     if given.features != AUTO:
         from export.metrics import features
 
@@ -88,9 +92,12 @@ def main(argv):
     else:
         out, where = epath.Path(given.out or "report").expanduser(), "--out"
         check_writable(out, where)
-        saved_model = find_saved_model(given.saved_model)
-        check_num_samples(given.num_samples, cards.read(saved_model).get("data_shape", ()))
-        evaluated = subject.of_saved_model(saved_model, given.data, given.image_size)
+        if given.samples:
+            evaluated = subject.of_samples(given.samples, given.data, given.image_size)
+        else:
+            saved_model = find_saved_model(given.saved_model)
+            check_num_samples(given.num_samples, cards.read(saved_model).get("data_shape", ()))
+            evaluated = subject.of_saved_model(saved_model, given.data, given.image_size, given.signature)
     page = report_on(evaluated, out, where, **options)
     print(writer.headlines(json.loads((page.parent / "report.json").read_text())))
     print(page)
@@ -100,9 +107,15 @@ def run():
     """Console entry point."""
     flags.DEFINE_string("workdir", None, "Directory of a training run; the report goes to its report/.")
     flags.DEFINE_string("saved_model", None, "Or a SavedModel: a version's directory, a model's, or zoo:NAME.")
-    flags.DEFINE_string("data", None, "With --saved_model: data to measure against; its model card's if not given.")
-    flags.DEFINE_integer("image_size", None, "With --saved_model: side of the images; the generator's if not given.", 1)
-    flags.DEFINE_string("out", None, "With --saved_model: directory for the report; ./report if not given.")
+    about = "Or samples of any other tool: a folder of images, or an .npz, .npy or .csv file."
+    flags.DEFINE_string("samples", None, about)
+    about = "Data to measure --samples or --saved_model against; of the latter its model card's if not given."
+    flags.DEFINE_string("data", None, about)
+    about = "Side to resize images to: the data's for --saved_model (its own if not given), both for --samples."
+    flags.DEFINE_integer("image_size", None, about, 1)
+    about = "With --saved_model: name of the signature from latents; serving_default, or the only one, if not given."
+    flags.DEFINE_string("signature", None, about)
+    flags.DEFINE_string("out", None, "For --saved_model, --samples: directory for the report; ./report if not given.")
     about = "Samples; of images never more than there are test images, of points up to 100,000."
     flags.DEFINE_integer("num_samples", 10_000, about, 20)
     flags.DEFINE_string("features", AUTO, "Feature extractor for images; auto takes what fits the data.")

@@ -1,5 +1,6 @@
 """README.md and docs/: Python blocks run, commands have the flags that they name, and the site builds."""
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -17,8 +18,8 @@ from ml_collections import config_flags
 
 import zoo
 from benchmarks import results, ring
+from export.comparison.entries import Entry
 from trainers import config as config_checks
-from zoo.errors import RequestError
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -97,22 +98,14 @@ def test_tables_of_results_are_those_of_their_numbers(module):
     assert module.page(numbers, f"{name}.json") == (ROOT / f"docs/{name}.md").read_text()
 
 
-def test_a_run_has_one_row_of_results_and_its_training_time(tmp_path):
-    packaged = zoo.load("fashion_mnist/least_squares").report
-    (tmp_path / "report").mkdir()
-    (tmp_path / "report" / "report.json").write_text(json.dumps(packaged))
-    steps, images = packaged["generator"]["step"], packaged["generator"]["images_seen"]
-    lines = [{"step": steps // 4, "images_per_second": 100.0}, {"step": steps, "images_per_second": 300.0}, {"step": 1}]
-    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    row = results.row(tmp_path)
-    assert row["seconds"] == pytest.approx(images / 4 / 100 + images * 3 / 4 / 300, abs=1)
-    assert row["metrics"] == packaged["metrics"] and row["images_seen"] == images
-    older = {**row, "seconds": 0, "config": {**row["config"]}}
-    other = {**row, "config": {**row["config"], "seed": 1}}
-    assert results.merged([older, other], [row]) == [row, other]
-    assert f"| `least_squares` | dcgan | {images:,} | {row['seconds']:,} | 0 |" in results.page([row], "results.json")
-    with pytest.raises(RequestError, match=r"no report/report.json; make it with python -m export.evaluate"):
-        results.row(tmp_path / "report")
+def test_a_run_of_the_same_config_takes_the_place_of_an_earlier_one():
+    numbers = json.loads((ROOT / "docs/results.json").read_text())
+    held = [Entry.from_json(each) for each in numbers]
+    again = Entry.from_json({**numbers[0], "seconds": 12_345})
+    seeds = [dataclasses.replace(again, seed=seed) for seed in (98, 99)]
+    found = results.merged(held, [again, *seeds])
+    assert len(found) == len(held) + 2 and [each.seconds for each in found].count(12_345) == 3
+    assert [each.to_json() for each in results.merged(held, [])] == numbers
 
 
 def flags_by_program():

@@ -25,7 +25,7 @@ def evaluate(
     samples' place once, to show where a perfect generator lands with this many.
 
     Args:
-        generator: `export.generators.Generator`.
+        generator: `export.generators.Generator`, or `export.evaluation.given_samples.GivenSamples` in its place.
         data: `zoo.datasets.Dataset` of the same shape.
         features: name of a feature extractor, "auto" for the one that fits the data, or a
             `export.metrics.features.FeatureExtractor`. Points need none.
@@ -57,13 +57,21 @@ def check_num_samples(num_samples, data_shape):
         raise RequestError(f"--num_samples: {num_samples}; points are measured on up to {_MOST_POINTS:,}")
 
 
-def count_samples(data, num_samples):
-    """How many of `num_samples` samples an evaluation draws: as many as there are test images, at most.
+def count_samples(data, num_samples, generator=None):
+    """How many of `num_samples` samples an evaluation draws: at most as many as there are, of images also as many as
+    there are test images.
 
     Raises:
-        RequestError: there are fewer than 20 test images.
+        RequestError: there are fewer than 20 samples or test images.
     """
+    given = getattr(generator, "available", None)
+    if given is not None:
+        if given < _FEWEST:
+            raise RequestError(f"{generator.where}: {given} samples; an evaluation needs at least {_FEWEST}")
+        num_samples = min(num_samples, given)
     available = data.num_examples("test")
+    if available is None:  # a density
+        return num_samples
     if min(num_samples, available) < _FEWEST:
         raise RequestError(
             f"data.source '{data.name}': {available} test images; an evaluation needs at least {_FEWEST}"
@@ -71,10 +79,22 @@ def count_samples(data, num_samples):
     return min(num_samples, available)
 
 
+def _about_counts(generator, num_samples, count):
+    """Notes where as many samples were not measured as there are, or as were asked for."""
+    given = generator.available
+    if given is not None:
+        return [f"{count:,} of the {given:,} samples were measured, chosen at random."] if count < given else []
+    if count == num_samples:
+        return []
+    return [f"{num_samples:,} samples were asked for; {count:,} were drawn, as many as there are test images."]
+
+
 def _check_generator(generator, data, seed, where):
     if tuple(generator.data_shape) != tuple(data.data_shape):
         made, expected = ("×".join(map(str, shape)) for shape in (generator.data_shape, data.data_shape))
         raise RequestError(f"{where}: the generator makes {made}, and {data.name!r} has {expected}")
+    if generator.generate is None:  # samples, which were looked at when they were opened
+        return
     probe = generator.generate(np.random.default_rng(seed).normal(size=[8, generator.latent_dim]))
     if not np.isfinite(probe.astype(np.float64)).all():
         # As pixels they would be black, and the report a good-looking one on black images.
@@ -88,11 +108,16 @@ def _evaluate_images(generator, data, features, num_samples, options):
     from export.evaluation.metric import measure
     from export.metrics.features import FeatureExtractor, features_for
 
-    count = count_samples(data, num_samples)  # before minutes are spent on a classifier
+    count = count_samples(data, num_samples, generator)  # before minutes are spent on a classifier
     extractor = features if isinstance(features, FeatureExtractor) else features_for(data, features)
     notes = [extractor.weakness()] if extractor.weakness() else []
-    if count < num_samples:
-        notes.append(f"{num_samples:,} samples were asked for; {count:,} were drawn, as many as there are test images.")
+    notes += _about_counts(generator, num_samples, count)
+    if count <= extractor.dim:
+        notes.append(
+            f"{count:,} samples are no more than the {extractor.dim:,} features: their covariance is singular, and the "
+            "Fréchet distance far above that of many samples. It is comparable with the value of real data beside it, "
+            "and with reports on as many samples, but with no others."
+        )
     context = ImageContext(extractor, generator, data, num_samples=count, **options)
     context.prepare()
     logging.info("Measuring, with intervals")
@@ -114,18 +139,20 @@ def _evaluate_points(generator, data, num_samples, options):
     from export.evaluation.context import PointContext
     from export.evaluation.metric import measure
 
-    context = PointContext(generator, data, num_samples=num_samples, **options)
+    count = count_samples(data, num_samples, generator)
+    context = PointContext(generator, data, num_samples=count, **options)
     context.prepare()
     logging.info("Measuring, with intervals")
     metrics = measure(context, point_metrics.METRICS)
     classes = mode_shares(context) if point_metrics.has_modes(context) else None
     verdict = mode_collapse.of_points(metrics) if classes is None else mode_collapse.of_modes(metrics, classes)
-    return _result(context, metrics, classes, "mode", {"mode_collapse": verdict}, [], None)
+    notes = [] if generator.available is None else _about_counts(generator, num_samples, count)
+    return _result(context, metrics, classes, "mode", {"mode_collapse": verdict}, notes, None)
 
 
 def _result(context, metrics, classes, classes_of, sections, notes, features):
     samples, reference = context.shown
-    notes = [*notes, *label_agreement.notes(classes, classes_of)]
+    notes = [*context.generator.notes, *notes, *label_agreement.notes(classes, classes_of)]
     return Evaluation(
         num_samples=context.num_samples,
         num_reference=context.num_samples,

@@ -1,4 +1,5 @@
-"""What is evaluated: the generator of a workdir, or of a SavedModel of any origin, and the data to measure it on."""
+"""What is evaluated, and the data to measure it on: the generator of a workdir, or of a SavedModel of any origin, or
+samples that another tool made."""
 
 import dataclasses
 import os
@@ -6,6 +7,7 @@ import os
 from absl import logging
 
 from export import model_card
+from export.evaluation import given_samples
 from export.generators import Generator
 from trainers import former, program
 from zoo import datasets
@@ -20,7 +22,7 @@ class Subject:
     """A generator, the data to measure it on, and what is known of it.
 
     Attributes:
-        generator: `export.generators.Generator`.
+        generator: `export.generators.Generator`, or `export.evaluation.given_samples.GivenSamples` in its place.
         data: `zoo.datasets.Dataset`.
         described: dict, a report's "generator" (`export.report`).
         where: what a message calls the generator.
@@ -63,13 +65,14 @@ def of_workdir(workdir):
     )
 
 
-def of_saved_model(path, source=None, image_size=None):
+def of_saved_model(path, source=None, image_size=None, signature=None):
     """The generator of a SavedModel.
 
     Args:
         path: a version's directory, or a model's: the newest version is taken.
         source: data to measure against, as of `zoo.datasets.load`; what the model card names if None.
         image_size: side that the data's images are resized to; the generator's own if None.
+        signature: as of `export.generators.Generator.load`.
 
     Raises:
         RequestError: there is no such model or data.
@@ -78,7 +81,7 @@ def of_saved_model(path, source=None, image_size=None):
     card = cards.read(path)
     data = _open_data(source, image_size, card)
     program.start_tensorflow()
-    generator = Generator.load(path)
+    generator = Generator.load(path, signature=signature)
     if data.data_shape != tuple(generator.data_shape) and image_size is None and len(generator.data_shape) == 3:
         height, _, channels = generator.data_shape
         data = datasets.load(data.name, image_size=height, channels=channels)
@@ -91,12 +94,48 @@ def of_saved_model(path, source=None, image_size=None):
     )
 
 
+def of_samples(path, source, image_size=None):
+    """Samples that another tool made.
+
+    Args:
+        path: a folder of images, or an .npz, .npy or .csv file (`export.evaluation.given_samples`).
+        source: data to measure against, as of `zoo.datasets.load`.
+        image_size: side that the samples and the data's images are resized to; None leaves both as they are, but the
+            images of a folder, which have no size of their own, take the samples'.
+
+    Raises:
+        RequestError: there are no such samples or data, or they do not fit each other.
+    """
+    if source is None:
+        raise RequestError("--data: missing; --samples are measured against data, such as --data=folder:DIR")
+    of_folder = source.startswith("folder:")
+    data = None if of_folder else datasets.load(source, image_size=image_size)
+    samples = given_samples.load(path, image_size)
+    if of_folder:
+        data = datasets.load(source, **_as_samples(samples, source, image_size))
+    samples = samples.matched(data)
+    program.start_tensorflow()
+    return _subject(samples, data, {"origin": "samples", "path": os.fspath(path)}, samples.where)
+
+
+def _as_samples(samples, source, image_size):
+    """How a folder's images are read: as the samples are stored, where nothing else was asked."""
+    shape = samples.data_shape
+    if len(shape) != 3:
+        raise RequestError(f"{samples.where}: points, and {source!r} has images; expected images [N, H, W, C]")
+    if image_size is None and shape[0] != shape[1]:
+        raise RequestError(
+            f"{samples.where}: images of {shape[0]}×{shape[1]} pixels, and those of {source!r} are cropped to squares; "
+            "--image_size=PIXELS crops and resizes both alike"
+        )
+    return {"image_size": shape[0], "channels": shape[2]}
+
+
 def _subject(generator, data, described, where, **known):
-    described |= {
-        "data_shape": list(generator.data_shape),
-        "latent_dim": generator.latent_dim,
-        "parameters": generator.parameters,
-    }
+    described["data_shape"] = list(generator.data_shape)
+    for key in ("latent_dim", "parameters"):
+        if getattr(generator, key) is not None:
+            described[key] = getattr(generator, key)
     if generator.labels is not None:
         described["told_labels"] = True
     if generator.captions is not None:

@@ -6,18 +6,19 @@ finite are null.
     schema_version   int, 2. Raised when a key changes its meaning or goes; new keys do not raise it.
     generated        {by, tensorflow, time (ISO 8601, UTC)}
     generator        what was evaluated:
-        origin       "workdir" or "saved_model"
+        origin       "workdir", "saved_model", or "samples": samples that another tool made, without a generator
         path         str
         data_shape   [H, W, C] or [d]
-        latent_dim   int
-        parameters   int
+        latent_dim?  int; absent for "samples"
+        parameters?  int; absent for "samples"
         told_captions? true where the generator is told captions: its seeds choose them where none are given
         told_labels? true where the generator is told labels: its seeds choose them where none are given
         objective?, dynamics?, step?, images_seen?, seed?, config?, config_schema_version?
                      of the training run, where it is known; images_seen counts real examples
     data             {source, data_shape, num_classes, class_names, num_train, num_test}; the last two null without end
-    sampling         {num_samples, num_asked, num_reference, first_seed, seeded}: examples of seeds first_seed, …;
-                     seeded is false where the model takes latents only. Images are measured as uint8 pixels
+    sampling         {num_samples, num_asked, num_reference, first_seed?, seeded?, num_given?}: examples of seeds
+                     first_seed, …; seeded is false where the model takes latents only. Of "samples" num_given, how many
+                     there are, takes the place of both. Images are measured as uint8 pixels
     features?        images only: what the extractor tells of itself: {name, version, checksum, dim, test_accuracy,
                      chance (what naming the commonest class always gets right), …}
     metrics          {name: metric}, a metric being

@@ -45,7 +45,7 @@ _ABOUT_INTERVALS = (
 _BETTER = {"lower": "lower is better", "higher": "higher is better", "one": "1 is best"}
 
 
-def compose(evaluation, *, generator, data, num_asked, first_seed, seeded):
+def compose(evaluation, *, generator, data, num_asked, first_seed=None, seeded=None, num_given=None):
     """Puts a report together in the format of `export.report`.
 
     Args:
@@ -53,8 +53,9 @@ def compose(evaluation, *, generator, data, num_asked, first_seed, seeded):
         generator: dict, the report's "generator".
         data: `zoo.datasets.Dataset`.
         num_asked: number of samples that were asked for.
-        first_seed: seed of the first sample.
-        seeded: whether the model itself turns seeds into samples.
+        first_seed: seed of the first sample; None for samples without a generator.
+        seeded: whether the model itself turns seeds into samples; None likewise.
+        num_given: how many samples there are without a generator, else None.
 
     Returns:
         The report, a dict of JSON values.
@@ -81,8 +82,7 @@ def compose(evaluation, *, generator, data, num_asked, first_seed, seeded):
             "num_samples": evaluation.num_samples,
             "num_asked": num_asked,
             "num_reference": evaluation.num_reference,
-            "first_seed": first_seed,
-            "seeded": seeded,
+            **_told({"first_seed": first_seed, "seeded": seeded, "num_given": num_given}),
         },
         "features": evaluation.features,
         "metrics": evaluation.metrics,
@@ -91,7 +91,11 @@ def compose(evaluation, *, generator, data, num_asked, first_seed, seeded):
         "sections": evaluation.sections,
         "notes": evaluation.notes,
     }
-    return {key: value for key, value in report.items() if value is not None}
+    return _told(report)
+
+
+def _told(facts):
+    return {key: value for key, value in facts.items() if value is not None}
 
 
 def write(report, evaluation, rows, directory):
@@ -203,6 +207,9 @@ def _samples_shown(report):
     """What is seen in the picture of the samples, in words."""
     shape, num_classes = report["data"]["data_shape"], report["data"]["num_classes"]
     told = report["generator"].get("told_labels")
+    given = report["generator"].get("origin") == "samples"
+    if given and not told:
+        return "Given samples, chosen at random" + (" over held-out data" if len(shape) == 1 else "")
     if len(shape) == 1:
         of_labels = ", coloured by the label that they were made for," if told else ""
         return f"Generated points of the first seeds{of_labels} over held-out data"
@@ -211,6 +218,8 @@ def _samples_shown(report):
     if not told:
         return "Generated: the first seeds, uncurated"
     rows = "class" if num_classes <= grids.MOST_ROWS else f"of the first {grids.MOST_ROWS} classes"
+    if given:
+        return f"Given samples, chosen at random: a row for each {rows}"
     return f"Generated, uncurated: a row for each {rows}, a column for each of the first seeds"
 
 
@@ -225,17 +234,21 @@ def _title(report):
 def _facts(report):
     generator, data, sampling = report["generator"], report["data"], report["sampling"]
     facts = {_label(key): _count(generator[key]) for key in _FACTS if key in generator}
-    if generator.get("told_labels"):
+    given = generator["origin"] == "samples"
+    if generator.get("told_labels") and not given:
         facts["Labels"] = "chosen by the seed where none are given"
     if generator.get("told_captions"):
         facts["Captions"] = "of held-out images, chosen by the seed where none are given"
-    facts["Weights from"] = generator["path"]
+    facts["Samples from" if given else "Weights from"] = generator["path"]
     facts["Data"] = f"{data['source']}, {'×'.join(map(str, data['data_shape']))}"
     if data["num_train"] is not None:
         facts["Training images"], facts["Test images"] = _count(data["num_train"]), _count(data["num_test"])
-    last = sampling["first_seed"] + sampling["num_samples"] - 1
-    how = "" if sampling["seeded"] else " (made into latents by tf-gan-zoo)"
-    facts["Seeds of the samples"] = f"{sampling['first_seed']} to {last}{how}"
+    if "num_given" in sampling:
+        facts["Samples there"] = _count(sampling["num_given"])
+    else:
+        last = sampling["first_seed"] + sampling["num_samples"] - 1
+        how = "" if sampling["seeded"] else " (made into latents by tf-gan-zoo)"
+        facts["Seeds of the samples"] = f"{sampling['first_seed']} to {last}{how}"
     facts["TensorFlow"], facts["Evaluated"] = report["generated"]["tensorflow"], report["generated"]["time"]
     return facts
 

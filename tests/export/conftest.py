@@ -1,5 +1,7 @@
 """Tiny untrained generators, and generators without networks: these tests do not depend on sample quality."""
 
+import shutil
+
 import keras
 import numpy as np
 import pytest
@@ -11,6 +13,20 @@ from export.metrics.features import FeatureExtractor
 from export.saved_model import export_saved_model
 from zoo import datasets
 from zoo.pixels import to_uint8
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Headless Chromium, of Playwright's kind."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    if not path:
+        pytest.skip("no chromium on the path")
+    with sync_api.sync_playwright() as playwright:
+        # Without the sandbox because it cannot be had as root, which is what containers run as; pages are our own.
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"], timeout=120_000)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ def test_the_program_prints_the_numbers_before_the_path(good, digits, tmp_path, 
     monkeypatch.setattr(program.subject, "of_saved_model", lambda *arguments: None)
     monkeypatch.setattr(program, "report_on", lambda *arguments, **options: page)
     names = {"workdir": None, "saved_model": "model", "data": None, "image_size": None, "out": str(tmp_path)}
+    names |= {"samples": None, "signature": None}
     given = types.SimpleNamespace(**names, features="auto", num_samples=20, seed=0)
     monkeypatch.setattr(program.flags, "FLAGS", given)
     program.main([])
@@ -25,12 +26,16 @@ def test_the_program_prints_the_numbers_before_the_path(good, digits, tmp_path, 
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ([], "neither given"),
-        (["--workdir=/tmp", "--saved_model=/tmp"], "both given"),
+        ([], "none is given"),
+        (["--workdir=/tmp", "--saved_model=/tmp"], "--workdir and --saved_model are given"),
         (["--workdir=/"], "/ holds no run"),
         (["--workdir=/", "--features=digits_cnn_v9"], "did you mean 'digits_cnn_v1'?"),
         (["--saved_model=/"], "holds no SavedModel"),
-        (["--workdir=/", "--data=ring"], "only for --saved_model"),
+        (["--workdir=/", "--data=ring"], "only for --saved_model and --samples"),
+        (["--samples=/", "--saved_model=/"], "--saved_model and --samples are given"),
+        (["--samples=/", "--signature=x"], "--signature: only for --saved_model"),
+        (["--samples=/", "--data=ring", "--seed=3"], "--seed 3: only for generators"),
+        (["--samples=/nowhere", "--data=digits"], "--samples: /nowhere: no such file or folder"),
     ],
 )
 def test_a_wrong_request_gets_one_line_and_exit_code_2(flags, message):

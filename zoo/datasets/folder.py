@@ -82,7 +82,7 @@ def load(source, directory, *, image_size, channels=None, on_corrupt="error"):
     names, damaged, orientations, converted = {}, [], {}, {}
     listed = 0
     for part, root in roots.items():
-        names[part] = _list(source, root)
+        names[part] = list_images(root, f"data.source '{source}'")
         if not names[part]:
             raise RequestError(f"data.source '{source}': no images ({' '.join(images.SUFFIXES)}) in {root}")
         listed += len(names[part])
@@ -100,7 +100,7 @@ def load(source, directory, *, image_size, channels=None, on_corrupt="error"):
             if not names[part]:
                 raise RequestError(f"data.source '{source}': every image in {root} is damaged")
 
-    class_names = _classes(names.get("train") or names["all"])
+    class_names = class_folders(names.get("train") or names["all"])
     if "all" in names:
         names, roots = _hold_out(source, names["all"]), dict.fromkeys(("train", "test"), directory)
         orientations = dict.fromkeys(names, orientations["all"])
@@ -192,8 +192,16 @@ class FolderDataset(ImageDataset):
         return read
 
 
-def _list(source, root):
-    """Paths of the images below `root`, relative to it, with forward slashes, sorted; hidden ones left out."""
+def list_images(root, where):
+    """Paths of the images below a folder, relative to it, with forward slashes, sorted; hidden ones left out.
+
+    Args:
+        root: An `epath.Path`.
+        where: What a message calls the folder.
+
+    Raises:
+        RequestError: A folder cannot be listed, or lies within itself.
+    """
     base = os.fspath(root)
     local = "://" not in base
     names = []
@@ -210,9 +218,9 @@ def _list(source, root):
                 here = folder
                 found = [(entry.name, entry.is_dir()) for entry in (root / folder).iterdir()]
         except OSError as e:
-            raise RequestError(f"data.source '{source}': {root / folder} cannot be listed ({e.strerror or e})") from e
+            raise RequestError(f"{where}: {root / folder} cannot be listed ({e.strerror or e})") from e
         if here in above:
-            raise RequestError(f"data.source '{source}': {root / folder} lies within itself, by a symbolic link")
+            raise RequestError(f"{where}: {root / folder} lies within itself, by a symbolic link")
         for name, is_folder in found:
             if name.startswith("."):
                 continue
@@ -230,7 +238,8 @@ def _leads_to_folder(entry):
         return False
 
 
-def _classes(names):
+def class_folders(names):
+    """The classes of images by their paths, as `load` finds them: sorted names of folders, or None without classes."""
     folders = sorted({name.split("/", 1)[0] if "/" in name else "" for name in names})
     return folders if len(folders) > 1 and "" not in folders else None
 
@@ -317,10 +326,9 @@ def _check(source, root, names, place):
         found = []
         for name in chunk:
             try:
-                orientation, png = _look(read(name))
+                orientation, png = inspect(read(name))
             except Exception as e:  # Pillow's readers raise nearly every type there is on damaged bytes
-                why = "no image" if isinstance(e, UnidentifiedImageError) else getattr(e, "strerror", None) or str(e)
-                found.append((name, " ".join(why.split()) or type(e).__name__, 1, None))
+                found.append((name, damage(e), 1, None))
             else:
                 found.append((name, None, orientation, png and write(png)))
         return found
@@ -347,7 +355,13 @@ def _check(source, root, names, place):
     return damaged, orientations, converted
 
 
-def _look(encoded):
+def damage(error):
+    """What is wrong with a file, a few words, by the exception that reading it raised."""
+    why = "no image" if isinstance(error, UnidentifiedImageError) else getattr(error, "strerror", None) or str(error)
+    return " ".join(why.split()) or type(error).__name__
+
+
+def inspect(encoded):
     """Decodes one file's bytes.
 
     Returns:

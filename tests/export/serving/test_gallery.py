@@ -4,7 +4,6 @@ import base64
 import contextlib
 import io
 import json
-import shutil
 
 import numpy as np
 import pytest
@@ -12,20 +11,6 @@ import tensorflow as tf
 from PIL import Image
 
 from export.generators import Generator
-
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    path = shutil.which("chromium") or shutil.which("google-chrome")
-    if not path:
-        pytest.skip("no chromium on the path")
-    with sync_api.sync_playwright() as playwright:
-        # Without the sandbox because it cannot be had as root, which is what containers run as; pages are our own.
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"], timeout=120_000)
-        yield browser
-        browser.close()
 
 
 @contextlib.contextmanager

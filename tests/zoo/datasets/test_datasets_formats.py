@@ -281,7 +281,7 @@ def test_what_passes_the_check_can_be_decoded(kinds):
     for name, (whole, _) in kinds.items():
         for encoded in damaged(whole, rng):
             try:
-                _, converted = folder._look(encoded)
+                _, converted = folder.inspect(encoded)
             except Exception:
                 refused += 1
             else:
@@ -295,10 +295,10 @@ def test_jpegs_damaged_in_the_middle_are_refused():
     for _ in range(60):
         tiles = Image.fromarray(rng.integers(0, 256, (8, 8, 3), np.uint8))
         encoded = saved(tiles.resize((128, 128), Image.Resampling.BICUBIC), "JPEG", quality=90)
-        assert folder._look(encoded) == (1, None)
+        assert folder.inspect(encoded) == (1, None)
         middle = len(encoded) // 2
         try:
-            folder._look(encoded[:middle] + bytes(512) + encoded[middle + 512 :])
+            folder.inspect(encoded[:middle] + bytes(512) + encoded[middle + 512 :])
         except ValueError as e:
             refused += 1
             assert "JPEG" in str(e)
@@ -308,10 +308,10 @@ def test_jpegs_damaged_in_the_middle_are_refused():
 
 def test_a_png_file_is_held_to_its_checksums(kinds):
     encoded = bytearray(kinds["rgb8.png"][0])
-    folder._look(bytes(encoded))
+    folder.inspect(bytes(encoded))
     encoded[encoded.index(b"IEND") - 5] ^= 1  # the last byte of that of the pixels
     with pytest.raises(SyntaxError, match="checksum"):
-        folder._look(bytes(encoded))
+        folder.inspect(bytes(encoded))
 
 
 def test_photographs_of_every_kind_are_turned_upright(tmp_path):
