@@ -142,23 +142,6 @@ def signatures(sampler, latent_dim, data_shape):
         tf.debugging.Assert(tf.equal(tf.size(bad), 0), ["captions: none of the words is known in", bad])
         return {"caption": tokens}
 
-    def with_condition(name, spec, condition):
-        """The signatures that take `name` too, of which `condition` makes the sampler's condition."""
-        return {
-            f"generate_with_{name}": (
-                lambda latents, values: {output: generate(latents, **condition(values, latents))},
-                [latents_spec, spec],
-            ),
-            f"sample_with_{name}": (
-                lambda seeds, values: {output: draw(seeds, **condition(values, seeds))},
-                [seeds_spec, spec],
-            ),
-            f"png_with_{name}": (
-                lambda seeds, values: {"png_bytes": encode(draw(seeds, **condition(values, seeds)))},
-                [seeds_spec, spec],
-            ),
-        }
-
     made = {
         "serving_default": (lambda latents: {output: generate(latents)}, [latents_spec]),
         "sample": (lambda seeds: {output: draw(seeds)}, [seeds_spec]),
@@ -168,15 +151,40 @@ def signatures(sampler, latent_dim, data_shape):
     if takes_labels(sampler):
         made |= {
             "labels": (lambda seeds: {"labels": sampler.labels(latents_of(seeds))}, [seeds_spec]),
-            **with_condition("labels", labels_spec, told),
+            "generate_with_labels": (
+                lambda latents, labels: {output: generate(latents, **told(labels, latents))},
+                [latents_spec, labels_spec],
+            ),
+            "sample_with_labels": (
+                lambda seeds, labels: {output: draw(seeds, **told(labels, seeds))},
+                [seeds_spec, labels_spec],
+            ),
+            "png_with_labels": (
+                lambda seeds, labels: {"png_bytes": encode(draw(seeds, **told(labels, seeds)))},
+                [seeds_spec, labels_spec],
+            ),
         }
     if takes_captions(sampler):
         captions_spec = tf.TensorSpec([None], tf.string, name="captions")
 
-        def captions(seeds):
-            return {"captions": sampler.tokenizer.texts(sampler.captions(latents_of(seeds)))}
-
-        made |= {"captions": (captions, [seeds_spec]), **with_condition("captions", captions_spec, read)}
+        made |= {
+            "captions": (
+                lambda seeds: {"captions": sampler.tokenizer.texts(sampler.captions(latents_of(seeds)))},
+                [seeds_spec],
+            ),
+            "generate_with_captions": (
+                lambda latents, captions: {output: generate(latents, **read(captions, latents))},
+                [latents_spec, captions_spec],
+            ),
+            "sample_with_captions": (
+                lambda seeds, captions: {output: draw(seeds, **read(captions, seeds))},
+                [seeds_spec, captions_spec],
+            ),
+            "png_with_captions": (
+                lambda seeds, captions: {"png_bytes": encode(draw(seeds, **read(captions, seeds)))},
+                [seeds_spec, captions_spec],
+            ),
+        }
     if hasattr(sampler, "latents_with"):
         made |= _with_codes(sampler, latents_of, draw, output, seeds_spec)
     if takes_low_resolution(sampler):

@@ -83,7 +83,7 @@ MUTANTS = [
             '"latents": latents_of(seeds) if latents is None else latents}',
         ),
         ("sampler(latents, training=False, **conditions)", "sampler(latents, training=False)"),
-        ("generate(latents, **condition(values, latents))", "generate(latents)"),
-        ("encode(draw(seeds, **condition(values, seeds)))", "encode(draw(seeds))"),
+        ("generate(latents, **told(labels, latents))", "generate(latents)"),
+        ("encode(draw(seeds, **told(labels, seeds)))", "encode(draw(seeds))"),
     ),
 ]

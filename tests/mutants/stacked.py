@@ -109,6 +109,8 @@ MUTANTS = [
         EXPORT,
         ("tf.reduce_all(tokens <= UNKNOWN, axis=1)", "tf.reduce_any(tokens < 0, axis=1)"),
         ('check_rows("captions", captions, beside)', "pass"),
+        ("encode(draw(seeds, **read(captions, seeds)))", "encode(draw(seeds))"),
+        ("generate(latents, **read(captions, latents))", "generate(latents)"),
         ("sampler.captions(latents_of(seeds))", "sampler.captions(latents_of(seeds + 1))"),
     ),
     *of_file(
