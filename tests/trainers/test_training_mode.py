@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from trainers import objectives
 from trainers.techniques.zero_centred import ZeroCentred
+from zoo.batch import Batch
 
 
 @pytest.fixture
@@ -43,6 +44,8 @@ def test_losses_are_taken_in_training_mode_and_samples_are_not(objective, small_
     del modes[:]
     examples = np.random.default_rng(0).normal(size=(4, *gan.generator.data_shape)).astype(np.float32)
     batch = (examples, np.arange(4)) if objective == "conditional" else examples
+    if objective == "stacked":
+        batch = Batch(examples, {"caption": np.full([4, gan.generator.caption_words], 2)})
     gan.train_step((batch,) * gan.batches_per_step)
     assert {training for _, training in modes} <= {True}
     for network in networks:
