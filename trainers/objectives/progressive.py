@@ -70,8 +70,8 @@ class Progressive(WassersteinGP):
                 where = f"config.train.decay_from, or config.{name}_optimizer.learning_rate"
                 raise RequestError(f"{where}: a rate that falls; progressive starts its optimizers anew, use 1")
 
-    def _read(self, batch):
-        batch = super()._read(batch)
+    def read(self, batch):
+        batch = super().read(batch)
         return batch._replace(x=at_level(batch.x, self.level(self.step.value)))
 
     def play(self, batches):
