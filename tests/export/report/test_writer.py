@@ -34,7 +34,7 @@ def test_the_pages_hold_the_numbers_and_need_nothing_from_outside(good, digits, 
 
     report = json.loads((folder / "report.json").read_text(), parse_constant=refuse)
     assert report["schema_version"] == 2 and report["metrics"] == good.metrics
-    assert list(report["sections"]) == ["mode_collapse"]
+    assert list(report["sections"]) == ["mode_collapse", "generalization"]
     markdown = (folder / "report.md").read_text()
     for entry in good.metrics.values():
         assert f"{entry['value']:.4g}" in page and f"{entry['value']:.4g}" in markdown
