@@ -41,6 +41,14 @@ _ABOUT_INTERVALS = (
     "Intervals cover the value that is expected over new draws of as many samples and held-out examples, "
     "for this generator; another training differs by more."
 )
+#: Section → what its figure shows.
+_FIGURES = {
+    "vanishing_gradients": "A critic with new weights learns to tell the data from the samples of the generator, held "
+    "fixed: its error, and the generator's gradient under two losses, its norm and its variance over batches",
+    "non_convergence": "Eigenvalues of the Jacobian of the players' moves, axes linear near 0 and logarithmic beyond; "
+    "right, where there is an older checkpoint, the cosine between the moves and the way from there",
+    "generalization": "What either player gains of its loss alone, on held-out examples",
+}
 _BETTER = {"lower": "lower is better", "higher": "higher is better", "one": "1 is best"}
 
 
@@ -130,6 +138,7 @@ def _pages(report, pictures, classes_of):
         "facts": _facts(report),
         "what": classes_of,
         "pictures": pictures,
+        "shown_by": _FIGURES,
         "samples_shown": _samples_shown(report),
         "about_intervals": _ABOUT_INTERVALS,
         "intervals": _interval_kinds(report["metrics"]),
@@ -164,7 +173,10 @@ def headlines(report):
         if metric.get("real") is not None:
             line += f"; training data {_number(metric['real'])}"
         lines.append(line)
-    lines += [f"{_SECTIONS.get(key, _label(key))}: {section['verdict']}" for key, section in report["sections"].items()]
+    for key, section in report["sections"].items():
+        lines.append(f"{_SECTIONS.get(key, _label(key))}: {section['verdict']}")
+        if "try_next" in section:
+            lines.append(f"  Try next: {section['try_next']}")
     return "\n".join(lines)
 
 
@@ -193,6 +205,7 @@ def _pictures(evaluation, rows):
         pictures["traversals"] = grids.png_bytes(
             grids.image_grid(np.concatenate(list(rows_of.values())), names=list(rows_of))
         )
+    pictures |= figures.of_sections(evaluation.sections)
     if curves := figures.loss_curves(rows):
         pictures["losses"] = curves
     return pictures
