@@ -61,7 +61,7 @@ def report_on(evaluated, directory, where, *, features=AUTO, num_samples=10_000,
         seeded=evaluated.generator.seeded,
     )
     with writing(where, directory):
-        return writer.write(report, evaluation, evaluated.log, directory)
+        return writer.write(report, evaluation, evaluated.log, directory, evaluated.steps)
 
 
 def main(argv):

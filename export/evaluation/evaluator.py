@@ -158,6 +158,7 @@ def _result(context, metrics, classes, classes_of, sections, notes, features):
         samples=samples,
         reference=reference,
         samples_by_class=context.shown_by_class,
+        interpolations=context.interpolations,
         features=features,
         codes=codes.described(context),
         traversals=codes.traversals(context),

@@ -4,7 +4,7 @@
 finite are null.
 
     schema_version   int, 2. Raised when a key changes its meaning or goes; new keys do not raise it.
-    generated        {by, tensorflow, time (ISO 8601, UTC)}
+    generated        {by, tensorflow, time (ISO 8601, UTC), hardware?: of the evaluation, in words}
     generator        what was evaluated:
         origin       "workdir" or "saved_model"
         path         str

@@ -5,6 +5,8 @@ import io
 import numpy as np
 
 _INK = "#7d8590"
+#: Inches.
+_WIDTH = 4.6
 _FIRST, _SECOND = "#3b82f6", "#f59e0b"
 _COLOURS = {"critic": _FIRST, "generator": _SECOND}
 #: Of further players.
@@ -28,7 +30,7 @@ def loss_curves(rows):
     players = sorted(players, key=lambda player: (player not in _COLOURS, player))
     colours = _COLOURS | dict(zip([player for player in players if player not in _COLOURS], _MORE))
     norms = [player for player in players if f"{player}_gradient_norm" in rows[0]]
-    figure = _figure(7.2, 2.9 if not norms else 4.4)
+    figure = _figure(2.6 if not norms else 4.2)
     panels = np.atleast_1d(figure.subplots(2 if norms else 1, 1, sharex=True))
     for player in players:
         label, values = player.replace("_", " "), _column(rows, f"{player}_loss")
@@ -80,7 +82,7 @@ def fresh_critic(curves):
         Encoded PNG.
     """
     steps = curves["step"]
-    figure = _figure(7.2, 5.2)
+    figure = _figure(5.6)
     panels = figure.subplots(3, 1, sharex=True)
     panels[0].plot(
         steps, 100 * (1 - np.array(curves["critic_accuracy"], float)), color=_FIRST, marker=".", linewidth=1.2
@@ -111,15 +113,15 @@ def spectrum(eigenvalues, path):
     Returns:
         Encoded PNG.
     """
-    figure = _figure(7.2, 3.0)
-    panels = np.atleast_1d(figure.subplots(1, 2 if path else 1))
+    figure = _figure(5.2 if path else 2.8)
+    panels = np.atleast_1d(figure.subplots(2 if path else 1, 1))
     real, imaginary = np.array(eigenvalues, float).T
     grows = real > 0
     for chosen, colour, label in ((~grows, _FIRST, "shrinks"), (grows, _SECOND, "grows")):
         if chosen.any():
             panels[0].scatter(real[chosen], imaginary[chosen], s=14, color=colour, label=label)
     panels[0].axvline(0, color=_INK, linewidth=0.8)
-    panels[0].legend(frameon=False, labelcolor=_INK, fontsize=9)
+    panels[0].legend(frameon=False, labelcolor=_INK, fontsize=9.5)
     # Both axes over some decades: a critic's steepest direction is often a thousand times the rest.
     largest = max(np.abs(real).max(), np.abs(imaginary).max(), 1e-30)
     for scale, extent in (
@@ -148,7 +150,7 @@ def best_response(curves):
     Returns:
         Encoded PNG.
     """
-    figure = _figure(7.2, 2.6)
+    figure = _figure(2.6)
     axes = figure.subplots()
     for player in ("critic", "generator"):
         axes.plot(
@@ -204,7 +206,7 @@ def _bars(classes, what, keys, label, reference_label):
     places = np.arange(len(names))
     value, interval, reference = ([entry[key] for entry in classes] for key in keys)
     shares = 100 * np.array(value, float)
-    figure = _figure(7.2, 3.0)
+    figure = _figure(2.9)
     axes = figure.subplots()
     axes.bar(places, shares, 0.7, color=_FIRST, label="samples")
     low, high = 100 * np.array([ends or [share] * 2 for ends, share in zip(interval, value)], float).T
@@ -228,17 +230,18 @@ def _column(rows, key):
     return [row.get(key, np.nan) for row in rows]
 
 
-def _figure(width, height):
+def _figure(height):
+    """A figure as wide as all, so that letters are of one size: of 9 pixels on a phone, 390 pixels wide."""
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width, height), dpi=200, layout="constrained")
+    return Figure(figsize=(_WIDTH, height), dpi=200, layout="constrained")
 
 
 def _png(figure, panels):
     for axes in panels:
-        axes.tick_params(which="both", colors=_INK, labelsize=8)
-        axes.xaxis.label.set(color=_INK, size=9)
-        axes.yaxis.label.set(color=_INK, size=9)
+        axes.tick_params(which="both", colors=_INK, labelsize=9.5)
+        axes.xaxis.label.set(color=_INK, size=9.5)
+        axes.yaxis.label.set(color=_INK, size=9.5)
         axes.spines[["top", "right"]].set_visible(False)
         axes.spines[["left", "bottom"]].set_color(_INK)
         axes.grid(axis="y", color=_INK, alpha=0.2, linewidth=0.6)
