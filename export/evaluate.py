@@ -24,15 +24,18 @@ from zoo.errors import RequestError
 from zoo.files import check_writable, writing
 from zoo.pretrained import cards, find_saved_model
 
+#: Most samples of a quick look.
+_QUICK_SAMPLES = 2_000
 
-def report_on(evaluated, directory, where, *, features=AUTO, num_samples=10_000, first_seed=0):
+
+def report_on(evaluated, directory, where, *, features=AUTO, num_samples=10_000, first_seed=0, quick=False):
     """Evaluates a generator and writes the report.
 
     Args:
         evaluated: `export.evaluation.subject.Subject`.
         directory: epath.Path of the report's directory; made if it is not there.
         where: what a message calls the directory.
-        features, num_samples, first_seed: as of `export.evaluation.evaluator.evaluate`.
+        features, num_samples, first_seed, quick: as of `export.evaluation.evaluator.evaluate`.
 
     Returns:
         epath.Path of report.html.
@@ -48,6 +51,7 @@ def report_on(evaluated, directory, where, *, features=AUTO, num_samples=10_000,
         first_seed=first_seed,
         untrained=evaluated.untrained,
         run=evaluated.run,
+        quick=quick,
         where=evaluated.where,
     )
     given = evaluated.generator.available
@@ -56,7 +60,7 @@ def report_on(evaluated, directory, where, *, features=AUTO, num_samples=10_000,
         evaluation, generator=evaluated.described, data=evaluated.data, num_asked=num_samples, **seeds
     )
     with writing(where, directory):
-        return writer.write(report, evaluation, evaluated.log, directory)
+        return writer.write(report, evaluation, evaluated.log, directory, evaluated.steps)
 
 
 def main(argv):
@@ -80,13 +84,19 @@ def main(argv):
 
         if given.features not in features.available():
             features.load_features(given.features)
-    options = {"features": given.features, "num_samples": given.num_samples, "first_seed": given.seed}
+    num_samples = min(given.num_samples, _QUICK_SAMPLES) if given.quick else given.num_samples
+    options = {
+        "features": given.features,
+        "num_samples": num_samples,
+        "first_seed": given.seed,
+        "quick": given.quick,
+    }
     logging.set_verbosity(logging.INFO)
     if given.workdir:
         from trainers import workdir as workdirs
 
         out, where = epath.Path(given.workdir) / "report", "--workdir"
-        check_num_samples(given.num_samples, workdirs.check_run(given.workdir))
+        check_num_samples(num_samples, workdirs.check_run(given.workdir))
         check_writable(out, where)
         evaluated = subject.of_workdir(given.workdir)
     else:
@@ -96,7 +106,7 @@ def main(argv):
             evaluated = subject.of_samples(given.samples, given.data, given.image_size)
         else:
             saved_model = find_saved_model(given.saved_model)
-            check_num_samples(given.num_samples, cards.read(saved_model).get("data_shape", ()))
+            check_num_samples(num_samples, cards.read(saved_model).get("data_shape", ()))
             evaluated = subject.of_saved_model(saved_model, given.data, given.image_size, given.signature)
     page = report_on(evaluated, out, where, **options)
     print(writer.headlines(json.loads((page.parent / "report.json").read_text())))
@@ -118,6 +128,8 @@ def run():
     flags.DEFINE_string("out", None, "For --saved_model, --samples: directory for the report; ./report if not given.")
     about = "Samples; of images never more than there are test images, of points up to 100,000."
     flags.DEFINE_integer("num_samples", 10_000, about, 20)
+    about = f"A first look in a minute: at most {_QUICK_SAMPLES:,} samples, and fewer steps of the diagnostics."
+    flags.DEFINE_bool("quick", False, about)
     flags.DEFINE_string("features", AUTO, "Feature extractor for images; auto takes what fits the data.")
     flags.DEFINE_integer("seed", 0, "Seed of the first sample; the following ones count up.", 0, 2**62)
     program.run(main)

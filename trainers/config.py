@@ -6,9 +6,11 @@
 import difflib
 import importlib.machinery
 import importlib.util
+import json
 import math
 import numbers
 import os
+import pathlib
 import traceback
 
 import ml_collections
@@ -119,14 +121,17 @@ def check(config, replicas=1):
 
 
 class ConfigFile(flags.ArgumentParser):
-    """Reads FILE or FILE:VARIANT, a Python file with `get_config`, as ml_collections' own parser does; but a file that
-    cannot be read, or fails, gives one line that names the file, the line and the error."""
+    """Reads FILE or FILE:VARIANT, a Python file with `get_config`, as ml_collections' own parser does; or the
+    `config.json` of a run. A file that cannot be read, or fails, gives one line that names the file, the line and the
+    error."""
 
     def parse(self, argument):
         """The `ml_collections.ConfigDict` that the file makes. Raises ValueError, as absl expects."""
         file, colon, variant = argument.partition(":")
         if not os.path.isfile(file):
             raise ValueError("no such file")
+        if file.endswith(".json"):
+            return _of_run(file)
         loader = importlib.machinery.SourceFileLoader("config_file", file)
         module = importlib.util.module_from_spec(importlib.util.spec_from_loader("config_file", loader))
         try:
@@ -140,6 +145,15 @@ class ConfigFile(flags.ArgumentParser):
 
     def flag_type(self):
         return "config object"
+
+
+def _of_run(file):
+    """The config in a run's `config.json`."""
+    try:
+        text = json.loads(pathlib.Path(file).read_text())
+        return ml_collections.ConfigDict(former.upgrade(text["config"], text.get("schema_version", 1)))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"no config.json of a run ({type(error).__name__}: {error})") from error
 
 
 def _told(error, file):

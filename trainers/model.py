@@ -154,7 +154,7 @@ class GenerativeModel(Configured, keras.Model):
         Returns:
             Dict of scalars: losses and gradient norms of the players, means over this replica's examples.
         """
-        batches = tuple(self._read(Batch.of(batch)) for batch in batches)
+        batches = tuple(self.read(Batch.of(batch)) for batch in batches)
         # Fetch all batches before updating any state, counters included: where the data ends, it ends between steps.
         with tf.control_dependencies(tf.nest.flatten([batch.x for batch in batches])):
             logs = self.play(batches)
@@ -162,8 +162,8 @@ class GenerativeModel(Configured, keras.Model):
             self.step.assign_add(1)
         return logs
 
-    def _read(self, batch):
-        """`batch` in the networks' dtype, with the conditions that the generator takes and no others."""
+    def read(self, batch):
+        """A `Batch` of the data as a step takes it: in the networks' dtype, with the generator's conditions alone."""
         names = getattr(self.generator, "conditions", ())
         x = tf.cast(batch.x, self.generator.variable_dtype)
         conditions = {**batch.conditions, **self.derive(x)}

@@ -170,6 +170,20 @@ def check_run(workdir):
     return data_shape
 
 
+def drawn(workdir, most, up_to):
+    """Pictures of samples that a run drew, {step: encoded PNG}: `most` at most, spread evenly over those up to step
+    `up_to`."""
+    folder, found = epath.Path(workdir) / "samples", {}
+    if folder.is_dir():
+        for entry in folder.iterdir():
+            if (match := re.fullmatch(r"step_(\d{8,})\.png", entry.name)) and int(match[1]) <= up_to:
+                found[int(match[1])] = entry
+    steps = sorted(found)
+    last = len(steps) - 1
+    chosen = steps if len(steps) <= most else [steps[round(i * last / (most - 1))] for i in range(most)]
+    return {step: found[step].read_bytes() for step in chosen}
+
+
 def read_metrics(workdir):
     """The rows of a workdir's `metrics.jsonl`, a list of dicts with "step" and the logs; [] where there is none.
 

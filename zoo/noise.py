@@ -14,6 +14,7 @@ normals differently with and without XLA, which is why they cannot be used for t
 import math
 import zlib
 
+import numpy as np
 import tensorflow as tf
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
@@ -89,6 +90,27 @@ def choose(normals, logits):
     bounds = tf.cast(exact, tf.float32)
     bounds = tf.where(tf.cast(bounds, tf.float64) < exact, tf.math.nextafter(bounds, math.inf), bounds)
     return tf.reduce_sum(tf.cast(tf.cast(normals, tf.float32)[:, None] >= bounds, tf.int32), axis=1)
+
+
+def great_circle(one, two, steps):
+    """Latents on the great circle from one to another.
+
+    High-dimensional latents lie near a sphere, which a straight line would leave. White 2016, "Sampling generative
+    networks", section 2.1.
+
+    Args:
+        one, two: NumPy float64 [z].
+        steps: number of latents, 2 or more; the first is `one`, the last `two`.
+
+    Returns:
+        NumPy float64 [steps, z].
+    """
+    cosine = one @ two / (np.linalg.norm(one) * np.linalg.norm(two))
+    angle = np.arccos(np.clip(cosine, -1.0, 1.0))
+    t = np.linspace(0.0, 1.0, steps)[:, None]
+    if angle < 1e-6:  # the same direction, where the formula divides by zero
+        return (1.0 - t) * one + t * two
+    return (np.sin((1.0 - t) * angle) * one + np.sin(t * angle) * two) / np.sin(angle)
 
 
 class Noise:

@@ -1,4 +1,4 @@
-"""Evaluates generators: what is measured, on what, and what it says of how they fail.
+"""Evaluates generators: what is measured, and on what.
 
 =============== ============================================================================================
 module          holds
@@ -11,9 +11,9 @@ image_metrics   the metrics of images, a row each
 point_metrics   the metrics of points whose density is known, a row each
 label_agreement whether samples are of the class that they were made for
 class_balance   share of each class or mode among the samples, and its samples' agreement
-mode_collapse   verdicts in words, and the numbers they rest on
 result          `Evaluation`, what all of it gives
 =============== ============================================================================================
 
-The estimators themselves are pure functions in `export.metrics`; `export.report` writes the result down.
+The estimators themselves are pure functions in `export.metrics`; `export.diagnostics` says how the generator fails;
+`export.report` writes the result down.
 """

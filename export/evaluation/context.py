@@ -3,6 +3,7 @@
 import abc
 import dataclasses
 import functools
+import itertools
 
 import numpy as np
 from absl import logging
@@ -10,12 +11,15 @@ from absl import logging
 from export.metrics.frechet import GaussianStatistics
 from export.metrics.restoration import low_resolution
 from zoo import grids
+from zoo.noise import Noise, great_circle
 from zoo.pixels import to_uint8
 from zoo.progress import Progress
 
 _BATCH = 256
 #: How many images, and points, a report shows.
 _SHOWN, _SHOWN_POINTS = 64, 2000
+#: Rows of interpolated images that it shows, and images in each.
+_INTERPOLATED, _BETWEEN = 5, 8
 
 
 class Context(abc.ABC):
@@ -101,6 +105,12 @@ class Context(abc.ABC):
         examples, labels = self._to_show_by_class()
         names = dict(enumerate(self.class_names))
         return {names.get(label, str(label)): examples[labels == label] for label in np.unique(labels).tolist()}
+
+    @property
+    def interpolations(self):
+        """Images between the latents of two seeds for a report to show, a list of uint8 [8, H, W, C]; None of points,
+        and of a generator that takes images."""
+        return None
 
     @property
     def class_names(self):
@@ -197,6 +207,15 @@ class ImageContext(Context):
     def __init__(self, extractor, generator, data, **options):
         super().__init__(generator, data, **options)
         self.extractor = extractor
+
+    @property
+    def interpolations(self):
+        if self.generator.upscale is not None or self.generator.generate is None:
+            return None
+        ends = Noise.of_seeds(self.first_seed + np.arange(_INTERPOLATED + 1)).latents(self.generator.latent_dim)
+        ends = np.asarray(ends, np.float64)
+        made = (self.generator.generate(great_circle(one, two, _BETWEEN)) for one, two in itertools.pairwise(ends))
+        return [each if each.dtype == np.uint8 else to_uint8(np.asarray(each, np.float32)) for each in made]
 
     @property
     def class_names(self):

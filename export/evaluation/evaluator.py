@@ -4,7 +4,7 @@ import numpy as np
 from absl import logging
 from threadpoolctl import threadpool_limits
 
-from export.evaluation import codes, label_agreement, mode_collapse, super_resolution
+from export.evaluation import codes, label_agreement, super_resolution
 from export.evaluation.result import Evaluation
 from zoo.errors import RequestError
 
@@ -17,7 +17,16 @@ _FEWEST, _FEW = 20, 2000
 
 
 def evaluate(
-    generator, data, *, features=AUTO, num_samples=10_000, first_seed=0, untrained=None, run=None, where="--saved_model"
+    generator,
+    data,
+    *,
+    features=AUTO,
+    num_samples=10_000,
+    first_seed=0,
+    untrained=None,
+    run=None,
+    quick=False,
+    where="--saved_model",
 ):
     """Measures a generator against held-out data.
 
@@ -33,6 +42,7 @@ def evaluate(
         first_seed: seed of the first sample.
         untrained: the same generator before its first step, or None.
         run: the `trainers.build.Run` that the generator is from, or None.
+        quick: whether diagnostics that take long are to take fewer steps.
         where: what a message calls the generator.
 
     Returns:
@@ -46,8 +56,8 @@ def evaluate(
     _check_generator(generator, data, first_seed, where)
     options = {"first_seed": first_seed, "untrained": untrained, "run": run}
     if len(data.data_shape) == 1:
-        return _evaluate_points(generator, data, num_samples, options)
-    return _evaluate_images(generator, data, features, num_samples, options)
+        return _evaluate_points(generator, data, num_samples, options, quick)
+    return _evaluate_images(generator, data, features, num_samples, options, quick)
 
 
 def check_num_samples(num_samples, data_shape):
@@ -101,7 +111,7 @@ def _check_generator(generator, data, seed, where):
         raise RequestError(f"{where}: the generator makes values that are not finite; its training broke down")
 
 
-def _evaluate_images(generator, data, features, num_samples, options):
+def _evaluate_images(generator, data, features, num_samples, options, quick):
     from export.evaluation import image_metrics
     from export.evaluation.class_balance import class_shares
     from export.evaluation.context import ImageContext
@@ -125,15 +135,15 @@ def _evaluate_images(generator, data, features, num_samples, options):
     with threadpool_limits(1 if count <= _FEW else None):
         metrics = measure(context, image_metrics.METRICS)
     classes = class_shares(context) if image_metrics.has_classes(context) else None
-    sections = {"mode_collapse": mode_collapse.of_images(metrics, classes)}
+    sections, not_measured = _diagnose(context, metrics, classes, quick)
     if super_resolution.applies(context):
         restored, sections["super_resolution"] = super_resolution.measure(context)
         metrics = {**restored, **metrics}
         notes.append("Samples are the test images, made of their low-resolution versions; they are not independent.")
-    return _result(context, metrics, classes, "class", sections, notes, extractor.metadata)
+    return _result(context, metrics, classes, "class", sections, [*notes, *not_measured], extractor.metadata)
 
 
-def _evaluate_points(generator, data, num_samples, options):
+def _evaluate_points(generator, data, num_samples, options, quick):
     from export.evaluation import point_metrics
     from export.evaluation.class_balance import mode_shares
     from export.evaluation.context import PointContext
@@ -145,9 +155,20 @@ def _evaluate_points(generator, data, num_samples, options):
     logging.info("Measuring, with intervals")
     metrics = measure(context, point_metrics.METRICS)
     classes = mode_shares(context) if point_metrics.has_modes(context) else None
-    verdict = mode_collapse.of_points(metrics) if classes is None else mode_collapse.of_modes(metrics, classes)
+    sections, not_measured = _diagnose(context, metrics, classes, quick)
     notes = [] if generator.available is None else _about_counts(generator, num_samples, count)
-    return _result(context, metrics, classes, "mode", {"mode_collapse": verdict}, notes, None)
+    return _result(context, metrics, classes, "mode", sections, [*notes, *not_measured], None)
+
+
+def _diagnose(context, metrics, classes, quick):
+    """({key: section}, notes on those that do not apply)."""
+    from export.diagnostics.diagnose import Found, diagnose
+
+    sections, absent = diagnose(Found(context, metrics, classes, quick))
+    reasons = {}
+    for key, reason in absent.items():
+        reasons.setdefault(reason, []).append(key.replace("_", " ").replace("non ", "non-"))
+    return sections, [f"Not measured: {', '.join(keys)}; {reason}." for reason, keys in reasons.items()]
 
 
 def _result(context, metrics, classes, classes_of, sections, notes, features):
@@ -164,6 +185,7 @@ def _result(context, metrics, classes, classes_of, sections, notes, features):
         samples=samples,
         reference=reference,
         samples_by_class=context.shown_by_class,
+        interpolations=context.interpolations,
         features=features,
         codes=codes.described(context),
         traversals=codes.traversals(context),

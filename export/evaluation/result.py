@@ -24,6 +24,7 @@ class Evaluation:
             each. None of any other generator.
         features: the extractor's metadata, or None.
         codes: list, or None where the generator has no latent codes.
+        interpolations: list of uint8 [8, H, W, C], images on great circles between the latents of two seeds, or None.
         traversals: {row's name: uint8 images [10, H, W, C]} that differ in one code, or None.
     """
 
@@ -39,4 +40,5 @@ class Evaluation:
     samples_by_class: dict | None = None
     features: dict | None = None
     codes: list | None = None
+    interpolations: list | None = None
     traversals: dict | None = None

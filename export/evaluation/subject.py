@@ -14,6 +14,8 @@ from zoo import datasets
 from zoo.errors import RequestError
 from zoo.pretrained import cards, find_saved_model
 
+#: Pictures of samples over the steps that a report shows.
+_STEPS = 6
 _FACTS = ("objective", "dynamics", "step", "images_seen", "seed", "config", "config_schema_version")
 
 
@@ -29,6 +31,7 @@ class Subject:
         untrained: `Generator` before its first step; None where that is not known.
         run: the `trainers.build.Run` that it is from; None for a SavedModel.
         log: rows of the run's metrics.jsonl.
+        steps: {step: encoded PNG} of samples that the run drew, a few of them.
     """
 
     generator: Generator
@@ -38,6 +41,7 @@ class Subject:
     untrained: Generator | None = None
     run: object = None
     log: list = dataclasses.field(default_factory=list)
+    steps: dict = dataclasses.field(default_factory=dict)
 
 
 def of_workdir(workdir):
@@ -62,6 +66,7 @@ def of_workdir(workdir):
         untrained=_untrained(run.config, run.spec),
         run=run,
         log=log,
+        steps=workdirs.drawn(run.workdir, _STEPS, up_to=int(model.step)),
     )
 
 

@@ -4,7 +4,7 @@
 finite are null.
 
     schema_version   int, 2. Raised when a key changes its meaning or goes; new keys do not raise it.
-    generated        {by, tensorflow, time (ISO 8601, UTC)}
+    generated        {by, tensorflow, time (ISO 8601, UTC), hardware?: of the evaluation, in words}
     generator        what was evaluated:
         origin       "workdir", "saved_model", or "samples": samples that another tool made, without a generator
         path         str
@@ -46,10 +46,21 @@ finite are null.
                      the number of its values, null if continuous; the lower bound of its mutual information with the
                      samples, in nats, its interval of level 0.95, and H(c)
     sections         {name: section}, name being one of mode_collapse, vanishing_gradients, non_convergence,
-                     generalization, super_resolution. A section that was not measured is absent. A section is
+                     generalization, super_resolution. A section that was not measured is absent; `notes` says why. A
+                     section is
         level        "none", "partial" or "severe"
-        verdict      str, in words
-        rests_on     {str: number}, the numbers behind it
+        verdict      str, in words, the leading finding first
+        try_next?    str, what to try next; absent where nothing needs to be tried
+        rests_on     {str: number or null}, the numbers behind it
+        curves?      vanishing_gradients: {str: [number]}, one for each look at a critic that is trained anew against
+                     the generator held fixed: step, critic_loss, critic_accuracy, and for both of minimax and
+                     non_saturating NAME_gradient_norm and NAME_gradient_variance
+        eigenvalues? non_convergence: [[real, imaginary]] of the Jacobian of the players' moves, θ̇ = -v(θ), the largest
+                     first; where rests_on.all_eigenvalues is 0, those that were found
+        path?        non_convergence: {position, cosine, norm}, lists: places on the line from an older checkpoint, 0,
+                     through this one, 1; the cosine of -v and the line; ‖v‖
+        best_response?  generalization: {step, critic_gain, generator_gain}, lists: what the player's loss falls by in
+                     training of its own
     notes            [str], what a reader of the numbers should know
 
 Version 1 had bootstrap intervals, whose coverage was not what `level` said (`method` "percentile" or "centred", with a

@@ -5,6 +5,8 @@ import io
 import numpy as np
 
 _INK = "#7d8590"
+#: Inches.
+_WIDTH = 4.6
 _FIRST, _SECOND = "#3b82f6", "#f59e0b"
 _COLOURS = {"critic": _FIRST, "generator": _SECOND}
 #: Of further players.
@@ -28,7 +30,7 @@ def loss_curves(rows):
     players = sorted(players, key=lambda player: (player not in _COLOURS, player))
     colours = _COLOURS | dict(zip([player for player in players if player not in _COLOURS], _MORE))
     norms = [player for player in players if f"{player}_gradient_norm" in rows[0]]
-    figure = _figure(7.2, 2.9 if not norms else 4.4)
+    figure = _figure(2.6 if not norms else 4.2)
     panels = np.atleast_1d(figure.subplots(2 if norms else 1, 1, sharex=True))
     for player in players:
         label, values = player.replace("_", " "), _column(rows, f"{player}_loss")
@@ -70,13 +72,141 @@ def label_agreement(classes, what):
     return _bars(classes, what, keys, "agree with their label, %", "training data")
 
 
+def fresh_critic(curves):
+    """What a fresh critic does to the generator's gradient, step by step: the figures of Arjovsky & Bottou.
+
+    Args:
+        curves: the section's "curves".
+
+    Returns:
+        Encoded PNG.
+    """
+    steps = curves["step"]
+    figure = _figure(5.6)
+    panels = figure.subplots(3, 1, sharex=True)
+    panels[0].plot(
+        steps, 100 * (1 - np.array(curves["critic_accuracy"], float)), color=_FIRST, marker=".", linewidth=1.2
+    )
+    panels[0].set(ylabel="critic's error, %", ylim=(0, None))
+    for loss, colour in (("minimax", _FIRST), ("non_saturating", _SECOND)):
+        label = loss.replace("_", "-")
+        for axes, what in ((panels[1], "norm"), (panels[2], "variance")):
+            values = _positive(curves[f"{loss}_gradient_{what}"])
+            axes.plot(steps, values, color=colour, marker=".", linewidth=1.2, label=label)
+    panels[1].set(ylabel="gradient norm", yscale="log")
+    panels[2].set(ylabel="its variance", yscale="log", xlabel="steps of a fresh critic")
+    panels[1].legend(frameon=False, labelcolor=_INK, fontsize=9, ncols=2)
+    panels[2].set_xscale("symlog", linthresh=1)
+    panels[2].set_xticks([step for step in steps if step in (0, 1, 10, 100) or step == steps[-1]])
+    panels[2].xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    panels[2].xaxis.set_minor_locator(_no_ticks())
+    return _png(figure, panels)
+
+
+def spectrum(eigenvalues, path):
+    """Eigenvalues of the Jacobian of the players' moves, and the path angle.
+
+    Args:
+        eigenvalues: the section's, [real, imaginary] each.
+        path: the section's "path", or None.
+
+    Returns:
+        Encoded PNG.
+    """
+    figure = _figure(5.2 if path else 2.8)
+    panels = np.atleast_1d(figure.subplots(2 if path else 1, 1))
+    real, imaginary = np.array(eigenvalues, float).T
+    grows = real > 0
+    for chosen, colour, label in ((~grows, _FIRST, "shrinks"), (grows, _SECOND, "grows")):
+        if chosen.any():
+            panels[0].scatter(real[chosen], imaginary[chosen], s=14, color=colour, label=label)
+    panels[0].axvline(0, color=_INK, linewidth=0.8)
+    panels[0].legend(frameon=False, labelcolor=_INK, fontsize=9.5)
+    # Both axes over some decades: a critic's steepest direction is often a thousand times the rest.
+    largest = max(np.abs(real).max(), np.abs(imaginary).max(), 1e-30)
+    for scale, extent in (
+        (panels[0].set_xscale, np.abs(real).max()),
+        (panels[0].set_yscale, np.abs(imaginary).max()),
+    ):
+        if extent > 0:
+            scale("symlog", linthresh=1e-3 * largest)
+    for axis, values in ((panels[0].set_xticks, real), (panels[0].set_yticks, imaginary)):
+        axis(_decades(values, largest))
+    panels[0].set(xlabel="real part: growth", ylabel="imaginary part: turning")
+    if path:
+        panels[1].plot(path["position"], path["cosine"], color=_FIRST, marker=".", linewidth=1.2)
+        panels[1].axhline(0, color=_INK, linewidth=0.8)
+        panels[1].axvline(1, color=_INK, linewidth=0.8, linestyle=":")
+        panels[1].set(xlabel="place on the line: 1 is this checkpoint", ylabel="cosine of the path angle")
+    return _png(figure, panels)
+
+
+def best_response(curves):
+    """What each player gains alone, against the other held fixed.
+
+    Args:
+        curves: the section's "best_response".
+
+    Returns:
+        Encoded PNG.
+    """
+    figure = _figure(2.6)
+    axes = figure.subplots()
+    for player in ("critic", "generator"):
+        axes.plot(
+            curves["step"], curves[f"{player}_gain"], color=_COLOURS[player], marker=".", linewidth=1.2, label=player
+        )
+    axes.axhline(0, color=_INK, linewidth=0.8)
+    axes.set(xlabel="steps against the other held fixed", ylabel="gain of its loss")
+    axes.legend(frameon=False, labelcolor=_INK, fontsize=9, ncols=2)
+    return _png(figure, [axes])
+
+
+def of_sections(sections):
+    """The figures of a report's sections.
+
+    Args:
+        sections: the report's "sections".
+
+    Returns:
+        {key of the section: encoded PNG}, of those that have one.
+    """
+    pictures = {}
+    for key, section in sections.items():
+        if "curves" in section:
+            pictures[key] = fresh_critic(section["curves"])
+        if "eigenvalues" in section:
+            pictures[key] = spectrum(section["eigenvalues"], section.get("path"))
+        if "best_response" in section:
+            pictures[key] = best_response(section["best_response"])
+    return pictures
+
+
+def _positive(values):
+    """For a logarithmic axis: what is 0 or missing leaves a gap."""
+    values = np.array(values, float)
+    return np.where(values > 0, values, np.nan)
+
+
+def _decades(values, largest):
+    """Ticks of an axis that is linear below a thousandth of `largest`: 0, and the largest on either side."""
+    ends = [end for end in (values.min(), values.max()) if abs(end) > 1e-3 * largest]
+    return sorted({0.0, *(float(f"{end:.1g}") for end in ends)})
+
+
+def _no_ticks():
+    from matplotlib.ticker import NullLocator
+
+    return NullLocator()
+
+
 def _bars(classes, what, keys, label, reference_label):
     """A bar with an interval and a reference's line for each class; `keys` of the three, each of which may be None."""
     names = [entry["name"] for entry in classes]
     places = np.arange(len(names))
     value, interval, reference = ([entry[key] for entry in classes] for key in keys)
     shares = 100 * np.array(value, float)
-    figure = _figure(7.2, 3.0)
+    figure = _figure(2.9)
     axes = figure.subplots()
     axes.bar(places, shares, 0.7, color=_FIRST, label="samples")
     low, high = 100 * np.array([ends or [share] * 2 for ends, share in zip(interval, value)], float).T
@@ -100,17 +230,18 @@ def _column(rows, key):
     return [row.get(key, np.nan) for row in rows]
 
 
-def _figure(width, height):
+def _figure(height):
+    """A figure as wide as all, so that letters are of one size: of 9 pixels on a phone, 390 pixels wide."""
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width, height), dpi=200, layout="constrained")
+    return Figure(figsize=(_WIDTH, height), dpi=200, layout="constrained")
 
 
 def _png(figure, panels):
     for axes in panels:
-        axes.tick_params(which="both", colors=_INK, labelsize=8)
-        axes.xaxis.label.set(color=_INK, size=9)
-        axes.yaxis.label.set(color=_INK, size=9)
+        axes.tick_params(which="both", colors=_INK, labelsize=9.5)
+        axes.xaxis.label.set(color=_INK, size=9.5)
+        axes.yaxis.label.set(color=_INK, size=9.5)
         axes.spines[["top", "right"]].set_visible(False)
         axes.spines[["left", "bottom"]].set_color(_INK)
         axes.grid(axis="y", color=_INK, alpha=0.2, linewidth=0.6)

@@ -4,6 +4,10 @@ import base64
 import datetime
 import html
 import json
+import os
+import platform
+import shlex
+import types
 
 import jinja2
 import numpy as np
@@ -11,6 +15,7 @@ from etils import epath
 
 from export.metrics import intervals
 from export.report import SCHEMA_VERSION, figures
+from trainers.config import flatten
 from zoo import grids
 from zoo.files import write_whole
 
@@ -42,6 +47,14 @@ _ABOUT_INTERVALS = (
     "Intervals cover the value that is expected over new draws of as many samples and held-out examples, "
     "for this generator; another training differs by more."
 )
+#: Section → what its figure shows.
+_FIGURES = {
+    "vanishing_gradients": "A critic with new weights learns to tell the data from the samples of the generator, held "
+    "fixed: its error, and the generator's gradient under two losses, its norm and its variance over batches",
+    "non_convergence": "Eigenvalues of the Jacobian of the players' moves, axes linear near 0 and logarithmic beyond; "
+    "below, where there is an older checkpoint, the cosine between the moves and the way from there",
+    "generalization": "What either player gains of its loss alone, on held-out examples",
+}
 _BETTER = {"lower": "lower is better", "higher": "higher is better", "one": "1 is best"}
 
 
@@ -68,6 +81,7 @@ def compose(evaluation, *, generator, data, num_asked, first_seed=None, seeded=N
             "by": "tf-gan-zoo export.evaluate",
             "tensorflow": tf.__version__,
             "time": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+            "hardware": _hardware(),
         },
         "generator": generator,
         "data": {
@@ -98,7 +112,20 @@ def _told(facts):
     return {key: value for key, value in facts.items() if value is not None}
 
 
-def write(report, evaluation, rows, directory):
+def _hardware():
+    """Processors and accelerators of this machine, in words."""
+    import tensorflow as tf
+
+    devices = [
+        tf.config.experimental.get_device_details(device).get("device_name", device.device_type)
+        for device in tf.config.list_physical_devices()
+        if device.device_type not in ("CPU", "XLA_CPU", "XLA_GPU")
+    ]
+    cores = os.cpu_count()
+    return ", ".join([f"{cores} processor core{'s' * (cores != 1)} ({platform.machine()})", *devices])
+
+
+def write(report, evaluation, rows, directory, steps=types.MappingProxyType({})):
     """Writes a report and its figures; every file appears whole, report.json last.
 
     Args:
@@ -106,6 +133,7 @@ def write(report, evaluation, rows, directory):
         evaluation: what it was composed of, for the pictures.
         rows: rows of a run's metrics.jsonl, or [].
         directory: where to; made if it is not there.
+        steps: {step: encoded PNG} of samples that were drawn during training.
 
     Returns:
         epath.Path of report.html.
@@ -118,23 +146,29 @@ def write(report, evaluation, rows, directory):
     pictures = _pictures(evaluation, rows)
     for name, content in pictures.items():
         write_whole(directory / f"{name}.png", content)
-    for name, page in _pages(report, pictures, evaluation.classes_of).items():
+    for name, page in _pages(report, pictures, evaluation.classes_of, rows, steps).items():
         write_whole(directory / name, page.encode())
     text = json.dumps(report, indent=2, allow_nan=False, default=_plain) + "\n"
     write_whole(directory / "report.json", text.encode())
     return directory / "report.html"
 
 
-def _pages(report, pictures, classes_of):
-    """{file name: text} of report.html and report.md: from what report.json holds, and the pictures beside it."""
+def _pages(report, pictures, classes_of, rows=(), steps=types.MappingProxyType({})):
+    """{file name: text} of report.html and report.md: from what report.json holds, the pictures beside it, and what is
+    left of the training."""
     context = {
+        "lead": _lead(report["sections"]),
+        "steps": steps,
+        "hyperparameters": _hyperparameters(report),
+        "commands": _commands(report),
         "report": report,
         "title": _title(report),
         "headlines": _headlines(report),
         "sections": {key: _SECTIONS.get(key, _label(key)) for key in report["sections"]},
-        "facts": _facts(report),
+        "facts": _facts(report, rows),
         "what": classes_of,
         "pictures": pictures,
+        "shown_by": _FIGURES,
         "samples_shown": _samples_shown(report),
         "about_intervals": _ABOUT_INTERVALS,
         "intervals": _interval_kinds(report["metrics"]),
@@ -169,8 +203,52 @@ def headlines(report):
         if metric.get("real") is not None:
             line += f"; training data {_number(metric['real'])}"
         lines.append(line)
-    lines += [f"{_SECTIONS.get(key, _label(key))}: {section['verdict']}" for key, section in report["sections"].items()]
+    if lead := _lead(report["sections"]):
+        lines.insert(0, lead["verdict"])
+    for key, section in report["sections"].items():
+        lines.append(f"{_SECTIONS.get(key, _label(key))}: {section['verdict']}")
+        if "try_next" in section:
+            lines.append(f"  Try next: {section['try_next']}")
     return "\n".join(lines)
+
+
+def _lead(sections):
+    """The verdict that stands first: the worst one, by level and then in the order of the sections; a sentence that
+    nothing was found where all levels are "none"; None without sections."""
+    if not sections:
+        return None
+    levels = ("none", "partial", "severe")
+    worst = max(sections.values(), key=lambda section: levels.index(section["level"]))
+    if worst["level"] == "none":
+        names = [_SECTIONS.get(key, _label(key)).lower() for key in sections]
+        named = " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
+        return {"level": "none", "verdict": f"No failure found; looked for: {named}."}
+    return worst
+
+
+def _hyperparameters(report):
+    """{key: value} of the run's config, as text; {} where it is not known."""
+    return {key: str(value) for key, value in flatten(report["generator"].get("config") or {}).items()}
+
+
+def _commands(report):
+    """{what it does: command} that make the report, and the run, again."""
+    generator, sampling = report["generator"], report["sampling"]
+    origin = generator["origin"]
+    given = {
+        origin: generator["path"],
+        **({} if origin == "workdir" else {"data": report["data"]["source"]}),
+        **({"num_samples": sampling["num_asked"]} if "num_asked" in sampling else {}),
+        **({"seed": sampling["first_seed"]} if "first_seed" in sampling else {}),
+    }
+    flags = " ".join(shlex.quote(f"--{name}={value}") for name, value in given.items())
+    commands = {"This report:": f"python -m export.evaluate {flags}"}
+    if origin == "workdir":
+        config = shlex.quote(f"--config={generator['path']}/config.json")
+        commands["The run, in a new directory, to the same weights on the same hardware:"] = (
+            f"python -m trainers.train {config} --workdir=runs/again"
+        )
+    return commands
 
 
 def _headlines(report):
@@ -198,6 +276,12 @@ def _pictures(evaluation, rows):
         pictures["traversals"] = grids.png_bytes(
             grids.image_grid(np.concatenate(list(rows_of.values())), names=list(rows_of))
         )
+    if evaluation.interpolations is not None:
+        images = np.concatenate(evaluation.interpolations)
+        pictures["interpolations"] = grids.png_bytes(
+            grids.image_grid(images, columns=len(evaluation.interpolations[0]))
+        )
+    pictures |= figures.of_sections(evaluation.sections)
     if curves := figures.loss_curves(rows):
         pictures["losses"] = curves
     return pictures
@@ -228,10 +312,20 @@ def _title(report):
     if not generator.get("objective"):
         return f"{epath.Path(generator['path']).name} on {source}"
     conditional = "Conditional " if generator.get("told_labels") else ""
-    return f"{conditional}{generator['objective']} on {source}"
+    dynamics = f", {generator['dynamics']}," if generator.get("dynamics") else ""
+    return f"{conditional}{generator['objective']}{dynamics} on {source}"
 
 
-def _facts(report):
+def _training_seconds(report, rows):
+    """Seconds that the steps took, by the speed that the run logged; None where it logged none."""
+    step, images = (report["generator"].get(key) for key in ("step", "images_seen"))
+    if not step or not rows or not all(row.get("images_per_second") for row in rows):
+        return None
+    steps = np.diff([0, *(row["step"] for row in rows)])
+    return float(np.sum(steps * (images / step) / [row["images_per_second"] for row in rows]))
+
+
+def _facts(report, rows=()):
     generator, data, sampling = report["generator"], report["data"], report["sampling"]
     facts = {_label(key): _count(generator[key]) for key in _FACTS if key in generator}
     given = generator["origin"] == "samples"
@@ -249,6 +343,10 @@ def _facts(report):
         last = sampling["first_seed"] + sampling["num_samples"] - 1
         how = "" if sampling["seeded"] else " (made into latents by tf-gan-zoo)"
         facts["Seeds of the samples"] = f"{sampling['first_seed']} to {last}{how}"
+    if seconds := _training_seconds(report, rows):
+        facts["Time of the steps"] = str(datetime.timedelta(seconds=round(seconds)))
+    if "hardware" in report["generated"]:
+        facts["Evaluated on"] = report["generated"]["hardware"]
     facts["TensorFlow"], facts["Evaluated"] = report["generated"]["tensorflow"], report["generated"]["time"]
     return facts
 

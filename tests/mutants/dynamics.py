@@ -56,16 +56,29 @@ MUTANTS = [
             "fake = gan.generate(noise, real.conditions)",
             "only the critic's weights are differentiated there",
         ),
+        ("        critic.update(of_critic)\n", ""),
+        ("        generator.update(of_generator)\n", ""),
     ),
     *of_file(
         "trainers/dynamics/simultaneous.py",
         f"{DYNAMICS} -k 'simultaneous_takes or logs'",
         ("critic_loss = gan.critic_total_loss", "critic_loss = -gan.critic_total_loss"),
-        ("        critic.update(critic_gradients)\n", ""),
-        ("        generator.update(generator_gradients)\n", ""),
         ("critic.logs(critic_loss, critic_gradients)", "critic.logs(critic_loss, generator_gradients)"),
         ("generator.logs(generator_loss, generator_gradients)", "generator.logs(critic_loss, generator_gradients)"),
-        ("fake.constant()", "fake", "only the critic's weights are differentiated there"),
+    ),
+    *of_file(
+        "trainers/dynamics/simultaneous.py",
+        f"{BILINEAR} -k field",
+        ("gan.critic_total_loss(real, fake, noise)", "gan.critic_total_loss(real, fake.constant(), noise)"),
+        (
+            "return (critic_gradients, generator_gradients), logs",
+            "return (generator_gradients, critic_gradients), logs",
+        ),
+    ),
+    *of_file(
+        "trainers/dynamics/alternating.py",
+        f"{BILINEAR} -k field",
+        ("self.direction(player, gradients) for", "gradients for"),
     ),
     *of_file(
         "trainers/dynamics/consensus.py",

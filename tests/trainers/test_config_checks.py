@@ -1,6 +1,7 @@
 """Checks of configs: of their keys before TensorFlow is imported, of the methods' options after."""
 
 import inspect
+import json
 
 import keras
 import pytest
@@ -9,7 +10,9 @@ import configs.digits
 import configs.ring
 from trainers import config as config_checks
 from trainers import optimizers
+from trainers import workdir as workdirs
 from trainers.resolve import drop_former_options, resolve
+from zoo.datasets import DataSpec
 from zoo.errors import RequestError
 
 #: Key, value, and the message after the key.
@@ -200,3 +203,14 @@ def test_a_config_file_that_cannot_be_read_is_told_by_file_line_and_error(conten
 
 def test_what_follows_the_colon_of_a_config_file_is_its_variant():
     assert config_checks.ConfigFile().parse("configs/ring.py:hinge").objective == "hinge"
+
+
+def test_a_runs_config_json_is_a_config(tmp_path):
+    config = resolve(configs.ring.get_config("hinge"))
+    workdirs.write_config(tmp_path, config, DataSpec((2,)), 0)
+    read = config_checks.ConfigFile().parse(f"{tmp_path}/config.json")
+    found, expected = (json.loads(each.to_json_best_effort()) for each in (resolve(read), config))
+    assert found == expected
+    (tmp_path / "config.json").write_text("[]")
+    with pytest.raises(ValueError, match="of a run"):
+        config_checks.ConfigFile().parse(f"{tmp_path}/config.json")

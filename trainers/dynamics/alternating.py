@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from trainers.dynamics.base import Dynamics
+from trainers.dynamics.simultaneous import Simultaneous
 
 
 class Alternating(Dynamics):
@@ -36,3 +37,8 @@ class Alternating(Dynamics):
         generator_gradients = self.direction(generator, generator.gradients(generator_tape, generator_loss))
         generator.update(generator_gradients)
         return critic.logs(critic_loss, critic_gradients) | generator.logs(generator_loss, generator_gradients)
+
+    def field(self, gan, real, noise):
+        parts, _ = Simultaneous().directions(gan, real, noise)
+        players = gan.players["critic"], gan.players["generator"]
+        return tuple(self.direction(player, gradients) for player, gradients in zip(players, parts))

@@ -49,6 +49,21 @@ class Dynamics(Configured, tf.Module):
         """
         raise NotImplementedError(f"{type(self).__name__} defines no step")
 
+    def field(self, gan, real, noise):
+        """The vector field that the players descend: to first order in the learning rates a step follows it, where both
+        rates are equal, critic and generator move equally often, and the optimizers are plain descent.
+
+        Args:
+            gan: the `trainers.gan.GAN`.
+            real: a `zoo.batch.Batch`.
+            noise: the draw's `zoo.noise.Noise`.
+
+        Returns:
+            (critic's part, generator's part): lists like the players' variables, both at the present weights, and
+            differentiable in all of them. Nothing moves, but for state that the networks update in training mode.
+        """
+        raise NotImplementedError(f"{type(self).__name__} defines no field")
+
 
 class JointDynamics(Dynamics):
     """Both players move from the same point: gradients first, then both updates.
@@ -68,17 +83,19 @@ class JointDynamics(Dynamics):
         return self.move(gan, last, gan.noise(tf.shape(last.x)[0], len(before)))
 
     def move(self, gan, real, noise):
-        """The joint move on one batch.
+        """The joint move on one batch; arguments as of `field`, returns the logs of `step`."""
+        critic, generator = gan.players["critic"], gan.players["generator"]
+        (of_critic, of_generator), logs = self.directions(gan, real, noise)
+        critic.update(of_critic)
+        generator.update(of_generator)
+        return logs
 
-        Args:
-            gan: the `trainers.gan.GAN`.
-            real: a `zoo.batch.Batch`.
-            noise: this draw's `zoo.noise.Noise`.
+    def field(self, gan, real, noise):
+        return self.directions(gan, real, noise)[0]
 
-        Returns:
-            Dict of scalar logs.
-        """
-        raise NotImplementedError(f"{type(self).__name__} defines no move")
+    def directions(self, gan, real, noise):
+        """What the joint move descends, as of `field`, and the logs of `step`: a pair."""
+        raise NotImplementedError(f"{type(self).__name__} defines no directions")
 
 
 def squared_norm(tensors):

@@ -27,7 +27,7 @@ class Consensus(JointDynamics):
 
     gamma = Option(10.0, number(0))
 
-    def move(self, gan, real, noise):
+    def directions(self, gan, real, noise):
         critic, generator = gan.players["critic"], gan.players["generator"]
         with tf.GradientTape() as joint_tape:
             with tf.GradientTape() as generator_tape:
@@ -41,6 +41,7 @@ class Consensus(JointDynamics):
             energy = 0.5 * squared_norm(critic_field + generator_field)
         pull = mean_gradients(joint_tape, energy, critic.variables + generator.variables)
         critic_pull, generator_pull = pull[: len(critic_field)], pull[len(critic_field) :]
-        critic.update([v + self.gamma * p for v, p in zip(critic_field, critic_pull)])
-        generator.update([v + self.gamma * p for v, p in zip(generator_field, generator_pull)])
-        return critic.logs(critic_loss, critic_field) | generator.logs(generator_loss, generator_field)
+        of_critic = [v + self.gamma * p for v, p in zip(critic_field, critic_pull)]
+        of_generator = [v + self.gamma * p for v, p in zip(generator_field, generator_pull)]
+        logs = critic.logs(critic_loss, critic_field) | generator.logs(generator_loss, generator_field)
+        return (of_critic, of_generator), logs

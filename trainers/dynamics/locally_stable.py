@@ -31,7 +31,7 @@ class LocallyStable(JointDynamics):
 
     eta = Option(0.5, number(0))
 
-    def move(self, gan, real, noise):
+    def directions(self, gan, real, noise):
         critic, generator = gan.players["critic"], gan.players["generator"]
         with tf.GradientTape() as generator_tape:
             fake = gan.generate(noise, real.conditions)
@@ -41,6 +41,5 @@ class LocallyStable(JointDynamics):
             critic_gradients = critic.gradients(critic_tape, critic_loss)
             total = generator_loss + self.eta * squared_norm(critic_gradients)
         generator_gradients = generator.gradients(generator_tape, total)
-        critic.update(critic_gradients)
-        generator.update(generator_gradients)
-        return critic.logs(critic_loss, critic_gradients) | generator.logs(generator_loss, generator_gradients)
+        logs = critic.logs(critic_loss, critic_gradients) | generator.logs(generator_loss, generator_gradients)
+        return (critic_gradients, generator_gradients), logs

@@ -15,19 +15,19 @@ class Simultaneous(JointDynamics):
         critic_steps: k; the first k - 1 are the critic's alone.
     """
 
-    def move(self, gan, real, noise):
+    def directions(self, gan, real, noise):
         critic, generator = gan.players["critic"], gan.players["generator"]
         with tf.GradientTape() as generator_tape:
             fake = gan.generate(noise, real.conditions)
             with self.answered(gan, real, fake, noise):
                 generator_loss = gan.generator_total_loss(real, fake, noise)
         with tf.GradientTape() as critic_tape:
-            critic_loss = gan.critic_total_loss(real, fake.constant(), noise)
+            # No stop_gradient: the critic's part of the field depends on the generator's weights.
+            critic_loss = gan.critic_total_loss(real, fake, noise)
         generator_gradients = generator.gradients(generator_tape, generator_loss)
         critic_gradients = critic.gradients(critic_tape, critic_loss)
-        critic.update(critic_gradients)
-        generator.update(generator_gradients)
-        return critic.logs(critic_loss, critic_gradients) | generator.logs(generator_loss, generator_gradients)
+        logs = critic.logs(critic_loss, critic_gradients) | generator.logs(generator_loss, generator_gradients)
+        return (critic_gradients, generator_gradients), logs
 
     def answered(self, gan, real, fake, noise):
         """A context in which the generator's loss is computed: here the critic is unchanged."""

@@ -60,8 +60,8 @@ class Progressive(Staged, WassersteinGP):
         stages = range(1, self.generator.stages + 1)
         return [self._fade_start(stage) + after for stage in stages for after in (1, self.fade_steps)]
 
-    def _read(self, batch):
-        batch = super()._read(batch)
+    def read(self, batch):
+        batch = super().read(batch)
         return batch._replace(x=at_level(batch.x, self.level(self.step.value)))
 
     def critic_loss(self, real_scores, fake_scores):

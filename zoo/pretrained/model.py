@@ -72,10 +72,7 @@ class Pretrained:
         return self._call("sample_with_labels", seeds=seeds, labels=tf.fill([n], tf.constant(number, tf.int64)))
 
     def interpolate(self, a, b, steps):
-        """Examples on the great circle from the latents of one seed to those of another.
-
-        High-dimensional latents lie near a sphere, which a straight line would leave. White 2016, "Sampling
-        generative networks", section 2.1.
+        """Examples on the great circle from the latents of one seed to those of another. See `zoo.noise.great_circle`.
 
         Args:
             a, b: seeds.
@@ -86,14 +83,10 @@ class Pretrained:
         """
         import tensorflow as tf
 
+        from zoo.noise import great_circle
+
         one, two = self._call("latents", seeds=tf.constant([a, b], tf.int64)).astype(np.float64)
-        cosine = one @ two / (np.linalg.norm(one) * np.linalg.norm(two))
-        angle = np.arccos(np.clip(cosine, -1.0, 1.0))
-        t = np.linspace(0.0, 1.0, steps)[:, None]
-        if angle < 1e-6:  # the same direction, where the formula divides by zero
-            latents = (1.0 - t) * one + t * two
-        else:
-            latents = (np.sin((1.0 - t) * angle) * one + np.sin(t * angle) * two) / np.sin(angle)
+        latents = great_circle(one, two, steps)
         (spec,) = self.signatures["serving_default"].structured_input_signature[1].values()
         return self._call("serving_default", **{spec.name: tf.constant(latents, spec.dtype)})
 

@@ -1,3 +1,4 @@
+import base64
 import dataclasses
 import html
 import json
@@ -12,7 +13,7 @@ from PIL import Image
 from export.evaluation.evaluator import evaluate
 from export.metrics import intervals
 from export.report import writer
-from zoo import pretrained
+from zoo import grids, pretrained
 
 REPORTS = sorted(path.parent for path in pathlib.Path(pretrained.__file__).parent.rglob("report.json"))
 _PICTURE = Image.new("L", (8, 8))
@@ -24,17 +25,18 @@ def test_the_pages_hold_the_numbers_and_need_nothing_from_outside(good, digits, 
     ]
     page = write_report(good, digits, tmp_path, rows, objective="minimax", step=3, images_seen=192).read_text()
     folder = tmp_path / "report"
-    names = {"classes.png", "losses.png", "real.png", "report.html", "report.json", "report.md", "samples.png"}
+    names = {"classes", "interpolations", "losses", "real", "samples"}
+    names = {f"{name}.png" for name in names} | {"report.html", "report.json", "report.md"}
     assert {path.name for path in folder.iterdir()} == names
-    assert page.count('src="data:image/png;base64,') == 4
-    assert not re.search(r"(src|href)=\"(?!data:)|url\(|@import|https?:", page)
+    assert page.count('src="data:image/png;base64,') == 5
+    assert not re.search(r"(src|href)=\"(?!data:|#)|url\(|@import|https?:", page)
 
     def refuse(constant):
         raise AssertionError(f"{constant} is no JSON")
 
     report = json.loads((folder / "report.json").read_text(), parse_constant=refuse)
     assert report["schema_version"] == 2 and report["metrics"] == good.metrics
-    assert list(report["sections"]) == ["mode_collapse"]
+    assert list(report["sections"]) == ["mode_collapse", "generalization"]
     markdown = (folder / "report.md").read_text()
     for entry in good.metrics.values():
         assert f"{entry['value']:.4g}" in page and f"{entry['value']:.4g}" in markdown
@@ -71,10 +73,11 @@ def test_pages_without_intervals_say_nothing_of_them(good, digits, tmp_path):
 def test_the_pages_tell_how_labels_are_followed(told, digits, tmp_path, monkeypatch):
     grids = []
     monkeypatch.setattr(
-        writer.grids, "image_grid", lambda images, names=None: grids.append((images, names)) or _PICTURE
+        writer.grids, "image_grid", lambda images, columns=None, names=None: grids.append((images, names)) or _PICTURE
     )
     page = html.unescape(write_report(told, digits, tmp_path, told_labels=True).read_text())
-    (samples, names), (real, of_real) = grids
+    (samples, names), (real, of_real), (between, _) = grids
+    assert len(between) == 5 * 8
     assert names == list("0123456789") and of_real is None
     np.testing.assert_array_equal(samples, np.concatenate([told.samples_by_class[name] for name in names]))
     np.testing.assert_array_equal(real, told.reference)
@@ -82,9 +85,9 @@ def test_the_pages_tell_how_labels_are_followed(told, digits, tmp_path, monkeypa
     for text in (page, markdown):
         assert "a row for each class, a column for each of the first seeds" in text
         assert "Label agreement" in text and told.notes[-1] in text and "## Labels" in text.replace("<h2>", "## ")
-    assert page.count('src="data:image/png;base64,') == 4
+    assert page.count('src="data:image/png;base64,') == 5
     # Names do not stay legible where a browser drops pixels.
-    assert page.count('class="pixels"') == 1 and 'class="pixels" src' in page.partition("Generated")[2]
+    assert page.count('class="pixels"') == 2 and 'class="pixels" src' in page.partition("Generated")[2]
     assert (tmp_path / "report" / "agreement.png").exists() and "](agreement.png)" in markdown
     assert "| Labels | chosen by the seed where none are given |" in markdown
     rows = {
@@ -99,7 +102,7 @@ def test_the_pages_tell_how_labels_are_followed(told, digits, tmp_path, monkeypa
     report = json.loads((tmp_path / "report" / "report.json").read_text())
     assert report["classes"] == told.classes and report["generator"]["told_labels"] is True
     lines = writer.headlines(report).splitlines()
-    assert [line.partition(":")[0] for line in lines[:4]] == [
+    assert [line.partition(":")[0] for line in lines[1:5]] == [
         "Fréchet distance",
         "Label agreement",
         "Precision",
@@ -110,8 +113,8 @@ def test_the_pages_tell_how_labels_are_followed(told, digits, tmp_path, monkeypa
 def test_pages_of_a_generator_that_is_told_no_labels_do_not_speak_of_them(good, digits, tmp_path):
     page = write_report(good, digits, tmp_path).read_text()
     for text in (page, (tmp_path / "report" / "report.md").read_text()):
-        assert "abel" not in text.replace('lang="en"', "") and "Generated: the first seeds, uncurated" in text
-    assert page.count('class="pixels" src') == 2
+        assert "abel" not in text.replace("aria-label", "") and "Generated: the first seeds, uncurated" in text
+    assert page.count('class="pixels" src') == 3
 
 
 @pytest.mark.parametrize(
@@ -180,14 +183,56 @@ def test_text_from_outside_cannot_become_markup(good, digits, tmp_path):
 def test_the_terminal_gets_the_first_numbers_and_the_verdict(good, digits, tmp_path):
     report = json.loads((write_report(good, digits, tmp_path).parent / "report.json").read_text())
     lines = writer.headlines(report).splitlines()
-    assert [line.partition(":")[0] for line in lines] == [
+    lead, *lines = lines
+    assert lead == good.sections["generalization"]["verdict"]
+    assert [line.partition(":")[0].strip() for line in lines] == [
         "Fréchet distance",
         "Precision",
         "Recall",
         "Coverage",
         "Mode collapse",
+        "Equilibrium and generalisation",
+        "Try next",
     ]
     distance = good.metrics["frechet_distance"]
     assert f"{distance['value']:.4g} (" in lines[0] and f"training data {distance['real']:.4g}" in lines[0]
     report["metrics"]["frechet_distance"].update(value=None, interval=None, real=None)
-    assert writer.headlines(report).splitlines()[0] == "Fréchet distance: none"
+    assert writer.headlines(report).splitlines()[1] == "Fréchet distance: none"
+
+
+def test_the_worst_verdict_leads():
+    def of(level, verdict, **more):
+        return {"level": level, "verdict": verdict, "rests_on": {}, **more}
+
+    calm = {"mode_collapse": of("none", "a"), "non_convergence": of("none", "b")}
+    lead = writer._lead(calm)
+    assert lead["verdict"] == "No failure found; looked for: mode collapse and non-convergence."
+    partial = {**calm, "generalization": of("partial", "c", try_next="d")}
+    assert writer._lead(partial) == partial["generalization"]
+    severe = {"vanishing_gradients": of("severe", "e"), **partial, "super_resolution": of("severe", "f")}
+    assert writer._lead(severe)["verdict"] == "e"
+    assert writer._lead({}) is None
+
+
+def test_the_page_tells_hyperparameters_time_and_how_to_make_it_again(good, digits, tmp_path):
+    rows = [{"step": step, "images_per_second": speed, "critic_loss": 1.0} for step, speed in ((10, 64.0), (30, 32.0))]
+    told = {"objective": "hinge", "dynamics": "consensus", "step": 30, "images_seen": 1920, "path": "runs/a b"}
+    config = {"train": {"steps": 30}, "techniques": {}}
+    page = html.unescape(write_report(good, digits, tmp_path, rows, **told, config=config).read_text())
+    # 64 images a step: 10 s of the first ten steps, 40 s of the other twenty.
+    assert "<td>Time of the steps</td><td>0:00:50</td>" in page
+    assert "<h1>hinge, consensus, on digits</h1>" in page
+    assert "<td>train.steps</td><td>30</td>" in page and "<td>Evaluated on</td><td>" in page
+    assert "python -m export.evaluate '--workdir=runs/a b' --num_samples=1000 --seed=0" in page
+    assert "python -m trainers.train '--config=runs/a b/config.json' --workdir=runs/again" in page
+    of_model = html.unescape(write_report(good, digits, tmp_path / "model", origin="saved_model").read_text())
+    assert "export.evaluate --saved_model=runs/one --data=digits --num_samples" in of_model
+    assert "trainers.train" not in of_model and "Time of the steps" not in of_model
+
+
+def test_samples_over_the_steps_are_on_the_page(good, digits, tmp_path):
+    steps = {0: grids.png_bytes(_PICTURE), 1500: grids.png_bytes(_PICTURE)}
+    report = json.loads((write_report(good, digits, tmp_path).parent / "report.json").read_text())
+    page = writer.write(report, good, [], tmp_path / "again", steps).read_text()
+    assert page.count("data:image/png;base64," + base64.b64encode(steps[0]).decode()) == 2
+    assert "<figcaption>Step 1,500</figcaption>" in page

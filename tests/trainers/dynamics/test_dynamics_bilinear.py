@@ -33,8 +33,8 @@ class Bilinear(Wasserstein):
         return Batch(self.generator(tf.zeros([1, 1], tf.float64)))
 
 
-def play(dynamics, steps):
-    """(w, b) before each of `steps` steps of plain descent, and after the last: [steps + 1, 2]."""
+def game(dynamics):
+    """The GAN at START, and its variables w and b."""
     generator = zoo.MLPGenerator((1,), latent_dim=1, hidden_units=(), dtype="float64")
     critic = zoo.MLPCritic((1,), hidden_units=(), dtype="float64")
     gan = Bilinear(generator, critic, clip=0.0, dynamics=dynamics)
@@ -42,6 +42,12 @@ def play(dynamics, steps):
     w, b = critic.trainable_variables[0], generator.trainable_variables[1]
     w.assign([[START[0]]])
     b.assign([START[1]])
+    return gan, w, b
+
+
+def play(dynamics, steps):
+    """(w, b) before each of `steps` steps of plain descent, and after the last: [steps + 1, 2]."""
+    gan, w, b = game(dynamics)
     step = tf.function(gan.train_step, autograph=False) if steps > 20 else gan.train_step
     path = [START]
     for _ in range(steps):
@@ -141,3 +147,31 @@ def test_more_critic_steps_are_the_critics_alone_and_come_first(make):
     # w moves by -hb twice, then the joint move from there; the joint moves are linear.
     matrix = np.linalg.lstsq(*(play(once, 6)[slice(i, i + 6)] for i in (0, 1)), rcond=None)[0].T
     np.testing.assert_allclose(play(thrice, 1)[1], matrix @ [w - 2 * RATE * b, b], rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["simultaneous", "alternating", "consensus", "locally_stable", "unrolled"])
+def test_field_and_its_derivatives_are_the_closed_form(name):
+    dynamics, matrix = CLOSED_FORMS[name]
+    # To first order in the rate, alternating descent is the simultaneous one.
+    jacobian = (np.eye(2) - (field() if name == "alternating" else matrix)) / RATE
+    gan, w, b = game(dynamics)
+    with tf.GradientTape(persistent=True) as tape:
+        of_critic, of_generator = dynamics.field(gan, Batch(tf.zeros([1, 1], tf.float64)), None)
+    parts = of_critic[0][0, 0], of_generator[1][0]
+    np.testing.assert_allclose([float(part) for part in parts], jacobian @ START, rtol=1e-12)
+    assert (w.numpy()[0, 0], b.numpy()[0]) == tuple(START)
+    rows = [tape.gradient(of_critic[0], [w.value, b.value], unconnected_gradients="zero")]
+    rows += [tape.gradient(of_generator[1], [w.value, b.value], unconnected_gradients="zero")]
+    found = np.array([[float(tf.reduce_sum(entry)) for entry in row] for row in rows])
+    np.testing.assert_allclose(found, jacobian, rtol=1e-12, atol=1e-15)
+
+
+def test_the_field_of_historical_averaging_leads_to_the_mean():
+    dynamics = HistoricalAveraging(weight=0.5)
+    gan, w, b = game(dynamics)
+    gan.train_step((tf.zeros([1, 1]),))
+    before, now = START, np.array([w.numpy()[0, 0], b.numpy()[0]])
+    of_critic, of_generator = dynamics.field(gan, Batch(tf.zeros([1, 1], tf.float64)), None)
+    expected = np.array([now[1], -now[0]]) + 2 * 0.5 * (now - (before + now) / 2)
+    found = [float(of_critic[0][0, 0]), float(of_generator[1][0])]
+    np.testing.assert_allclose(found, expected, rtol=1e-12)

@@ -1,0 +1,226 @@
+"""Mode collapse: whether all parts of the data are there. Blur is none: a generator that is not trained yet reaches no
+part of the data, and one that collapsed reaches some of it well, or makes the same sample again and again."""
+
+import numpy as np
+
+from export.diagnostics import thresholds
+from export.diagnostics.section import section, worse
+
+_OPENING = {
+    "none": "No mode collapse seen",
+    "partial": "Partial mode collapse",
+    "severe": "Severe mode collapse",
+}
+_NOT_TRAINED = "No mode collapse seen, but samples far from the data"
+
+TRY_NEXT = (
+    "a critic that sees how alike the samples of a batch are, --config.critic.minibatch_discrimination=16; a dynamics "
+    "that looks ahead, --config.dynamics=unrolled; an objective that pays for missed modes, mode_regularized, "
+    "relativistic or wasserstein_gp; labels, --config.conditional.critic=projection."
+)
+TRY_NEXT_FAR = (
+    "more steps; where the critic has become certain, a --config.generator_optimizer.learning_rate of up to five times "
+    "the critic's; larger networks."
+)
+
+
+def diagnose(found):
+    """A report's section "mode_collapse".
+
+    Args:
+        found: `export.diagnostics.diagnose.Found`.
+    """
+    context, metrics, classes = found.context, found.metrics, found.classes
+    if len(context.data.data_shape) == 3:
+        return of_images(metrics, classes, *repetition(context.samples.shown, context.held_out.shown))
+    spread = _spread(context.samples) / (_spread(context.held_out) or 1.0)
+    return of_points(metrics, spread) if classes is None else of_modes(metrics, classes, spread)
+
+
+def repetition(samples, real):
+    """How alike samples are, in pixels.
+
+    Args:
+        samples, real: images [N, H, W, C], two or more of each.
+
+    Returns:
+        (spread, repeats), floats set in proportion to those of `real`: the mean distance of two samples, and the median
+        distance of a sample to its nearest as a part of that mean. The first is 0 where all are the same; the second
+        is 0 where there are some samples again and again, whatever their contrast, and above 1 for noise.
+    """
+    (spread, nearest), (real_spread, real_nearest) = (_distances(images) for images in (samples, real))
+    relative = nearest / spread if spread else 0.0
+    of_real = real_nearest / real_spread if real_spread else 0.0
+    return spread / real_spread if real_spread else 1.0, relative / of_real if of_real else 1.0
+
+
+def _distances(images):
+    flat = np.asarray(images, np.float64).reshape(len(images), -1)
+    squares = (flat**2).sum(1)
+    distances = np.sqrt(np.maximum(squares[:, None] + squares - 2.0 * flat @ flat.T, 0.0))
+    others = ~np.eye(len(flat), dtype=bool)
+    return distances[others].mean(), np.median(np.where(others, distances, np.inf).min(1))
+
+
+def _spread(points):
+    return float(np.sqrt(np.asarray(points, np.float64).var(axis=0).sum()))
+
+
+def of_images(metrics, classes, spread=1.0, repeats=1.0):
+    """Mode collapse of images: recall and coverage against what training images reach, and the balance of classes.
+
+    Recall and coverage also fall where samples lie beside the data, blurred or not trained yet. Precision tells the two
+    apart, so they count as collapse only where it is not low as well; likewise the classes, which a classifier sees in
+    anything. What is the same again and again has collapsed, however it looks.
+
+    Args:
+        metrics: {name: metric}, with precision, recall and coverage.
+        classes: the report's "classes", or None.
+        spread, repeats: of `repetition`.
+
+    Returns:
+        A section of the report.
+    """
+    rests_on, shares = {"spread_of_pixels": spread, "distance_to_nearest_sample": repeats}, {}
+    for name in ("precision", "recall", "coverage"):
+        value, real = metrics[name]["value"], metrics[name]["real"]
+        rests_on |= {name: value, f"{name}_of_real_images": real}
+        shares[name] = value / real if real else 1.0
+    findings = []
+    if spread < thresholds.SAME or repeats < thresholds.REPEATED:
+        what = "one image" if spread < thresholds.SAME else "a few images"
+        findings.append(("severe", f"the samples are {what} again and again"))
+    far = shares["precision"] < thresholds.FAR
+    of_classes = None
+    if classes:
+        of_classes, sentence, numbers = _balance(classes, "class", "classes")
+        findings.append((of_classes if not far else "none", sentence))
+        rests_on = numbers | rests_on
+    worst = min(shares["recall"], shares["coverage"])
+    of_manifold = "none"
+    if not far and worst < thresholds.REACHED[0]:
+        of_manifold = "severe" if worst < thresholds.REACHED[1] else "partial"
+    findings.append(
+        (
+            of_manifold,
+            f"{metrics['recall']['value']:.0%} of the test images lie within reach of the samples "
+            f"(training images: {metrics['recall']['real']:.0%}) and {metrics['coverage']['value']:.0%} have a sample "
+            f"beside them (training images: {metrics['coverage']['real']:.0%})",
+        )
+    )
+    level = worse(*(each for each, _ in findings))
+    opening = _OPENING[level]
+    if far and level == "none":
+        opening = _NOT_TRAINED
+        findings.insert(
+            0,
+            (
+                "none",
+                f"{metrics['precision']['value']:.0%} of the samples lie among the test images (training images: "
+                f"{metrics['precision']['real']:.0%}), so they are blurred, noisy or not trained yet, and what is "
+                "missing says little",
+            ),
+        )
+        return section(level, opening, [part for _, part in findings], rests_on) | {"try_next": TRY_NEXT_FAR}
+    # The finding that set the level comes first.
+    findings.sort(key=lambda finding: finding[0] != level)
+    return section(level, opening, [part for _, part in findings], rests_on, TRY_NEXT)
+
+
+def of_modes(metrics, classes, spread=1.0):
+    """Mode collapse of points around known modes: modes found, their balance, and what lies beside them.
+
+    Args:
+        metrics: {name: metric}, with modes_found and high_quality_share.
+        classes: the report's "classes".
+        spread: standard deviation of the samples in proportion to the data's.
+    """
+    found, quality = metrics["modes_found"], metrics["high_quality_share"]
+    of_classes, sentence, numbers = _balance(classes, "mode", "modes")
+    numbers = {
+        "modes_found": found["value"],
+        "modes": found["of"],
+        **numbers,
+        "high_quality_share": quality["value"],
+        "spread": spread,
+    }
+    on_modes = f"{quality['value']:.1%} of the samples lie on a mode (data: {quality['real']:.1%})"
+    count = f"{found['value']} of {found['of']} modes found"
+    if quality["value"] < thresholds.BLURRED_POINTS and spread >= thresholds.SAME:
+        parts = [f"{on_modes}, so few that they are blurred or not trained yet", count, sentence]
+        return section("none", _NOT_TRAINED, parts, numbers) | {"try_next": TRY_NEXT_FAR}
+    of_count = "none"
+    if found["value"] < found["of"]:
+        of_count = "severe" if found["value"] < thresholds.HALF * found["of"] else "partial"
+    findings = [(of_count, count), (of_classes, sentence)]
+    if spread < thresholds.SAME:
+        findings.insert(0, ("severe", "the samples are one point again and again"))
+    level = worse(*(each for each, _ in findings))
+    findings.sort(key=lambda finding: finding[0] != level)
+    return section(level, _OPENING[level], [*(part for _, part in findings), on_modes], numbers, TRY_NEXT)
+
+
+def of_points(metrics, spread=1.0):
+    """Mode collapse of points without modes: how much of the data's mass is out of place.
+
+    The Wasserstein distance, set in proportion to that of two sets of the data's own points, sees missing mass and
+    misplaced mass alike; nothing finer is known of such data.
+    """
+    distance = metrics["exact_wasserstein"]
+    times = distance["value"] / distance["real"] if distance["real"] else 1.0
+    partial, severe = thresholds.TIMES_THE_DISTANCE
+    level = "severe" if times > severe else "partial" if times > partial else "none"
+    part = (
+        f"The samples' mass has to move {distance['value']:.3g} on average to become the data's, "
+        f"{times:.1f} times what two sets of the data's own points have to"
+    )
+    numbers = {
+        "exact_wasserstein": distance["value"],
+        "exact_wasserstein_of_data": distance["real"],
+        "spread": spread,
+    }
+    return section(level, _OPENING[level], [part], numbers, TRY_NEXT)
+
+
+def _balance(classes, one, many):
+    """(level, sentence, numbers) of a histogram against its reference."""
+    due = [entry for entry in classes if entry["reference_share"]]
+    ratio = {entry["name"]: entry["share"] / entry["reference_share"] for entry in due}
+    missing = [name for name, value in ratio.items() if value < thresholds.MISSING]
+    thin = [name for name, value in ratio.items() if thresholds.MISSING <= value < thresholds.THIN]
+    swollen = [entry["name"] for entry in due if _is_swollen(entry)]
+    shares = sorted(classes, key=lambda entry: entry["share"])
+    least, most = shares[0], shares[-1]
+    span = f"shares run from {least['share']:.1%} ({one} {least['name']}) to {most['share']:.1%} ({one} {most['name']})"
+    if missing or thin or swollen:
+        named = " and ".join(
+            f"{len(names)} {what} ({one} {_few(names)})"
+            for names, what in ((missing, "missing"), (thin, "thin"), (swollen, "too frequent"))
+            if names
+        )
+        sentence = f"{named} of {len(ratio)} {many}; {span}"
+    else:
+        sentence = f"all {len(ratio)} {many} are there; {span}"
+    level = "none"
+    if missing or thin or swollen:
+        level = "severe" if len(missing) >= thresholds.HALF * len(ratio) else "partial"
+    numbers = {
+        f"{many}": len(ratio),
+        f"{many}_missing": len(missing),
+        f"{many}_thin": len(thin),
+        f"{many}_too_frequent": len(swollen),
+        "smallest_share": least["share"],
+        "largest_share": most["share"],
+    }
+    return level, sentence, numbers
+
+
+def _is_swollen(entry):
+    """Whether a class is more frequent than it should be, beyond what so few samples do by chance."""
+    low = (entry.get("interval") or [entry["share"]])[0]
+    due = entry["reference_share"]
+    return entry["share"] > thresholds.SWOLLEN[0] * due and low > thresholds.SWOLLEN[1] * due
+
+
+def _few(names, limit=4):
+    return ", ".join(names[:limit]) + (", …" if len(names) > limit else "")

@@ -1,0 +1,55 @@
+"""Where the diagnostics draw their lines, and why there.
+
+They are conventions, not tests of significance; the numbers stand beside the words, so that a reader can draw others.
+`tests/export/diagnostics/test_calibration.py` has the cases that they must tell apart.
+"""
+
+# Vanishing gradients.
+#: The critic's probability of ranking a real example above a sample, from which on it tells them apart.
+SEPARATED = 0.95
+#: The generator's gradient as a share of that of `non_saturating` at the same critic, exp(score) under `minimax`: a
+#: hundredth is a logit of -4.6 for the samples, a thousandth one of -6.9.
+VANISHING, VANISHED = 0.01, 0.001
+#: Keras' Adam adds this to the root of a weight's mean squared gradient: below, its steps shrink with the gradient.
+ADAM_EPSILON = 1e-7
+
+# Non-convergence.
+#: Largest residual of a Ritz value as a part of the largest magnitude: a tenth of what growth is judged by.
+RITZ = 0.01
+#: Eigenvalues below this part of the spectral radius are left out of the rotation: with more weights than the data
+#: determines, most are nearly 0, and the ratio of two such numbers says nothing.
+LEADING = 0.05
+#: Growth as a part of the spectral radius. Rounding and one batch's noise move eigenvalues by less.
+GROWTH = 0.1
+#: |imaginary| / |real|. At a rate h below 2 |real| / (real² + imaginary²) plain descent still converges, a fifth of
+#: what real parts alone allow at 2.
+ROTATION = 2.0
+
+# Generalisation.
+#: Lower end of the estimated share of copies: partial, severe. A few exact duplicates are in most data sets.
+COPIED = (0.1, 0.5)
+#: Lower end of r_v: partial, severe. 0.6 is where Karras et al. begin to hold a critic back by augmentation.
+KNOWN = (0.6, 0.9)
+#: The critic's probability of ranking a training example above a sample, below which r_v is a ratio of two noises.
+SEPARATES = 0.6
+
+# Mode collapse.
+#: A class or mode with less than this part of its due share counts as missing, or as thin.
+MISSING, THIN = 0.1, 0.5
+#: A class or mode with more than this many times its due share counts as too frequent, if the lower end of its interval
+#: is above the second: 300 samples of ten classes often have one at 1.5 times its share by chance.
+SWOLLEN = (1.5, 1.2)
+#: Severe where as many classes or modes are missing.
+HALF = 0.5
+#: Recall or coverage as a part of what training images reach: below the first partial, below the second severe.
+REACHED = (0.7, 0.2)
+#: Precision as a part of what training images reach, below which the samples lie beside the data.
+FAR = 0.3
+#: Spread of samples as a part of the data's, below which they are all the same.
+SAME = 0.2
+#: Median distance of a sample to the nearest other, as a part of the mean distance of two, in proportion to the data's.
+REPEATED = 0.3
+#: Share of points on modes, below which they are blurred; what is missing may not have been learnt yet.
+BLURRED_POINTS = 0.2
+#: Wasserstein distance as a multiple of that of two sets of the data's own points: partial, severe.
+TIMES_THE_DISTANCE = (3, 10)
