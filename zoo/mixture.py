@@ -65,12 +65,7 @@ class _Mixture(Preset):
             raise RequestError(f"{where}; virtual batch normalisation needs a network of its own, use 0")
         cut = [*starts, len(layers[0])][self.shared_layers] if self.shared_layers else 0
         self.shared = self._stack(input_shape, layers[0][:cut])
-        self._keep("top", [self._stack(self.shared.output_shape[1:], own[cut:]) for own in layers])
-
-    def _keep(self, part, stacks):
-        # One attribute each: checkpoints do not see a Keras model's lists.
-        for index, kept in enumerate(stacks):
-            setattr(self, f"{part}_{index}", kept)
+        self.keep("top", [self._stack(self.shared.output_shape[1:], own[cut:]) for own in layers])
 
     def _kept(self, part):
         return [getattr(self, f"{part}_{index}") for index in range(self.components)]
@@ -169,7 +164,7 @@ class MixtureCritic(_Mixture):
         self.normalization = networks[0].normalization
         self.minibatch_discrimination = networks[0].minibatch_discrimination
         self._split(self.data_shape, [network.trunk.layers for network in networks], spare=0)
-        self._keep("head", [network.head for network in networks])
+        self.keep("head", [network.head for network in networks])
         # Each replica traces in a thread of its own; the threads take turns.
         self._turn = threading.local()
         self.built = True

@@ -47,6 +47,15 @@ class Preset(keras.Model):
         names = " and ".join(held.__name__ for held in classes.values())
         raise RequestError(f"{cls.__name__}.from_preset: {preset!r} holds {names}")
 
+    def keep(self, part, networks):
+        """Makes each of some layers or networks an attribute, ``part_0``, ``part_1``, …, and returns them as a tuple.
+
+        Checkpoints do not see a Keras model's lists.
+        """
+        for index, network in enumerate(networks):
+            setattr(self, f"{part}_{index}", network)
+        return tuple(networks)
+
     def converted(self):
         """A context in which the network is converted to another runtime, which may lack operations of TensorFlow."""
         return contextlib.nullcontext()

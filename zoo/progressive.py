@@ -172,15 +172,16 @@ class ProgressiveGenerator(_Growing):
             *self._behind(),
         ]
         self.first = stack((self.latent_dim,), maps, dtype)
-        self.blocks, self.to_images = [], []
+        blocks, to_images = [], []
         for stage in range(self.stages + 1):
             side, filters = FIRST_SIDE * 2**stage, self.filters(stage)
             if stage:
                 pair = [part for _ in range(2) for part in (self._convolution(filters), *self._behind())]
                 doubled = keras.layers.UpSampling2D(dtype=dtype)
-                self.blocks.append(stack((side // 2, side // 2, self.filters(stage - 1)), [doubled, *pair], dtype))
+                blocks.append(stack((side // 2, side // 2, self.filters(stage - 1)), [doubled, *pair], dtype))
             image = self._convolution(data_shape[2], 1, gain=1.0)
-            self.to_images.append(stack((side, side, filters), [image], dtype))
+            to_images.append(stack((side, side, filters), [image], dtype))
+        self.blocks, self.to_images = self.keep("block", blocks), self.keep("to_image", to_images)
         self.built = True
 
     def _behind(self):
@@ -222,16 +223,17 @@ class ProgressiveCritic(_Growing):
     def __init__(self, data_shape, **kwargs):
         super().__init__(data_shape, **kwargs)
         dtype, first = self.dtype_policy, self.filters(0)
-        self.blocks, self.from_images = [], []
+        blocks, from_images = [], []
         for stage in range(self.stages + 1):
             side, filters = FIRST_SIDE * 2**stage, self.filters(stage)
             image = [self._convolution(filters, 1), self._activation()]
-            self.from_images.append(stack((side, side, data_shape[2]), image, dtype))
+            from_images.append(stack((side, side, data_shape[2]), image, dtype))
             if stage:
                 narrow = (self._convolution(filters), self._activation())
                 wide = (self._convolution(self.filters(stage - 1)), self._activation())
                 halved = keras.layers.AveragePooling2D(2, dtype=dtype)
-                self.blocks.append(stack((side, side, filters), [*narrow, *wide, halved], dtype))
+                blocks.append(stack((side, side, filters), [*narrow, *wide, halved], dtype))
+        self.blocks, self.from_images = self.keep("block", blocks), self.keep("from_image", from_images)
         maps = [
             MinibatchDeviation(dtype=dtype),
             self._convolution(first),

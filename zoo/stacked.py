@@ -180,10 +180,13 @@ class StackedGenerator(_Captioned):
         self.latent_dim = 1 + self.noise_dim + 2 * self.condition_dim
         self.text = self._text_encoder()
         # Means and logarithms of standard deviations.
-        self.augmentations = [
-            stack((self.text_units,), [keras.layers.Dense(2 * self.condition_dim, dtype=dtype)], dtype)
-            for _ in range(2)
-        ]
+        self.augmentations = self.keep(
+            "augmentation",
+            [
+                stack((self.text_units,), [keras.layers.Dense(2 * self.condition_dim, dtype=dtype)], dtype)
+                for _stage in range(2)
+            ],
+        )
         side = data_shape[0] // FACTOR
         doublings, filters = _doublings(side), self.base_filters
         widest = filters * 2**doublings
@@ -298,7 +301,7 @@ class StackedCritic(_Captioned):
     def __init__(self, data_shape, **kwargs):
         super().__init__(data_shape, **kwargs)
         dtype = self.dtype_policy
-        self.texts, self.trunks, self.joints, self.heads = [], [], [], []
+        texts, trunks, joints, heads = [], [], [], []
         for side in (data_shape[0] // FACTOR, data_shape[0]):
             maps = []
             for step in range(_doublings(side)):
@@ -309,10 +312,12 @@ class StackedCritic(_Captioned):
             # As many features in both stages.
             joined = self._convolved(4 * self.base_filters, 1, 1, True, keras.layers.LeakyReLU(0.2, dtype=dtype))
             flat = keras.layers.Flatten(dtype=dtype)
-            self.texts.append(self._text_encoder())
-            self.trunks.append(trunk)
-            self.joints.append(stack((_LEAST, _LEAST, joint), [*joined, flat], dtype))
-            self.heads.append(score_head(self.joints[-1].output_shape[1:], "none", self.variable_dtype))
+            texts.append(self._text_encoder())
+            trunks.append(trunk)
+            joints.append(stack((_LEAST, _LEAST, joint), [*joined, flat], dtype))
+            heads.append(score_head(joints[-1].output_shape[1:], "none", self.variable_dtype))
+        self.texts, self.trunks = self.keep("text", texts), self.keep("trunk", trunks)
+        self.joints, self.heads = self.keep("joint", joints), self.keep("head", heads)
         self.built = True
 
     def _features(self, stage, x, caption, training):

@@ -81,4 +81,9 @@ MUTANTS = [
         ("chains = Option(0,", "chains = Option(1,"),
         ("minimum(chosen, self.chains - 1)", "minimum(chosen, self.chains)", "rounding up to it is too rare to meet"),
     ),
+    *of_file(
+        "zoo/network.py",
+        "tests/trainers/test_checkpoints.py -k 'every_variable and (progressive or mixture)'",
+        ('setattr(self, f"{part}_{index}", network)', 'object.__setattr__(self, f"{part}_{index}", network)'),
+    ),
 ]

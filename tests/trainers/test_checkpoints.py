@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from trainers import build as building
-from trainers import callbacks, checkpoints, training
+from trainers import callbacks, checkpoints, objectives, training
 from trainers.checkpoints import Checkpoints
 from zoo.errors import RequestError
 
@@ -178,3 +178,18 @@ def test_later_checkpoints_are_dropped_and_an_empty_directory_has_none(saved, tm
     kept.drop_after(0)
     assert kept.steps() == [0]
     assert Checkpoints(tmp_path / "nowhere").restore_newest(run.model) is None
+
+
+@pytest.mark.parametrize("objective", [*objectives.METHODS.names(), "mixture", "conditional"])
+def test_every_variable_of_every_network_is_in_a_checkpoint(objective, small_config, build, tmp_path):
+    changes = {"mixture.components": 2} if objective == "mixture" else {}
+    model = build(small_config(objective, changes)).model
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(model)
+    for network in (model.averaged_generator, *model.networks.values()):
+        for variable in network.variables:
+            variable.assign(tf.cast(tf.fill(variable.shape, 7), variable.dtype))
+    checkpoints.restore(model, 0)
+    for network in (model.averaged_generator, *model.networks.values()):
+        for variable in network.variables:
+            assert not np.all(variable.numpy() == 7), variable.path

@@ -42,6 +42,8 @@ def baseline(small_config, build, state, tmp_path_factory):
             "train.precision": "float64",
             "train.steps": STEPS,
             "train.checkpoint_every": HALF,
+            # An average that a resumed run must have kept.
+            "train.ema_decay": 0.5,
         }
         if "critic" in found.configured and objective not in ("progressive", "stacked"):
             # Batch normalisation everywhere that the objective allows it: its statistics must be the global batch's.
