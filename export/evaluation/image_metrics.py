@@ -118,6 +118,18 @@ METRICS = (
         "density", "one", "How densely samples lie among test images: 1 where the distributions agree (k = 5)."
     ),
     _manifold_metric("coverage", "higher", "Share of test images with a sample closer than their 5th neighbour."),
+    _manifold_metric(
+        "clipped_density",
+        "higher",
+        "Fidelity as an equivalent share of good samples: density of balls no larger than the median one, at most 1 a "
+        "sample, in proportion to the test images' own; falls linearly with the share of bad samples (k = 5).",
+    ),
+    _manifold_metric(
+        "clipped_coverage",
+        "higher",
+        "Coverage as an equivalent share of good samples: how many of as many good ones would fill the balls around "
+        "the test images as much; falls linearly with the share of bad samples (k = 5).",
+    ),
     Metric(
         "class_divergence",
         "lower",
