@@ -14,6 +14,8 @@ from zoo.pixels import to_uint8
 from zoo.progress import Progress
 
 _BATCH = 256
+#: Most bytes of pixels of a set that are kept, for metrics of pixels.
+_PIXELS_BYTES = 32 * 2**20
 #: How many images, and points, a report shows.
 _SHOWN, _SHOWN_POINTS = 64, 2000
 
@@ -133,6 +135,11 @@ class Context(abc.ABC):
         """Examples of the data, and their labels, int64 [N] or None."""
 
 
+def features_of(examples):
+    """What distances between examples are taken of, [N, d]: points themselves, or the features of images."""
+    return examples.features if isinstance(examples, Images) else examples
+
+
 class PointContext(Context):
     """A context whose sets are points: NumPy arrays [N, d]."""
 
@@ -161,15 +168,20 @@ class Images:
     Attributes:
         features: float32 [N, d].
         logits: float32 [N, K], its classifier's.
-        shown: uint8 [≤ 64, H, W, C], the first ones themselves.
+        pixels: uint8 [≤ N, H, W, C], the first ones themselves: all of them up to 32 MiB, at least 64.
     """
 
     features: np.ndarray
     logits: np.ndarray
-    shown: np.ndarray
+    pixels: np.ndarray
 
     def __len__(self):
         return len(self.features)
+
+    @functools.cached_property
+    def shown(self):
+        """The first 64 for a report to show, uint8 [≤ 64, H, W, C]."""
+        return self.pixels[:_SHOWN]
 
     @functools.cached_property
     def gaussian(self):
@@ -248,13 +260,14 @@ class ImageContext(Context):
             yield generator.sample(self.seeds[start : start + _BATCH])
 
     def _extract(self, batches, count, what):
-        features, logits, shown = [], [], []
+        features, logits, pixels = [], [], []
+        kept = max(_SHOWN, _PIXELS_BYTES // int(np.prod(self.data.data_shape)))
         with Progress(count, what, "image") as progress:
             for batch in batches:
                 of_features, of_classes = self.extractor(batch)
                 features.append(of_features)
                 logits.append(of_classes)
-                if sum(map(len, shown)) < _SHOWN:
-                    shown.append(batch[:_SHOWN])
+                if progress.done < kept:
+                    pixels.append(batch)
                 progress.update(progress.done + len(batch))
-        return Images(np.concatenate(features), np.concatenate(logits), np.concatenate(shown)[:_SHOWN])
+        return Images(np.concatenate(features), np.concatenate(logits), np.concatenate(pixels)[:kept])

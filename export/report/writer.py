@@ -36,6 +36,8 @@ _SECTIONS = {
     "generalization": "Equilibrium and generalisation",
     "super_resolution": "Loss against bicubic resizing",
 }
+#: Labels that are not the keys' words.
+_NAMES = {"fid": "FID", "ms_ssim": "MS-SSIM"}
 _FACTS = ("objective", "dynamics", "step", "images_seen", "seed", "parameters", "latent_dim")
 _ABOUT_INTERVALS = (
     "Intervals cover the value that is expected over new draws of as many samples and held-out examples, "
@@ -240,6 +242,8 @@ def _count(value):
 
 
 def _label(key):
+    if key in _NAMES:
+        return _NAMES[key]
     text = (
         key.replace("_", " ")
         .replace("frechet", "Fréchet")
