@@ -228,7 +228,7 @@ MUTANTS = [
         "export/metrics/copies.py",
         f"{METRICS}/test_copies.py",
         ("QUANTILE = 0.01", "QUANTILE = 0.05"),
-        ("(len(self.of_held_out) + 1))\n        return", "(len(self.of_held_out) - 2))\n        return"),
+        ("(len(self.of_held_out) + 1)))", "(len(self.of_held_out) - 2)))"),
         ("max(1, int(QUANTILE", "max(2, int(QUANTILE"),
         ("self.of_samples <= self.threshold", "self.of_samples < self.threshold"),
         ("/ (len(self.of_held_out) + 1))\n\n", "/ len(self.of_held_out))\n\n"),
@@ -275,7 +275,7 @@ MUTANTS = [
         ("filter_size=window", "filter_size=min(window, 7)"),
         ("members = order[labels[order] == label]", "members = order"),
         ("default_rng(seed)", "default_rng(0)"),
-        ("[:limit]]", "]]"),
+        ("[:limit]]", "[: 10**6]]"),
     ),
     *of_file(
         "export/metrics/bins.py",

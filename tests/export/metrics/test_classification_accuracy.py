@@ -16,7 +16,10 @@ def _classes(count, seed):
 
 def test_the_classifier_is_scikit_learns_on_standardised_features():
     (x, y), (test, test_labels) = _classes(90, 0), _classes(60, 1)
-    x, test = x * [1.0, 100.0, 0.01, 1.0, 0.0], test * [1.0, 100.0, 0.01, 1.0, 1.0]  # the last one never varies
+    x, test = (
+        7.0 + x * [1.0, 100.0, 0.01, 1.0, 0.0],
+        7.0 + test * [1.0, 100.0, 0.01, 1.0, 1.0],
+    )  # the last one never varies
     oracle = sklearn.pipeline.make_pipeline(
         sklearn.preprocessing.StandardScaler(), sklearn.linear_model.LogisticRegression(max_iter=300)
     )
