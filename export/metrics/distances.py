@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 #: Rows of a distance matrix that are in memory at a time.
-CHUNK = 512
+CHUNK = 256
 
 
 def squared_distances(x, y, chunk=CHUNK):
@@ -24,17 +24,21 @@ def squared_distances(x, y, chunk=CHUNK):
       (start, float64 [at most chunk, m]), the distances of x[start : start + chunk]. Copies of a point are at 0.
     """
     x_norms, y_norms = np.einsum("nd,nd->n", x, x), np.einsum("nd,nd->n", y, y)
+    # The norms are two more terms of the inner products, so that one matrix product is all that passes over the matrix.
+    left = np.concatenate([-2.0 * x, x_norms[:, None], np.ones((len(x), 1))], axis=1)
+    right = np.concatenate([y, np.ones((len(y), 1)), y_norms[:, None]], axis=1).T
     # ‖x‖² + ‖y‖² - 2 x·y below this resolution is rounding error. Setting it to zero keeps copies of a point at
     # distance 0, so that they lie in one another's balls even if the radius is 0.
     resolution = x.shape[1] * np.finfo(np.float64).eps
+    largest = y_norms.max()
     for start in range(0, len(x), chunk):
-        rows = slice(start, start + chunk)
-        squared = x[rows] @ y.T
-        squared *= -2.0
-        norms = x_norms[rows, None] + y_norms
-        squared += norms
-        norms *= resolution
-        squared[squared < norms] = 0.0
+        squared = left[start : start + chunk] @ right
+        norms = x_norms[start : start + chunk]
+        # Few distances, if any, are as small as the largest resolution of the rows: only they are looked at again.
+        rows = np.flatnonzero(squared.min(axis=1) < resolution * (norms + largest))
+        for row in rows:
+            values = squared[row]
+            values[values < resolution * (norms[row] + y_norms)] = 0.0
         yield start, squared
 
 
@@ -60,7 +64,10 @@ def nearest(x, y, k=1, chunk=CHUNK, same=False):
     for start, rows in squared_distances(x, y, chunk):
         if same:
             rows[np.arange(len(rows)), start + np.arange(len(rows))] = np.inf
-        found = np.argpartition(rows, k - 1, axis=1)[:, :k] if k > 1 else rows.argmin(axis=1)[:, None]
+        if k == 1:
+            found = rows.argmin(axis=1)[:, None]
+        else:
+            found = np.argpartition(rows, k - 1, axis=1)[:, :k]
         values = np.take_along_axis(rows, found, axis=1)
         order = np.argsort(values, axis=1, kind="stable")
         part = slice(start, start + len(rows))

@@ -145,7 +145,7 @@ def expected_clipped_coverage(n, m, k):
 
 
 def manifold_metrics(
-    real, samples, neighbours_precision_recall=5, neighbours_density_coverage=5, chunk=512
+    real, samples, neighbours_precision_recall=5, neighbours_density_coverage=5, chunk=distances.CHUNK
 ) -> ManifoldMetrics:
     """Precision, recall, density, coverage, clipped density and clipped coverage of samples against data.
 
@@ -185,12 +185,15 @@ def manifold_metrics(
     inside_balls = np.zeros(len(real), np.int64)
     for start, squared in distances.squared_distances(real, samples, chunk):
         rows = slice(start, start + len(squared))
-        sample_in_data |= (squared <= real_first[rows, None]).any(axis=0)
         data_in_samples[rows] = (squared <= samples_first).any(axis=1)
         inside = squared <= real_second[rows, None]
         balls += inside.sum(axis=0)
         inside_balls[rows] = inside.sum(axis=1)
         clipped_balls += (squared <= clipped[rows, None]).sum(axis=0)
+        if k_first != k_second:
+            sample_in_data |= (squared <= real_first[rows, None]).any(axis=0)
+    if k_first == k_second:
+        sample_in_data = balls > 0
     return ManifoldMetrics(
         sample_in_data,
         data_in_samples,
@@ -212,7 +215,7 @@ def manifold_intervals(
     seed=0,
     neighbours_precision_recall=5,
     neighbours_density_coverage=5,
-    chunk=512,
+    chunk=distances.CHUNK,
 ) -> dict[str, intervals.Interval]:
     """Intervals of the four metrics over the sampling of data and samples, and so of both manifolds.
 

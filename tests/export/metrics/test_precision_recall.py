@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import prdc
 import pytest
 import scipy.stats
 
@@ -53,6 +54,15 @@ def test_indicators_match_the_loops(k_first, k_second, chunk):
     assert 0.0 < found.precision < 1.0 and 0.0 < found.recall < 1.0 and 0.0 < found.coverage < 1.0
     assert found.precision == np.mean(expected[0]) and found.density == np.mean(expected[2])
     assert (found.neighbours_precision_recall, found.neighbours_density_coverage) == (k_first, k_second)
+
+
+def test_the_reference_implementation_agrees():
+    rng = np.random.default_rng(11)
+    real, samples = rng.normal(size=(150, 12)), 0.3 + rng.normal(size=(130, 12))
+    found = precision_recall.manifold_metrics(real, samples).values()
+    # Both count the same points: equal to rounding.
+    for name, value in prdc.compute_prdc(real, samples, nearest_k=5).items():
+        assert found[name] == pytest.approx(value, rel=1e-12), name
 
 
 def test_identical_sets():
