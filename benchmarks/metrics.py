@@ -47,14 +47,15 @@ def ours(real, samples):
 def theirs(real, samples):
     """{metric: value} by TF-GAN and prdc."""
     import prdc
+    import tensorflow as tf
 
     from export.metrics.tfgan import import_tfgan
 
-    evaluation = import_tfgan().eval
+    evaluation, tensors = import_tfgan().eval, [tf.constant(each) for each in (real, samples)]
     found = {
-        "frechet_distance": float(evaluation.frechet_classifier_distance_from_activations(real, samples)),
+        "frechet_distance": float(evaluation.frechet_classifier_distance_from_activations(*tensors)),
         "kernel_distance": float(
-            evaluation.kernel_classifier_distance_from_activations(real, samples, max_block_size=_BLOCK)
+            evaluation.kernel_classifier_distance_from_activations(*tensors, max_block_size=_BLOCK)
         ),
     }
     with contextlib.redirect_stdout(None):
