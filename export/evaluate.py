@@ -23,14 +23,14 @@ from zoo.files import check_writable, writing
 from zoo.pretrained import cards, find_saved_model
 
 
-def report_on(evaluated, directory, where, *, features=AUTO, num_samples=10_000, first_seed=0):
+def report_on(evaluated, directory, where, *, features=AUTO, num_samples=10_000, first_seed=0, surrogate_tasks=False):
     """Evaluates a generator and writes the report.
 
     Args:
         evaluated: `export.evaluation.subject.Subject`.
         directory: epath.Path of the report's directory; made if it is not there.
         where: what a message calls the directory.
-        features, num_samples, first_seed: as of `export.evaluation.evaluator.evaluate`.
+        features, num_samples, first_seed, surrogate_tasks: as of `export.evaluation.evaluator.evaluate`.
 
     Returns:
         epath.Path of report.html.
@@ -46,6 +46,7 @@ def report_on(evaluated, directory, where, *, features=AUTO, num_samples=10_000,
         first_seed=first_seed,
         untrained=evaluated.untrained,
         run=evaluated.run,
+        surrogate_tasks=surrogate_tasks,
         where=evaluated.where,
     )
     report = writer.compose(
@@ -77,6 +78,7 @@ def main(argv):
         if given.features not in features.available():
             features.load_features(given.features)
     options = {"features": given.features, "num_samples": given.num_samples, "first_seed": given.seed}
+    options["surrogate_tasks"] = given.surrogate_tasks
     logging.set_verbosity(logging.INFO)
     if given.workdir:
         from trainers import workdir as workdirs
@@ -106,6 +108,8 @@ def run():
     about = "Samples; of images never more than there are test images, of points up to 100,000."
     flags.DEFINE_integer("num_samples", 10_000, about, 20)
     flags.DEFINE_string("features", AUTO, "Feature extractor for images; auto takes what fits the data.")
+    about = "Measure imputation and denoising of images through the generator's range too; some seconds to minutes."
+    flags.DEFINE_bool("surrogate_tasks", False, about)
     flags.DEFINE_integer("seed", 0, "Seed of the first sample; the following ones count up.", 0, 2**62)
     program.run(main)
 

@@ -25,6 +25,7 @@ class Generator:
         seeded: False if the model has no ``sample`` signature, so that seeds are converted to latents here.
         labels: seeds int64 [N] → NumPy int64 [N], the labels that `sample` draws; None for an unconditional generator.
         sample_with_labels: seeds int64 [N], labels int64 [N] → as `sample`; None for an unconditional generator.
+        tensors: latents, a float32 tensor [N, z] → what `generate` gives, a tensor with gradients; None without any.
         upscale: images uint8 [N, h, w, C] → NumPy uint8 [N, 4h, 4w, C]; None for a generator that takes no images.
     """
 
@@ -37,6 +38,7 @@ class Generator:
     labels: Callable | None = None
     sample_with_labels: Callable | None = None
     upscale: Callable | None = None
+    tensors: Callable | None = None
 
     @classmethod
     def of_sampler(cls, sampler, latent_dim, data_shape):
@@ -49,6 +51,7 @@ class Generator:
             latent_dim,
             tuple(data_shape),
             int(sampler.count_params()),
+            tensors=lambda latents: sampler(latents, training=False),
             **_told(functions),
         )
 
@@ -118,6 +121,8 @@ class Generator:
 
         parameters = sum(int(np.prod(variable.shape)) for variable in generate.variables)
         told = _told(model.signatures)
+        if np.issubdtype(probe.dtype, np.floating):
+            told["tensors"] = lambda values: generate(**{latents: tf.cast(values, spec.dtype)})[output]
         return cls(from_seeds, from_latents, latent_dim, probe.shape[1:], parameters, seeded, **told)
 
 

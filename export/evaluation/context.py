@@ -34,9 +34,11 @@ class Context(abc.ABC):
         untrained: the `Generator` before its first step, or None.
         run: the `trainers.build.Run` that the generator is from, or None where it is from a SavedModel: for what needs
             the critic, the config or the dynamics.
+        surrogate_tasks: whether imputation and denoising are measured, which take longer than other metrics.
     """
 
-    def __init__(self, generator, data, *, num_samples, first_seed=0, untrained=None, run=None):
+    def __init__(self, generator, data, *, num_samples, first_seed=0, untrained=None, run=None, surrogate_tasks=False):
+        self.surrogate_tasks = surrogate_tasks
         self.generator, self.data, self.run = generator, data, run
         self.num_samples, self.first_seed = num_samples, first_seed
         self._untrained = untrained

@@ -17,7 +17,16 @@ _FEWEST, _FEW = 20, 2000
 
 
 def evaluate(
-    generator, data, *, features=AUTO, num_samples=10_000, first_seed=0, untrained=None, run=None, where="--saved_model"
+    generator,
+    data,
+    *,
+    features=AUTO,
+    num_samples=10_000,
+    first_seed=0,
+    untrained=None,
+    run=None,
+    surrogate_tasks=False,
+    where="--saved_model",
 ):
     """Measures a generator against held-out data.
 
@@ -33,6 +42,7 @@ def evaluate(
         first_seed: seed of the first sample.
         untrained: the same generator before its first step, or None.
         run: the `trainers.build.Run` that the generator is from, or None.
+        surrogate_tasks: whether to measure imputation and denoising of images through the generator's range too.
         where: what a message calls the generator.
 
     Returns:
@@ -44,7 +54,7 @@ def evaluate(
     """
     check_num_samples(num_samples, data.data_shape)
     _check_generator(generator, data, first_seed, where)
-    options = {"first_seed": first_seed, "untrained": untrained, "run": run}
+    options = {"first_seed": first_seed, "untrained": untrained, "run": run, "surrogate_tasks": surrogate_tasks}
     if len(data.data_shape) == 1:
         return _evaluate_points(generator, data, num_samples, options)
     return _evaluate_images(generator, data, features, num_samples, options)

@@ -22,13 +22,18 @@ from export.metrics.classifier_score import (
 )
 from export.metrics.frechet import frechet_distance, frechet_interval
 from export.metrics.intervals import absent, mean_interval, share_interval
+from export.metrics.inversion import hidden_centre, psnr_where, restore
 from export.metrics.kernel import kernel_distance
 from export.metrics.ms_ssim import ms_ssim, random_pairs, scales
 from export.metrics.parzen import parzen_log_likelihood
 from export.metrics.precision_recall import manifold_intervals, manifold_metrics
 from export.metrics.vendi import vendi_interval, vendi_score
+from zoo.pixels import to_float
 
 _KERNEL_BLOCKS = 5
+#: Test images that are restored; what a generated image may miss a pixel by where it is seen, and the noise, both
+#: standard deviations of values in [-1, 1].
+_RESTORED, _MISFIT, _NOISE = 64, 0.2, 0.5
 #: Side of the images that are divided into bins: larger ones are averaged down to it.
 _BINNED_SIDE = 32
 #: Most components of images whose pixels a Parzen window takes, 64×64 in colour, and most validation and test images.
@@ -208,6 +213,57 @@ def _has_labels(context):
     return label_agreement.told_labels(context) and context.labels(context.held_out) is not None
 
 
+def _has_surrogate_tasks(context):
+    return context.surrogate_tasks and context.generator.tensors is not None and not _is_boltzmann_machine(context)
+
+
+def _restored(context, hidden):
+    """(PSNR of the restored parts, PSNR of the baseline), of `_RESTORED` held-out images: `hidden` or noisy ones."""
+    originals = to_float(context.held_out.pixels[:_RESTORED])
+    everywhere = np.ones(originals.shape[1:], np.float32)
+    if hidden:
+        mask, deviation = hidden_centre(originals.shape[1:]), _MISFIT
+        observed = baseline = np.broadcast_to(to_float(context.training.pixels).mean(axis=0), originals.shape)
+        observed = np.where(mask > 0.0, originals, observed)
+        judged = everywhere - mask
+    else:
+        mask = judged = everywhere
+        deviation = _NOISE
+        observed = baseline = originals + _NOISE * np.random.default_rng(0).normal(size=originals.shape)
+    generator = context.generator
+    restored = restore(generator.tensors, generator.latent_dim, observed, mask, deviation)
+    return psnr_where(restored, originals, judged), psnr_where(baseline, originals, judged)
+
+
+def _imputed(context, images):
+    return _restored(context, hidden=True)
+
+
+def _denoised(context, images):
+    return _restored(context, hidden=False)
+
+
+def _gain_metric(name, function, about):
+    def gains(context, images):
+        restored, baseline = context.once(function, images)
+        return restored - baseline
+
+    def told(context):
+        restored, baseline = context.once(function, context.samples)
+        return about.format(restored.mean(), baseline.mean())
+
+    return Metric(
+        name,
+        "higher",
+        told,
+        value=lambda context, images: gains(context, images).mean(),
+        interval=lambda context, images: mean_interval(gains(context, images), of="image"),
+        needs=_has_surrogate_tasks,
+        counts=lambda context: (0, len(gains(context, context.samples))),
+        of_real=False,
+    )
+
+
 METRICS = (
     Metric(
         "frechet_distance",
@@ -335,6 +391,18 @@ METRICS = (
         real=lambda context: bin_divergence(*_bin_pair(context, context.held_out)),
     ),
     *neighbours.COPIES,
+    _gain_metric(
+        "imputation_gain",
+        _imputed,
+        "PSNR in dB of the middle quarter of test images, hidden and imputed by the generated image that fits the rest "
+        "best, less that of the mean training image: {:.4g} less {:.4g}.",
+    ),
+    _gain_metric(
+        "denoising_gain",
+        _denoised,
+        "PSNR in dB of test images with noise, restored by the generated image that fits them best, less that of the "
+        "noisy ones: {:.4g} less {:.4g}.",
+    ),
     *neural_net_distances.METRICS,
     Metric(
         "parzen_log_likelihood",

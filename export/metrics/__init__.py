@@ -14,6 +14,7 @@ bins                    number of statistically different bins                  
 parzen                  Parzen-window log-likelihood                                 points
 classifier_score        classifier ("Inception") score, class histogram and its KL   logits
 classification_accuracy accuracy of a classifier that learnt from samples            features
+inversion               imputation and denoising through the generator's range       generator
 neural_net_distance     distance seen by a class of critics; generalisation gap      points
 toy                     modes found, high-quality share, likelihood, Wasserstein     points
 distances               blocked distances and nearest neighbours, for the others     points
