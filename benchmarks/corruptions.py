@@ -158,15 +158,25 @@ def values(context):
     return {row.name: float(row.value(context, context.samples)) for row in image_metrics.METRICS if row.needs(context)}
 
 
-def verdict(series, better, chance):
+def on_scale(name, series, chance):
+    """A metric's values and their chance, where they are to be compared: the size of a support in its logarithm."""
+    if name != "birthday_paradox":
+        return series, chance
+    return np.log(series), chance / series[0] if np.isfinite(series[0]) else 0.0
+
+
+def verdict(series, chance, better):
     """What a metric makes of a corruption: "worse", "better", "not monotone" or "no response".
 
     Args:
         series: its values, from unspoilt images to the strongest corruption.
-        better: which values are better, as of `Metric`.
         chance: standard deviation of the value over draws of unspoilt images.
+        better: which values are better, as of `Metric`.
     """
     series = np.asarray(series, np.float64)
+    # An unbounded value, a support without duplicates, is more than any that was seen.
+    bounded = series[np.isfinite(series)]
+    series = np.where(np.isposinf(series), 10.0 + np.max(bounded, initial=1.0), series)
     if not np.isfinite(series).all():
         return "not monotone"
     if better == "one":
@@ -186,7 +196,7 @@ def measure(data, extractor, num):
     # Labels of held-out and training images are read whatever the generator is told.
     compared = {image.tobytes() for image in base.training.pixels}
     x, y = data.arrays("train", min(data.num_examples("train"), 12 * num))
-    x = to_uint8(x).numpy()
+    x = to_uint8(x)
     free = np.flatnonzero([image.tobytes() not in compared for image in x])
     free = np.random.default_rng(0).permutation(free)
     parts = [(x[part], y[part]) for part in np.split(free[: num * (_CLEAN_DRAWS + 2)], _CLEAN_DRAWS + 2)]
@@ -207,7 +217,9 @@ def measure(data, extractor, num):
             rows = [of(*corruption(drawn, strength, np.random.default_rng(1))) for strength in strengths]
             found[corruption.__name__] = {name: [clean[name], *(row[name] for row in rows)] for name in clean}
     better = {row.name: row.better for row in image_metrics.METRICS}
-    chance = {name: float(np.std([draw[name] for draw in others], ddof=1)) for name in clean}
+    # Where an unspoilt draw has no finite value, chance has no bound.
+    with np.errstate(invalid="ignore"):
+        chance = {name: float(np.nan_to_num(np.std([draw[name] for draw in others], ddof=1))) for name in clean}
     return {
         "data": data.name,
         "features": extractor.name,
@@ -219,7 +231,8 @@ def measure(data, extractor, num):
                 "chance": chance[name],
                 "values": {corruption: of_it[name] for corruption, of_it in found.items()},
                 "verdicts": {
-                    corruption: verdict(of_it[name], better[name], chance[name]) for corruption, of_it in found.items()
+                    corruption: verdict(*on_scale(name, of_it[name], chance[name]), better[name])
+                    for corruption, of_it in found.items()
                 },
             }
             for name in clean
@@ -231,31 +244,40 @@ _COLOURS = {"worse": "#2a7f62", "better": "#c8553d", "not monotone": "#e0a030", 
 
 
 def figure(table):
-    """A row for each metric, a column for each corruption: values over the strength. Encoded PNG."""
+    """A row for each metric, a column for each corruption: values over the strength, between the row's ends.
+
+    Returns:
+        Encoded PNG.
+    """
     from matplotlib.figure import Figure
 
     metrics, corruptions = table["metrics"], list(table["strengths"])
-    drawing = Figure(figsize=(1.25 * len(corruptions) + 2.2, 0.62 * len(metrics) + 0.6), dpi=110, layout="constrained")
-    panels = drawing.subplots(len(metrics), len(corruptions), squeeze=False)
-    for row, (name, metric) in zip(panels, metrics.items()):
-        finite = [value for series in metric["values"].values() for value in series if np.isfinite(value)]
-        for axes, corruption in zip(row, corruptions):
+    drawing = Figure(figsize=(11.0, 0.42 * len(metrics) + 1.0), dpi=110)
+    axes = drawing.add_axes((0.0, 0.0, 1.0, 1.0))
+    axes.axis("off")
+    axes.set(xlim=(-2.6, len(corruptions) + 0.1), ylim=(len(metrics) + 0.9, -1.0))
+    for column, corruption in enumerate(corruptions):
+        axes.text(column + 0.4, -0.45, corruption.replace("_", " "), fontsize=9, ha="center")
+    for row, (name, metric) in enumerate(metrics.items()):
+        finite = np.array([value for series in metric["values"].values() for value in series], float)
+        finite = finite[np.isfinite(finite)]
+        low, high = (finite.min(), finite.max()) if len(finite) else (0.0, 1.0)
+        axes.text(-0.55, row + 0.5, name.replace("_", " "), fontsize=8.5, ha="right", va="center")
+        for end, height in ((high, 0.22), (low, 0.82)):
+            axes.text(-0.06, row + height, f"{end:.3g}", fontsize=6.5, ha="right", va="center", color="#707070")
+        axes.axhline(row, color="#dddddd", linewidth=0.6)
+        for column, corruption in enumerate(corruptions):
+            series = np.array(metric["values"][corruption], float)
+            places = column + 0.05 + 0.7 * np.arange(len(series)) / (len(series) - 1)
+            heights = row + 0.88 - 0.76 * (series - low) / (high - low if high > low else 1.0)
             colour = _COLOURS[metric["verdicts"][corruption]]
-            axes.plot(metric["values"][corruption], color=colour, marker="o", markersize=2.2, linewidth=1.4)
-            if finite:
-                margin = 0.1 * (max(finite) - min(finite)) + 1e-12
-                axes.set_ylim(min(finite) - margin, max(finite) + margin)
-            axes.set_xticks([])
-            axes.tick_params(labelsize=5, length=1.5, pad=1)
-            if axes is not row[0]:
-                axes.set_yticklabels([])
-        row[0].set_ylabel(name.replace("_", " "), fontsize=7, rotation=0, ha="right", va="center")
-    for axes, corruption in zip(panels[0], corruptions):
-        axes.set_title(corruption.replace("_", " "), fontsize=8)
-    lines = [panels[0][0].plot([], [], color=colour, label=label)[0] for label, colour in _COLOURS.items()]
-    drawing.legend(handles=lines, loc="outside lower center", ncols=len(lines), fontsize=7, frameon=False)
+            axes.plot(places, heights, color=colour, marker="o", markersize=2.4, linewidth=1.5)
+    for place, (label, colour) in enumerate(_COLOURS.items()):
+        left, height = 1.6 * place, len(metrics) + 0.5
+        axes.plot([left, left + 0.3], [height, height], color=colour, linewidth=2.5)
+        axes.text(left + 0.38, height, label, fontsize=9, va="center")
     file = io.BytesIO()
-    drawing.savefig(file, format="png")
+    drawing.savefig(file, format="png", facecolor="white")
     return file.getvalue()
 
 
@@ -268,7 +290,8 @@ def main(argv):
 
     table = measure(data, features_for(data), given.num_samples)
     out = pathlib.Path(given.out)
-    text = json.dumps(table, indent=1).replace("NaN", "null").replace("-Infinity", "null").replace("Infinity", "null")
+    # JSON has no values that are not finite.
+    text = json.dumps(table, indent=1).replace("-Infinity", "null").replace("Infinity", "null").replace("NaN", "null")
     write_whole(out.with_suffix(".json"), (text + "\n").encode())
     write_whole(out.with_suffix(".png"), figure(table))
     for name, metric in table["metrics"].items():

@@ -92,7 +92,7 @@ def _check_generator(generator, data, seed, where):
 
 
 def _evaluate_images(generator, data, features, num_samples, options):
-    from export.evaluation import image_metrics
+    from export.evaluation import image_metrics, neighbours
     from export.evaluation.class_balance import class_shares
     from export.evaluation.context import ImageContext
     from export.evaluation.metric import measure
@@ -115,7 +115,8 @@ def _evaluate_images(generator, data, features, num_samples, options):
         restored, sections["super_resolution"] = super_resolution.measure(context)
         metrics = {**restored, **metrics}
         notes.append("Samples are the test images, made of their low-resolution versions; they are not independent.")
-    return _result(context, metrics, classes, "class", sections, notes, extractor.metadata)
+    pairs = {"copies": neighbours.closest_copies(context), "duplicates": neighbours.closest_duplicates(context)}
+    return _result(context, metrics, classes, "class", sections, notes, extractor.metadata, pairs)
 
 
 def _evaluate_points(generator, data, num_samples, options):
@@ -133,7 +134,7 @@ def _evaluate_points(generator, data, num_samples, options):
     return _result(context, metrics, classes, "mode", {"mode_collapse": verdict}, [], None)
 
 
-def _result(context, metrics, classes, classes_of, sections, notes, features):
+def _result(context, metrics, classes, classes_of, sections, notes, features, pairs=None):
     samples, reference = context.shown
     notes = [*notes, *label_agreement.notes(classes, classes_of)]
     return Evaluation(
@@ -148,6 +149,7 @@ def _result(context, metrics, classes, classes_of, sections, notes, features):
         reference=reference,
         samples_by_class=context.shown_by_class,
         features=features,
+        pairs=pairs,
         codes=codes.described(context),
         traversals=codes.traversals(context),
     )

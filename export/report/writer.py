@@ -88,11 +88,23 @@ def compose(evaluation, *, generator, data, num_asked, first_seed, seeded):
         "features": evaluation.features,
         "metrics": evaluation.metrics,
         "classes": evaluation.classes,
+        "pairs": _pairs(evaluation.pairs),
         "codes": evaluation.codes,
         "sections": evaluation.sections,
         "notes": evaluation.notes,
     }
     return {key: value for key, value in report.items() if value is not None}
+
+
+def _pairs(pairs):
+    """The nearest pairs as report.json has them, or None."""
+    if pairs is None:
+        return None
+    other = {"copies": "training_index", "duplicates": "other_seed"}
+    return {
+        key: [{"seed": pair.seed, other[key]: pair.other, "distance": pair.distance} for pair in found]
+        for key, found in pairs.items()
+    }
 
 
 def write(report, evaluation, rows, directory):
@@ -195,6 +207,11 @@ def _pictures(evaluation, rows):
         pictures["traversals"] = grids.png_bytes(
             grids.image_grid(np.concatenate(list(rows_of.values())), names=list(rows_of))
         )
+    for key, found in (evaluation.pairs or {}).items():
+        shown = [pair.examples for pair in found if pair.examples is not None]
+        if shown:
+            # The samples in the first row, what each is near to under it in the second.
+            pictures[key] = grids.png_bytes(grids.image_grid(np.concatenate(np.stack(shown, axis=1)), len(shown)))
     if curves := figures.loss_curves(rows):
         pictures["losses"] = curves
     return pictures

@@ -1,3 +1,4 @@
+import base64
 import dataclasses
 import html
 import json
@@ -12,7 +13,7 @@ from PIL import Image
 from export.evaluation.evaluator import evaluate
 from export.metrics import intervals
 from export.report import writer
-from zoo import pretrained
+from zoo import grids, pretrained
 
 REPORTS = sorted(path.parent for path in pathlib.Path(pretrained.__file__).parent.rglob("report.json"))
 _PICTURE = Image.new("L", (8, 8))
@@ -25,8 +26,8 @@ def test_the_pages_hold_the_numbers_and_need_nothing_from_outside(good, digits, 
     page = write_report(good, digits, tmp_path, rows, objective="minimax", step=3, images_seen=192).read_text()
     folder = tmp_path / "report"
     names = {"classes.png", "losses.png", "real.png", "report.html", "report.json", "report.md", "samples.png"}
-    assert {path.name for path in folder.iterdir()} == names
-    assert page.count('src="data:image/png;base64,') == 4
+    assert {path.name for path in folder.iterdir()} == names | {"copies.png", "duplicates.png"}
+    assert page.count('src="data:image/png;base64,') == 6
     assert not re.search(r"(src|href)=\"(?!data:)|url\(|@import|https?:", page)
 
     def refuse(constant):
@@ -72,10 +73,10 @@ def test_pages_without_intervals_say_nothing_of_them(good, digits, tmp_path):
 def test_the_pages_tell_how_labels_are_followed(told, digits, tmp_path, monkeypatch):
     grids = []
     monkeypatch.setattr(
-        writer.grids, "image_grid", lambda images, names=None: grids.append((images, names)) or _PICTURE
+        writer.grids, "image_grid", lambda images, columns=None, names=None: grids.append((images, names)) or _PICTURE
     )
     page = html.unescape(write_report(told, digits, tmp_path, told_labels=True).read_text())
-    (samples, names), (real, of_real) = grids
+    (samples, names), (real, of_real), *_ = grids
     assert names == list("0123456789") and of_real is None
     np.testing.assert_array_equal(samples, np.concatenate([told.samples_by_class[name] for name in names]))
     np.testing.assert_array_equal(real, told.reference)
@@ -83,9 +84,10 @@ def test_the_pages_tell_how_labels_are_followed(told, digits, tmp_path, monkeypa
     for text in (page, markdown):
         assert "a row for each class, a column for each of the first seeds" in text
         assert "Label agreement" in text and told.notes[-1] in text and "## Labels" in text.replace("<h2>", "## ")
-    assert page.count('src="data:image/png;base64,') == 4
+    assert page.count('src="data:image/png;base64,') == 6
     # Names do not stay legible where a browser drops pixels.
-    assert page.count('class="pixels"') == 1 and 'class="pixels" src' in page.partition("Generated")[2]
+    # The pairs and the real images keep their pixels; the picture with names beside its rows does not.
+    assert page.count('class="pixels"') == 3 and 'class="pixels" src' in page.partition("Generated")[2]
     assert (tmp_path / "report" / "agreement.png").exists() and "](agreement.png)" in markdown
     assert "| Labels | chosen by the seed where none are given |" in markdown
     rows = {
@@ -112,7 +114,7 @@ def test_pages_of_a_generator_that_is_told_no_labels_do_not_speak_of_them(good, 
     page = write_report(good, digits, tmp_path).read_text()
     for text in (page, (tmp_path / "report" / "report.md").read_text()):
         assert "abel" not in text.replace('lang="en"', "") and "Generated: the first seeds, uncurated" in text
-    assert page.count('class="pixels" src') == 2
+    assert page.count('class="pixels" src') == 4
 
 
 @pytest.mark.parametrize(
@@ -192,3 +194,21 @@ def test_the_terminal_gets_the_first_numbers_and_the_verdict(good, digits, tmp_p
     assert f"{distance['value']:.4g} (" in lines[0] and f"training data {distance['real']:.4g}" in lines[0]
     report["metrics"]["frechet_distance"].update(value=None, interval=None, real=None)
     assert writer.headlines(report).splitlines()[0] == "Fréchet distance: none"
+
+
+def test_the_nearest_pairs_are_told_and_shown(good, digits, tmp_path):
+    page = write_report(good, digits, tmp_path)
+    report, text = json.loads((page.parent / "report.json").read_text()), page.read_text()
+    for key, other in (("copies", "training_index"), ("duplicates", "other_seed")):
+        first = good.pairs[key][0]
+        expected = {"seed": first.seed, other: first.other, "distance": first.distance}
+        assert report["pairs"][key][0] == expected and len(report["pairs"][key]) == 8
+        picture = (page.parent / f"{key}.png").read_bytes()
+        assert base64.b64encode(picture).decode() in text and f"({key}.png)" in (page.parent / "report.md").read_text()
+        # A row of samples over a row of what each is near to.
+        shown = grids.image_grid(
+            np.concatenate([[pair.examples[side] for pair in good.pairs[key]] for side in (0, 1)]), 8
+        )
+        assert picture == grids.png_bytes(shown)
+    without = write_report(dataclasses.replace(good, pairs=None), digits, tmp_path)
+    assert "Nearest neighbours" not in without.read_text() and "Nearest neighbours" in text
