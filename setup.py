@@ -101,6 +101,8 @@ setup(
             "playwright>=1.45,<2",
             "trustme>=1.1,<2",
             "kubernetes-validate>=1.30,<2",
+            # The reference implementation of precision, recall, density and coverage.
+            "prdc>=0.2,<1",
             GCS,
             HUB,
         ],

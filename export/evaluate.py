@@ -28,14 +28,24 @@ from zoo.pretrained import cards, find_saved_model
 _QUICK_SAMPLES = 2_000
 
 
-def report_on(evaluated, directory, where, *, features=AUTO, num_samples=10_000, first_seed=0, quick=False):
+def report_on(
+    evaluated,
+    directory,
+    where,
+    *,
+    features=AUTO,
+    num_samples=10_000,
+    first_seed=0,
+    surrogate_tasks=False,
+    quick=False,
+):
     """Evaluates a generator and writes the report.
 
     Args:
         evaluated: `export.evaluation.subject.Subject`.
         directory: epath.Path of the report's directory; made if it is not there.
         where: what a message calls the directory.
-        features, num_samples, first_seed, quick: as of `export.evaluation.evaluator.evaluate`.
+        features, num_samples, first_seed, surrogate_tasks, quick: as of `export.evaluation.evaluator.evaluate`.
 
     Returns:
         epath.Path of report.html.
@@ -51,6 +61,7 @@ def report_on(evaluated, directory, where, *, features=AUTO, num_samples=10_000,
         first_seed=first_seed,
         untrained=evaluated.untrained,
         run=evaluated.run,
+        surrogate_tasks=surrogate_tasks,
         quick=quick,
         where=evaluated.where,
     )
@@ -89,6 +100,7 @@ def main(argv):
         "features": given.features,
         "num_samples": num_samples,
         "first_seed": given.seed,
+        "surrogate_tasks": given.surrogate_tasks,
         "quick": given.quick,
     }
     logging.set_verbosity(logging.INFO)
@@ -131,6 +143,8 @@ def run():
     about = f"A first look in a minute: at most {_QUICK_SAMPLES:,} samples, and fewer steps of the diagnostics."
     flags.DEFINE_bool("quick", False, about)
     flags.DEFINE_string("features", AUTO, "Feature extractor for images; auto takes what fits the data.")
+    about = "Measure imputation and denoising of images through the generator's range too; some seconds to minutes."
+    flags.DEFINE_bool("surrogate_tasks", False, about)
     flags.DEFINE_integer("seed", 0, "Seed of the first sample; the following ones count up.", 0, 2**62)
     program.run(main)
 

@@ -30,6 +30,7 @@ class Generator:
         sample_with_labels: seeds int64 [N], labels int64 [N] → as `sample`; None for an unconditional generator.
         captions: seeds int64 [N] → list of str, the captions that `sample` chooses; None for a generator without any.
         sample_with_captions: seeds int64 [N], N captions → as `sample`; None for a generator without captions.
+        tensors: latents, a float32 tensor [N, z] → what `generate` gives, a tensor with gradients; None without any.
         upscale: images uint8 [N, h, w, C] → NumPy uint8 [N, 4h, 4w, C]; None for a generator that takes no images.
         notes: tuple of str, what a reader of a report should know of how the generator's output was read.
         available: how many samples there are; None where as many as wanted.
@@ -48,6 +49,7 @@ class Generator:
     upscale: Callable | None = None
     notes: tuple = ()
     available: int | None = None
+    tensors: Callable | None = None
 
     @classmethod
     def of_sampler(cls, sampler, latent_dim, data_shape):
@@ -60,6 +62,7 @@ class Generator:
             latent_dim,
             tuple(data_shape),
             int(sampler.count_params()),
+            tensors=lambda latents: sampler(latents, training=False),
             **_told(functions),
         )
 
@@ -133,7 +136,10 @@ class Generator:
             def from_seeds(seeds):
                 return sample(seeds=tf.constant(seeds, tf.int64))[drawn].numpy()
 
-            return cls(from_seeds, from_latents, latent_dim, shape, parameters, **_told(model.signatures))
+            told = _told(model.signatures)
+            if np.issubdtype(probe.dtype, np.floating):
+                told["tensors"] = lambda values: generate(**{latents: tf.cast(values, spec.dtype)})[output]
+            return cls(from_seeds, from_latents, latent_dim, shape, parameters, **told)
 
         from zoo.noise import Noise
 

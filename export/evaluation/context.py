@@ -16,6 +16,8 @@ from zoo.pixels import to_uint8
 from zoo.progress import Progress
 
 _BATCH = 256
+#: Most bytes of pixels of a set that are kept, for metrics of pixels.
+_PIXELS_BYTES = 32 * 2**20
 #: How many images, and points, a report shows.
 _SHOWN, _SHOWN_POINTS = 64, 2000
 #: Rows of interpolated images that it shows, and images in each.
@@ -36,9 +38,11 @@ class Context(abc.ABC):
         untrained: the `Generator` before its first step, or None.
         run: the `trainers.build.Run` that the generator is from, or None where it is from a SavedModel: for what needs
             the critic, the config or the dynamics.
+        surrogate_tasks: whether imputation and denoising are measured, which take longer than other metrics.
     """
 
-    def __init__(self, generator, data, *, num_samples, first_seed=0, untrained=None, run=None):
+    def __init__(self, generator, data, *, num_samples, first_seed=0, untrained=None, run=None, surrogate_tasks=False):
+        self.surrogate_tasks = surrogate_tasks
         self.generator, self.data, self.run = generator, data, run
         self.num_samples, self.first_seed = num_samples, first_seed
         self._untrained = untrained
@@ -147,6 +151,11 @@ class Context(abc.ABC):
         """Examples of the data, and their labels, int64 [N] or None."""
 
 
+def features_of(examples):
+    """What distances between examples are taken of, [N, d]: points themselves, or the features of images."""
+    return examples.features if isinstance(examples, Images) else examples
+
+
 class PointContext(Context):
     """A context whose sets are points: NumPy arrays [N, d]."""
 
@@ -175,15 +184,20 @@ class Images:
     Attributes:
         features: float32 [N, d].
         logits: float32 [N, K], its classifier's.
-        shown: uint8 [≤ 64, H, W, C], the first ones themselves.
+        pixels: uint8 [≤ N, H, W, C], the first ones themselves: all of them up to 32 MiB, at least 64.
     """
 
     features: np.ndarray
     logits: np.ndarray
-    shown: np.ndarray
+    pixels: np.ndarray
 
     def __len__(self):
         return len(self.features)
+
+    @functools.cached_property
+    def shown(self):
+        """The first 64 for a report to show, uint8 [≤ 64, H, W, C]."""
+        return self.pixels[:_SHOWN]
 
     @functools.cached_property
     def gaussian(self):
@@ -271,13 +285,14 @@ class ImageContext(Context):
             yield generator.sample(self.seeds[start : start + _BATCH])
 
     def _extract(self, batches, count, what):
-        features, logits, shown = [], [], []
+        features, logits, pixels = [], [], []
+        kept = max(_SHOWN, _PIXELS_BYTES // int(np.prod(self.data.data_shape)))
         with Progress(count, what, "image") as progress:
             for batch in batches:
                 of_features, of_classes = self.extractor(batch)
                 features.append(of_features)
                 logits.append(of_classes)
-                if sum(map(len, shown)) < _SHOWN:
-                    shown.append(batch[:_SHOWN])
+                if progress.done < kept:
+                    pixels.append(batch)
                 progress.update(progress.done + len(batch))
-        return Images(np.concatenate(features), np.concatenate(logits), np.concatenate(shown)[:_SHOWN])
+        return Images(np.concatenate(features), np.concatenate(logits), np.concatenate(pixels)[:kept])

@@ -26,6 +26,7 @@ def evaluate(
     untrained=None,
     run=None,
     quick=False,
+    surrogate_tasks=False,
     where="--saved_model",
 ):
     """Measures a generator against held-out data.
@@ -43,6 +44,7 @@ def evaluate(
         untrained: the same generator before its first step, or None.
         run: the `trainers.build.Run` that the generator is from, or None.
         quick: whether diagnostics that take long are to take fewer steps.
+        surrogate_tasks: whether to measure imputation and denoising of images through the generator's range too.
         where: what a message calls the generator.
 
     Returns:
@@ -54,7 +56,7 @@ def evaluate(
     """
     check_num_samples(num_samples, data.data_shape)
     _check_generator(generator, data, first_seed, where)
-    options = {"first_seed": first_seed, "untrained": untrained, "run": run}
+    options = {"first_seed": first_seed, "untrained": untrained, "run": run, "surrogate_tasks": surrogate_tasks}
     if len(data.data_shape) == 1:
         return _evaluate_points(generator, data, num_samples, options, quick)
     return _evaluate_images(generator, data, features, num_samples, options, quick)
@@ -112,7 +114,7 @@ def _check_generator(generator, data, seed, where):
 
 
 def _evaluate_images(generator, data, features, num_samples, options, quick):
-    from export.evaluation import image_metrics
+    from export.evaluation import image_metrics, neighbours
     from export.evaluation.class_balance import class_shares
     from export.evaluation.context import ImageContext
     from export.evaluation.metric import measure
@@ -140,7 +142,9 @@ def _evaluate_images(generator, data, features, num_samples, options, quick):
         restored, sections["super_resolution"] = super_resolution.measure(context)
         metrics = {**restored, **metrics}
         notes.append("Samples are the test images, made of their low-resolution versions; they are not independent.")
-    return _result(context, metrics, classes, "class", sections, [*notes, *not_measured], extractor.metadata)
+    pairs = {"copies": neighbours.closest_copies(context), "duplicates": neighbours.closest_duplicates(context)}
+    notes = [*notes, *not_measured]
+    return _result(context, metrics, classes, "class", sections, notes, extractor.metadata, pairs)
 
 
 def _evaluate_points(generator, data, num_samples, options, quick):
@@ -171,7 +175,7 @@ def _diagnose(context, metrics, classes, quick):
     return sections, [f"Not measured: {', '.join(keys)}; {reason}." for reason, keys in reasons.items()]
 
 
-def _result(context, metrics, classes, classes_of, sections, notes, features):
+def _result(context, metrics, classes, classes_of, sections, notes, features, pairs=None):
     samples, reference = context.shown
     notes = [*context.generator.notes, *notes, *label_agreement.notes(classes, classes_of)]
     return Evaluation(
@@ -187,6 +191,7 @@ def _result(context, metrics, classes, classes_of, sections, notes, features):
         samples_by_class=context.shown_by_class,
         interpolations=context.interpolations,
         features=features,
+        pairs=pairs,
         codes=codes.described(context),
         traversals=codes.traversals(context),
     )

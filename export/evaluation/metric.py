@@ -35,6 +35,8 @@ class Metric:
         of: function of the context → the total, where the metric is a count.
         of_untrained: whether the value is set in proportion to the untrained generator's.
         of_real: whether training examples can take the samples' place.
+        real: function of the context → what a perfect generator reaches, of a metric that compares samples with the
+            training examples, so that these cannot take the samples' place; None of any other.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Metric:
     of: Callable = lambda context: None
     of_untrained: bool = False
     of_real: bool = True
+    real: Callable | None = None
 
     def measure(self, context):
         """The metric in the format of `export.report`, a dict of JSON values."""
@@ -58,10 +61,15 @@ class Metric:
             self.about(context) if callable(self.about) else self.about,
             num_samples=num_samples,
             num_reference=num_reference,
-            real=self.value(context, context.training) if self.of_real else None,
+            real=self._of_real(context),
             untrained=None if untrained is None else self.value(context, untrained),
             of=self.of(context),
         )
+
+    def _of_real(self, context):
+        if self.real is not None:
+            return self.real(context)
+        return self.value(context, context.training) if self.of_real else None
 
 
 def measure(context, metrics):

@@ -5,16 +5,15 @@
 
 import numpy as np
 
-from export.evaluation import codes, label_agreement
+from export.evaluation import codes, label_agreement, neighbours, neural_net_distances
 from export.evaluation.metric import Metric, samples_alone
 from export.metrics import intervals, toy
-from export.metrics.neural_net_distance import MLPCritics, neural_net_distance
+from export.metrics.parzen import parzen_log_likelihood
 
 # The exact distance takes O(n³); blocks of this size take a third of a second each.
 _EXACT_BLOCK = 1000
-#: The critics of the neural-net distance, and how they are sought: about a second for as many points.
-_CRITICS, _CRITIC_POINTS, _SEARCH = MLPCritics((16,)), 2000, {"starts": 3, "max_iterations": 200}
-_ONE_SEARCH = "not estimated: other draws would need searches for critics of their own"
+#: Most samples, validation and test points of the Parzen window: its distance matrices take seconds.
+_PARZEN_SAMPLES, _PARZEN_VALIDATION, _PARZEN_TEST = 10_000, 500, 1000
 
 
 def has_modes(context):
@@ -73,35 +72,11 @@ def _exact_blocks(context, points):
     return np.array([toy.exact_wasserstein(points[block], context.held_out[block]) for block in blocks])
 
 
-def _half(context):
-    return min(_CRITIC_POINTS, context.num_samples // 2)
-
-
-def _halves(context):
-    return _half(context), _half(context)
-
-
-def _search(context, points):
-    # One half to find the critic on, the other to see what is left of it on points that it has not seen.
-    half = _half(context)
-    return neural_net_distance(context.held_out[:half], points[:half], _CRITICS, **_SEARCH)
-
-
-def _told_apart(context, points):
-    return context.once(_search, points)
-
-
-def _gap(context, points):
-    second = slice(_half(context), 2 * _half(context))
-    return _told_apart(context, points).generalization_gap(context.held_out[second], points[second])
-
-
-def _about_neural_net_distance(context):
-    found = _told_apart(context, context.samples)
-    return (
-        f"Neural-net distance to held-out points, φ = log, {found.critics} ({found.parameters} parameters); "
-        "0 where they tell nothing apart, 2 log 2 where everything."
-    )
+def _parzen(context, points):
+    held_out = context.held_out
+    validation = min(_PARZEN_VALIDATION, max(1, len(held_out) // 5))
+    test = held_out[validation : validation + _PARZEN_TEST]
+    return parzen_log_likelihood(points[:_PARZEN_SAMPLES], held_out[:validation], test)
 
 
 METRICS = (
@@ -185,22 +160,19 @@ METRICS = (
         interval=lambda context, points: intervals.mean_interval(_exact_blocks(context, points), of="block"),
         of_untrained=True,
     ),
+    *neural_net_distances.METRICS,
+    neighbours.BIRTHDAY,
     Metric(
-        "neural_net_distance",
-        "lower",
-        _about_neural_net_distance,
-        value=lambda context, points: _told_apart(context, points).value,
-        interval=lambda context, points: intervals.absent(_told_apart(context, points).value, _ONE_SEARCH),
-        counts=_halves,
-        of_untrained=True,
-    ),
-    Metric(
-        "neural_net_distance_gap",
-        "lower",
-        "How much of that distance was the sample: what it falls by on as many other points, with the same critic.",
-        value=_gap,
-        interval=lambda context, points: intervals.absent(_gap(context, points), _ONE_SEARCH),
-        counts=_halves,
+        "parzen_log_likelihood",
+        "higher",
+        "Nats per held-out point under a Gaussian around each sample, as wide as suits other held-out points best "
+        "(Goodfellow et al. 2014).",
+        value=lambda context, points: context.once(_parzen, points).mean,
+        interval=lambda context, points: context.once(_parzen, points).interval(),
+        counts=lambda context: (
+            min(_PARZEN_SAMPLES, context.num_samples),
+            len(context.once(_parzen, context.samples).per_example),
+        ),
     ),
     *codes.METRICS,
 )

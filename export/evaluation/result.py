@@ -23,6 +23,8 @@ class Evaluation:
             images [8, H, W, C] of the same seeds under each of up to ten classes, or the points that were made for
             each. None of any other generator.
         features: the extractor's metadata, or None.
+        pairs: {"copies": samples and the training images nearest to them, "duplicates": samples nearest to one
+            another}, lists of `export.evaluation.neighbours.Pair` from the nearest on; None of points.
         codes: list, or None where the generator has no latent codes.
         interpolations: list of uint8 [8, H, W, C], images on great circles between the latents of two seeds, or None.
         traversals: {row's name: uint8 images [10, H, W, C]} that differ in one code, or None.
@@ -39,6 +41,7 @@ class Evaluation:
     reference: np.ndarray
     samples_by_class: dict | None = None
     features: dict | None = None
+    pairs: dict | None = None
     codes: list | None = None
     interpolations: list | None = None
     traversals: dict | None = None

@@ -37,6 +37,7 @@ METHODS = {
     "student": "Student's t",
     "wilson": "Wilson's interval of a share",
     "score": "score interval, whose spread grows with the value",
+    "garwood": "Garwood's interval of a count of pairs, widened where the points' counts differ",
     "halves": "from the spread between random halves, symmetrical in the logarithm",
 }
 #: Description of all intervals in a report.

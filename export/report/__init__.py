@@ -45,6 +45,9 @@ finite are null.
     codes?           [{name, values, information, interval, entropy}], where the generator has latent codes: of each
                      the number of its values, null if continuous; the lower bound of its mutual information with the
                      samples, in nats, its interval of level 0.95, and H(c)
+    pairs?           images only, {copies: [{seed, training_index, distance}], duplicates: [{seed, other_seed,
+                     distance}]}: the samples nearest to a training image, an index among those that were compared, in
+                     the order in which the data gives them for seed 0; and those nearest to one another, by features
     sections         {name: section}, name being one of mode_collapse, vanishing_gradients, non_convergence,
                      generalization, super_resolution. A section that was not measured is absent; `notes` says why. A
                      section is

@@ -42,6 +42,8 @@ _SECTIONS = {
     "generalization": "Equilibrium and generalisation",
     "super_resolution": "Loss against bicubic resizing",
 }
+#: Labels that are not the keys' words.
+_NAMES = {"fid": "FID", "ms_ssim": "MS-SSIM"}
 _FACTS = ("objective", "dynamics", "step", "images_seen", "seed", "parameters", "latent_dim")
 _ABOUT_INTERVALS = (
     "Intervals cover the value that is expected over new draws of as many samples and held-out examples, "
@@ -101,6 +103,7 @@ def compose(evaluation, *, generator, data, num_asked, first_seed=None, seeded=N
         "features": evaluation.features,
         "metrics": evaluation.metrics,
         "classes": evaluation.classes,
+        "pairs": _pairs(evaluation.pairs),
         "codes": evaluation.codes,
         "sections": evaluation.sections,
         "notes": evaluation.notes,
@@ -123,6 +126,17 @@ def _hardware():
     ]
     cores = os.cpu_count()
     return ", ".join([f"{cores} processor core{'s' * (cores != 1)} ({platform.machine()})", *devices])
+
+
+def _pairs(pairs):
+    """The nearest pairs as report.json has them, or None."""
+    if pairs is None:
+        return None
+    other = {"copies": "training_index", "duplicates": "other_seed"}
+    return {
+        key: [{"seed": pair.seed, other[key]: pair.other, "distance": pair.distance} for pair in found]
+        for key, found in pairs.items()
+    }
 
 
 def write(report, evaluation, rows, directory, steps=types.MappingProxyType({})):
@@ -282,6 +296,11 @@ def _pictures(evaluation, rows):
             grids.image_grid(images, columns=len(evaluation.interpolations[0]))
         )
     pictures |= figures.of_sections(evaluation.sections)
+    for key, found in (evaluation.pairs or {}).items():
+        shown = [pair.examples for pair in found if pair.examples is not None]
+        if shown:
+            # The samples in the first row, what each is near to under it in the second.
+            pictures[key] = grids.png_bytes(grids.image_grid(np.concatenate(np.stack(shown, axis=1)), len(shown)))
     if curves := figures.loss_curves(rows):
         pictures["losses"] = curves
     return pictures
@@ -356,6 +375,8 @@ def _count(value):
 
 
 def _label(key):
+    if key in _NAMES:
+        return _NAMES[key]
     text = (
         key.replace("_", " ")
         .replace("frechet", "Fréchet")

@@ -15,8 +15,8 @@ def test_the_program_prints_the_numbers_before_the_path(good, digits, tmp_path, 
     monkeypatch.setattr(program.subject, "of_saved_model", lambda *arguments: None)
     monkeypatch.setattr(program, "report_on", lambda *arguments, **options: page)
     names = {"workdir": None, "saved_model": "model", "data": None, "image_size": None, "out": str(tmp_path)}
-    names |= {"samples": None, "signature": None}
-    given = types.SimpleNamespace(**names, features="auto", num_samples=20, seed=0, quick=False)
+    names |= {"samples": None, "signature": None, "quick": False}
+    given = types.SimpleNamespace(**names, features="auto", num_samples=20, seed=0, surrogate_tasks=False)
     monkeypatch.setattr(program.flags, "FLAGS", given)
     program.main([])
     lines = capsys.readouterr().out.splitlines()

@@ -38,7 +38,10 @@ MUTANTS = [
         "export/evaluation/metric.py",
         f"{EVALUATION}/test_context.py",
         (" if metric.needs(context)}", "}"),
-        ("real=self.value(context, context.training)", "real=self.interval(context, context.training).value"),
+        (
+            "return self.value(context, context.training) if self.of_real",
+            "return self.interval(context, context.training).value if self.of_real",
+        ),
     ),
     *of_file(
         "export/evaluation/evaluator.py",

@@ -146,3 +146,10 @@ def test_images_are_shown_by_class_the_same_seeds_under_each(obedient, digits, e
     assert list(shown) == [str(label) for label in range(10)]
     for label, images in shown.items():
         np.testing.assert_array_equal(images, obedient.sample_with_labels(np.arange(11, 19), np.full(8, int(label))))
+
+
+def test_a_classifier_that_learnt_from_the_samples_is_tried_on_test_images(told, good):
+    entry = told.metrics["classification_accuracy_score"]
+    # Samples made for eights are threes, so that no test image is called an eight; seeds prefer nines.
+    assert entry["value"] < 0.92 < 0.96 < entry["real"] and entry["interval"][0] < entry["value"] < entry["interval"][1]
+    assert "logistic regression" in entry["about"] and "classification_accuracy_score" not in good.metrics

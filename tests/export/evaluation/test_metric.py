@@ -1,4 +1,8 @@
+import numpy as np
+from by_hand import generator_of
+
 from export.evaluation import metric
+from export.evaluation.context import PointContext
 from export.metrics import intervals
 from export.report import writer
 
@@ -9,3 +13,20 @@ def test_numbers_that_are_not_finite_become_null():
     assert entry["value"] is None and entry["interval"] is None and entry["real"] is None
     assert entry["no_interval"] == "why" and "level" not in entry
     assert writer._value(entry) == "none"
+
+
+def test_what_a_perfect_generator_reaches_can_be_told_otherwise(ring):
+    def of(**options):
+        row = metric.Metric(
+            "length",
+            "higher",
+            "",
+            value=lambda context, sample: len(sample),
+            interval=lambda context, sample: intervals.absent(len(sample), "exact"),
+            **options,
+        )
+        context = PointContext(generator_of(lambda seeds: np.zeros([len(seeds), 2]), (2,)), ring, num_samples=20)
+        return row.measure(context).get("real")
+
+    assert of() == 20 and of(of_real=False) is None
+    assert of(real=lambda context: 2 * context.num_samples) == 40

@@ -25,10 +25,10 @@ def test_the_pages_hold_the_numbers_and_need_nothing_from_outside(good, digits, 
     ]
     page = write_report(good, digits, tmp_path, rows, objective="minimax", step=3, images_seen=192).read_text()
     folder = tmp_path / "report"
-    names = {"classes", "interpolations", "losses", "real", "samples"}
+    names = {"classes", "copies", "duplicates", "interpolations", "losses", "real", "samples"}
     names = {f"{name}.png" for name in names} | {"report.html", "report.json", "report.md"}
     assert {path.name for path in folder.iterdir()} == names
-    assert page.count('src="data:image/png;base64,') == 5
+    assert page.count('src="data:image/png;base64,') == 7
     assert not re.search(r"(src|href)=\"(?!data:|#)|url\(|@import|https?:", page)
 
     def refuse(constant):
@@ -61,7 +61,8 @@ def test_the_pages_say_where_an_interval_was_measured_to_be_off(good, digits, tm
         assert told == expected
         assert not any(entry["caveat"] in before for entry in good.metrics.values() if "caveat" in entry)
     with_caveat = {name for name, entry in good.metrics.items() if "caveat" in entry}
-    assert with_caveat == {"frechet_distance", "kernel_distance", "precision", "recall", "coverage"}
+    assert with_caveat >= {"frechet_distance", "kernel_distance", "precision", "recall", "coverage"}
+    assert not with_caveat & {"classifier_score", "density"}
 
 
 def test_pages_without_intervals_say_nothing_of_them(good, digits, tmp_path):
@@ -76,7 +77,7 @@ def test_the_pages_tell_how_labels_are_followed(told, digits, tmp_path, monkeypa
         writer.grids, "image_grid", lambda images, columns=None, names=None: grids.append((images, names)) or _PICTURE
     )
     page = html.unescape(write_report(told, digits, tmp_path, told_labels=True).read_text())
-    (samples, names), (real, of_real), (between, _) = grids
+    (samples, names), (real, of_real), (between, _), *_ = grids
     assert len(between) == 5 * 8
     assert names == list("0123456789") and of_real is None
     np.testing.assert_array_equal(samples, np.concatenate([told.samples_by_class[name] for name in names]))
@@ -85,9 +86,10 @@ def test_the_pages_tell_how_labels_are_followed(told, digits, tmp_path, monkeypa
     for text in (page, markdown):
         assert "a row for each class, a column for each of the first seeds" in text
         assert "Label agreement" in text and told.notes[-1] in text and "## Labels" in text.replace("<h2>", "## ")
-    assert page.count('src="data:image/png;base64,') == 5
+    assert page.count('src="data:image/png;base64,') == 7
     # Names do not stay legible where a browser drops pixels.
-    assert page.count('class="pixels"') == 2 and 'class="pixels" src' in page.partition("Generated")[2]
+    # The pairs and the real images keep their pixels; the picture with names beside its rows does not.
+    assert page.count('class="pixels"') == 4 and 'class="pixels" src' in page.partition("Generated")[2]
     assert (tmp_path / "report" / "agreement.png").exists() and "](agreement.png)" in markdown
     assert "| Labels | chosen by the seed where none are given |" in markdown
     rows = {
@@ -114,7 +116,7 @@ def test_pages_of_a_generator_that_is_told_no_labels_do_not_speak_of_them(good, 
     page = write_report(good, digits, tmp_path).read_text()
     for text in (page, (tmp_path / "report" / "report.md").read_text()):
         assert "abel" not in text.replace("aria-label", "") and "Generated: the first seeds, uncurated" in text
-    assert page.count('class="pixels" src') == 3
+    assert page.count('class="pixels" src') == 5
 
 
 @pytest.mark.parametrize(
@@ -236,3 +238,21 @@ def test_samples_over_the_steps_are_on_the_page(good, digits, tmp_path):
     page = writer.write(report, good, [], tmp_path / "again", steps).read_text()
     assert page.count("data:image/png;base64," + base64.b64encode(steps[0]).decode()) == 2
     assert "<figcaption>Step 1,500</figcaption>" in page
+
+
+def test_the_nearest_pairs_are_told_and_shown(good, digits, tmp_path):
+    page = write_report(good, digits, tmp_path)
+    report, text = json.loads((page.parent / "report.json").read_text()), page.read_text()
+    for key, other in (("copies", "training_index"), ("duplicates", "other_seed")):
+        first = good.pairs[key][0]
+        expected = {"seed": first.seed, other: first.other, "distance": first.distance}
+        assert report["pairs"][key][0] == expected and len(report["pairs"][key]) == 8
+        picture = (page.parent / f"{key}.png").read_bytes()
+        assert base64.b64encode(picture).decode() in text and f"({key}.png)" in (page.parent / "report.md").read_text()
+        # A row of samples over a row of what each is near to.
+        shown = grids.image_grid(
+            np.concatenate([[pair.examples[side] for pair in good.pairs[key]] for side in (0, 1)]), 8
+        )
+        assert picture == grids.png_bytes(shown)
+    without = write_report(dataclasses.replace(good, pairs=None), digits, tmp_path)
+    assert "Nearest neighbours" not in without.read_text() and "Nearest neighbours" in text
