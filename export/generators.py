@@ -122,7 +122,10 @@ class Generator:
         parameters = sum(int(np.prod(variable.shape)) for variable in generate.variables)
         told = _told(model.signatures)
         if np.issubdtype(probe.dtype, np.floating):
-            told["tensors"] = lambda values: generate(**{latents: tf.cast(values, spec.dtype)})[output]
+            # Of the model, which this keeps alive: traced into another function, a signature does not by itself.
+            told["tensors"] = lambda values: model.signatures["serving_default"](
+                **{latents: tf.cast(values, spec.dtype)}
+            )[output]
         return cls(from_seeds, from_latents, latent_dim, probe.shape[1:], parameters, seeded, **told)
 
 
