@@ -118,3 +118,21 @@ def test_a_generator_of_impossible_images_is_refused(factor, message, tmp_path):
 def test_a_model_that_is_no_generator_is_refused(tmp_path, shape, function, message):
     with pytest.raises(RequestError, match=message):
         Generator.load(_foreign(tmp_path / "model", shape, function))
+
+
+@pytest.mark.parametrize("origin", ["sampler", "saved model"])
+def test_tensors_are_what_is_generated_with_gradients(sampler, version, origin):
+    generator = Generator.of_sampler(sampler, 8, (32, 32, 3)) if origin == "sampler" else Generator.load(version)
+    latents = tf.constant(np.random.default_rng(0).normal(size=(2, 8)), tf.float32)
+
+    @tf.function
+    def made(latents):
+        with tf.GradientTape() as tape:
+            tape.watch(latents)
+            images = generator.tensors(latents)
+        return images, tape.gradient(images, latents)
+
+    images, gradients = made(latents)
+    # float32, graphs optimised apart.
+    np.testing.assert_allclose(images, generator.generate(latents.numpy()), atol=1e-5)
+    assert gradients.shape == (2, 8) and np.abs(gradients).min() > 0.0
