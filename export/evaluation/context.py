@@ -7,15 +7,15 @@ import functools
 import numpy as np
 from absl import logging
 
+from export.metrics import real_features
 from export.metrics.frechet import GaussianStatistics
 from export.metrics.restoration import low_resolution
 from zoo import grids
-from zoo.pixels import to_uint8
 from zoo.progress import Progress
 
-_BATCH = 256
+_BATCH = real_features.BATCH
 #: How many images, and points, a report shows.
-_SHOWN, _SHOWN_POINTS = 64, 2000
+_SHOWN, _SHOWN_POINTS = real_features.SHOWN, 2000
 
 
 class Context(abc.ABC):
@@ -196,7 +196,7 @@ class ImageContext(Context):
 
     @property
     def class_names(self):
-        known = self.extractor.class_names if self.extractor.num_classes == self.data.num_classes else None
+        known = self.extractor.class_names if self.extractor.knows_classes_of(self.data) else None
         return self.data.class_names or known or super().class_names
 
     @property
@@ -215,11 +215,9 @@ class ImageContext(Context):
         return self._extract(self._sampled(generator), self.num_samples, what)
 
     def _read(self, split):
-        count = min(self.num_samples, self.data.num_examples(split))
-        labels = []
-        pixels = self.pixels(split, labels if self.data.num_classes is not None else None)
-        images = self._extract(pixels, count, {"test": "test images", "train": "training images"}[split])
-        return images, np.concatenate(labels) if labels else None
+        # Different images, the first of one shuffled epoch, so that no more of them are held in memory.
+        found = real_features.read(self.extractor, self.data, split, self._count(split))
+        return Images(found.features, found.logits, found.shown), found.labels
 
     def pixels(self, split, labels=None):
         """The images of `held_out` or `training` themselves, again.
@@ -228,16 +226,13 @@ class ImageContext(Context):
             split: "test" or "train".
             labels: list that takes the labels of each batch, int64 [n]; None without.
 
-        Yields:
-            NumPy uint8 [n, H, W, C].
+        Returns:
+            Iterator of NumPy uint8 [n, H, W, C].
         """
-        # Different images, the first of one shuffled epoch, so that no more of them are held in memory.
-        count = min(self.num_samples, self.data.num_examples(split))
-        batches = self.data.batches(split, _BATCH, seed=0, labels=labels is not None)
-        for start, batch in zip(range(0, count, _BATCH), batches):
-            if labels is not None:
-                labels.extend(label.numpy()[: count - start] for label in batch.conditions.values())
-            yield to_uint8(batch.x).numpy()[: count - start]
+        return real_features.pixels(self.data, split, self._count(split), labels)
+
+    def _count(self, split):
+        return min(self.num_samples, self.data.num_examples(split))
 
     def _sampled(self, generator):
         if generator.upscale is not None:

@@ -26,7 +26,7 @@ _KERNEL_BLOCKS = 5
 
 def has_classes(context):
     """Whether the extractor's classifier knows the data's classes."""
-    return context.extractor.num_classes == context.data.num_classes
+    return context.extractor.knows_classes_of(context.data)
 
 
 def histogram(context, images):
