@@ -36,8 +36,8 @@ TRAINING_STEPS = 1900
 # Least `skill`: below _USELESS a trained classifier is refused as feature space, below _WEAK a warning is given. Both
 # are conventions. A skill of 0.5 is an accuracy of 55 % with ten classes of equal size, 75 % with two.
 _USELESS, _WEAK = 0.2, 0.5
-# Most training images, and test images, of the linear classifier on an extractor's features.
-_LINEAR_IMAGES = 10_000
+# Most images that the linear classifier on an extractor's features is trained and tested on.
+_LINEAR_IMAGES = {"train": 10_000, "test": 2_000}
 # Limit on the training images, held in memory as uint8.
 _TRAINING_BYTES = 512 * 2**20
 
@@ -411,7 +411,7 @@ def _with_classes(extractor, dataset):
     """The extractor with a linear classifier of the data's classes, trained on its features, in place of its own."""
     from export.metrics import linear_classifier, real_features
 
-    splits = {split: min(_LINEAR_IMAGES, dataset.num_examples(split)) for split in ("train", "test")}
+    splits = {split: min(most, dataset.num_examples(split)) for split, most in _LINEAR_IMAGES.items()}
     found = {split: real_features.read(extractor, dataset, split, count) for split, count in splits.items() if count}
     (features, labels), (test_features, test_labels) = _training_features(found)
     logging.info("Training a linear classifier on the features of %d images of %s", len(labels), dataset.name)
