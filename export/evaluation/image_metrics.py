@@ -106,6 +106,7 @@ METRICS = (
         ),
         value=lambda context, images: np.exp(mutual_information(images.logits)),
         interval=lambda context, images: classifier_score_interval(images.logits),
+        needs=lambda context: context.extractor.num_classes > 1,
         counts=samples_alone,
     ),
     _manifold_metric(

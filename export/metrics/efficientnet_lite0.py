@@ -118,8 +118,8 @@ def load():
 
     Returns:
       (metadata, forward, classify), arguments of `features.FeatureExtractor`: forward takes float32 [n, H, W, 1 or 3]
-      in [-1, 1] and returns float32 features [n, 1280]; classify takes these and returns the logits of ImageNet's
-      classes, float32 [n, 1000].
+      in [-1, 1], and if wanted another side than `input_side`, and returns float32 features [n, 1280]; classify takes
+      these and returns the logits of ImageNet's classes, float32 [n, 1000].
 
     Raises:
       RequestError: as of `read_weights`.
@@ -161,8 +161,8 @@ def _resized(network):
         levels = 127.5 * tf.ensure_shape(colour, (None, None, None, 3)) + 127.5
         return network((levels - 127.0) / 128.0)
 
-    def forward(images):
-        side = input_side(*images.shape[1:3])
+    def forward(images, side=None):
+        side = side or input_side(*images.shape[1:3])
         step = max(1, _PIXELS // side**2)
         parts = [of_few(images[start : start + step], side) for start in range(0, len(images), step)]
         return np.concatenate([part.numpy() for part in parts])

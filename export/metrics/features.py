@@ -6,7 +6,8 @@ its weights. There are these kinds:
 - classifiers that the package ships for known data sets (`shipped()`), recognised by the data's fingerprint;
 - classifiers trained on demand for other labelled sets of grey images, and cached (`train_classifier`);
 - EfficientNet-Lite0 with ImageNet weights, which the package ships, for colour images and for images without labels;
-- Inception-v3 with ImageNet weights, Keras' and TF-GAN's, where the weights are found or can be downloaded.
+- Inception-v3 with ImageNet weights, Keras' and TF-GAN's, where the weights are found or can be downloaded;
+- DINOv2's vision transformers, where the weights are found.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from absl import logging
 
-from export.metrics import cache, efficientnet_lite0, inception
+from export.metrics import cache, dinov2, efficientnet_lite0, inception
 from zoo.errors import RequestError
 from zoo.pixels import to_float, to_uint8
 
@@ -51,7 +52,7 @@ class FeatureExtractor:
       checksum: SHA-256 of the weight file, in hexadecimal. Name, version and checksum tell the function from images to
         features: features of real images are kept on disk by them (`export.metrics.real_features`).
       dim: width d of the features.
-      num_classes: number of logits K.
+      num_classes: number of logits K; 0 where there is no classifier.
       test_accuracy: accuracy in [0, 1] on the test images of the classifier's training data; None where unknown.
       chance: share of the commonest class among those test images: the accuracy of always predicting it.
       skill: (test_accuracy - chance) / (1 - chance), at most 1; None where the accuracy is unknown.
@@ -70,7 +71,7 @@ class FeatureExtractor:
         self.checksum, self.dim, self.num_classes = metadata["checksum"], metadata["dim"], metadata["num_classes"]
         self.test_accuracy = metadata.get("test_accuracy")
         # Metadata of older classifiers lacks it: assume classes of equal size.
-        self.chance = metadata.get("chance", 1 / self.num_classes)
+        self.chance = metadata.get("chance", 1 / self.num_classes if self.num_classes else None)
         self.skill = None
         if self.test_accuracy is not None:
             self.skill = (self.test_accuracy - self.chance) / (1 - self.chance) if self.chance < 1 else 0.0
@@ -202,9 +203,9 @@ def shipped() -> list[str]:
 
 
 def available() -> list[str]:
-    """All names that `load_features` takes: shipped and cached classifiers, EfficientNet-Lite0, and the Inceptions."""
+    """All names that `load_features` takes: shipped and cached classifiers, and the networks of other data."""
     cached = sorted(path.stem for path in cache_dir().glob("*.json"))
-    return [*shipped(), *cached, efficientnet_lite0.NAME, *inception.NAMES]
+    return [*shipped(), *cached, efficientnet_lite0.NAME, *inception.NAMES, *dinov2.NAMES]
 
 
 def cache_dir() -> pathlib.Path:
@@ -219,11 +220,13 @@ def load_features(name: str) -> FeatureExtractor:
     """The extractor with a name from `available()`.
 
     Raises:
-      RequestError: for an unknown name, damaged weights, or Inception weights that are neither found nor downloadable.
+      RequestError: for an unknown name, damaged weights, or weights that are neither found nor downloadable.
     """
     if name == efficientnet_lite0.NAME:
         metadata, forward, classify = efficientnet_lite0.load()
         return FeatureExtractor(metadata, forward, classify=classify)
+    if name in dinov2.NAMES:
+        return FeatureExtractor(*dinov2.load(name, cache_dir()), classify=dinov2.no_classes)
     if name in inception.NAMES:
         return FeatureExtractor(*inception.load(name, cache_dir()))
     for directory in (_weights_dir(), cache_dir()):
@@ -241,9 +244,9 @@ def features_for(dataset, name: str | None = None) -> FeatureExtractor:
     path; for grey images with labels, a classifier trained on the set (some minutes, then cached) if its skill is 0.2
     or more; EfficientNet-Lite0.
 
-    EfficientNet-Lite0 knows ImageNet's classes. Where the set has labels, a linear classifier on its features, trained
-    on up to 10,000 training images, takes the place of its logits. Where that has a skill below 0.2, what needs the
-    set's classes is not measured, and `weakness` says why.
+    EfficientNet-Lite0 knows ImageNet's classes, DINOv2 none. Where the set has labels, a linear classifier on their
+    features, trained on up to 10,000 training images, takes the place of the logits. Where that has a skill below 0.2,
+    what needs the set's classes is not measured, and `weakness` says why.
 
     Args:
       dataset: a `zoo.datasets.Dataset` of images.
@@ -269,7 +272,7 @@ def features_for(dataset, name: str | None = None) -> FeatureExtractor:
     if not extractor.accepts(shape):
         want = "×".join("any" if size is None else str(size) for size in extractor.data_shape)
         raise RequestError(f"features: {name!r} takes images of {want}, data {dataset.name!r} has {shape}")
-    if name == efficientnet_lite0.NAME and _has_classes(dataset):
+    if name in (efficientnet_lite0.NAME, *dinov2.NAMES) and _has_classes(dataset):
         return _with_classes(extractor, dataset)
     return extractor
 
@@ -380,7 +383,7 @@ def train_classifier(
             "training": {"images": len(images), "epochs": epochs, "batch_size": batch_size, "seed": seed},
             "recipe": recipe,
             "test_images": len(test_images),
-            "chance": round(float(np.bincount(test_labels).max() / len(test_labels)), 6),
+            "chance": _chance(test_labels),
             "checksum": _sha256([building / f"{name}.npz"]),
         }
         _write_json(building / f"{name}.json", metadata)
@@ -420,7 +423,7 @@ def _with_classes(extractor, dataset):
         "num_classes": int(dataset.num_classes),
         "class_names": list(dataset.class_names) if dataset.class_names else None,
         "test_accuracy": round(float((classify(test_features).argmax(axis=1) == test_labels).mean()), 6),
-        "chance": round(float(np.bincount(test_labels).max() / len(test_labels)), 6),
+        "chance": _chance(test_labels),
         "test_images": len(test_labels),
         "classifier": {
             "kind": "multinomial logistic regression on the features",
@@ -439,6 +442,11 @@ def _with_classes(extractor, dataset):
         logits = classifying.logits_of(images.features)
         classifying.remember(dataset, split, dataclasses.replace(images, logits=logits))
     return classifying
+
+
+def _chance(labels):
+    """Share of the commonest class."""
+    return round(float(np.bincount(labels).max() / len(labels)), 6)
 
 
 def _training_features(found):

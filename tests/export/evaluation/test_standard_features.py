@@ -46,9 +46,8 @@ def test_labels_are_measured_by_a_classifier_on_the_features(data):
     assert [entry["name"] for entry in found.classes] == ["red", "green", "blue"]
     assert found.classes[2]["share"] < 0.05 and found.classes[0]["share"] > 0.6
     assert found.metrics["class_divergence"]["value"] > 0.3
-    assert (
-        found.metrics["classifier_score"]["value"] < 2.2 and "at most 3." in found.metrics["classifier_score"]["about"]
-    )
+    score = found.metrics["classifier_score"]
+    assert score["value"] < 2.2 and "at most 3." in score["about"]
 
 
 def test_without_labels_what_needs_classes_is_absent(unlabelled):

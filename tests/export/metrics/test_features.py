@@ -356,6 +356,7 @@ def test_metrics_are_imported_without_tensorflow():
     modules = [
         "classifier_score",
         "convert_efficientnet_lite0",
+        "dinov2",
         "efficientnet_lite0",
         "features",
         "frechet",
