@@ -129,7 +129,7 @@ def test_no_code_of_a_file_is_run(content, tmp_path, written):
 
 @pytest.mark.parametrize("written", [stream, archive])
 @pytest.mark.parametrize(
-    ("offset", "size", "stride"), [(28, (3,), (1,)), (0, (2, 2), (29, 1)), (-1, (3,), (1,)), (3, (2,), (-1,))]
+    ("offset", "size", "stride"), [(28, (3,), (1,)), (0, (2, 2), (29, 1)), (-1, (3,), (1,)), (0, (3, 2), (2, -1))]
 )
 def test_no_memory_beside_a_storage_is_read(content, tmp_path, written, offset, size, stride):
     view = {"weight": _Tensor(content[1][0], offset, size, stride)}
@@ -147,5 +147,8 @@ def test_damaged_and_other_files_are_refused(content, tmp_path, written):
         with pytest.raises(RequestError, match=r"state\.pth: no state dict of PyTorch") as caught:
             torch_state_dict.read(path)
         assert "\n" not in str(caught.value)
+    path.write_bytes(stream(state, storages)[:-8])  # a whole number less
+    with pytest.raises(RequestError, match="it ends early"):
+        torch_state_dict.read(path)
     with pytest.raises(RequestError, match=r"missing\.pth: cannot be read \(No such file"):
         torch_state_dict.read(tmp_path / "missing.pth")
