@@ -119,7 +119,8 @@ def test_a_damaged_file_is_computed_again(digits, folder, damage):
         place = content.index(first.features[100].tobytes())
         file.write_bytes(content[:place] + bytes([content[place] ^ 64]) + content[place + 1 :])
     elif damage == "other":
-        np.savez(file, key="another key", features=first.features, shown=first.shown, labels=first.labels)
+        with np.load(file) as arrays:
+            np.savez(file, **{**arrays, "key": "another key", "features": first.features + 1})
     elif damage == "shapes":
         with np.load(file) as arrays:
             np.savez(file, **{**arrays, "labels": first.labels[:-1]})
@@ -148,9 +149,9 @@ def test_the_files_unused_for_longest_go_first(digits, folder, monkeypatch):
     size = file.stat().st_size
     (folder / "leftover.txt").write_text("not one of them")
     real_features.read(Counting(name="two"), digits, "test", 256)  # used now
-    monkeypatch.setattr(real_features, "_MOST_BYTES", 3 * size + size // 2)
+    monkeypatch.setattr(real_features, "_MOST_BYTES", 2 * size + size // 2)
     real_features.read(Counting(name="four"), digits, "test", 256)
-    for name, kept in (("one", True), ("two", True), ("three", False)):
+    for name, kept in (("one", False), ("two", True), ("three", False), ("four", True)):
         extractor = Counting(name=name)
         monkeypatch.setattr(real_features, "_save", lambda *args: None)
         real_features.read(extractor, digits, "test", 256)
