@@ -194,7 +194,7 @@ def test_images_are_resized_by_their_size(weights):
     tf.config.run_functions_eagerly(True)
     try:
         forward = efficientnet_lite0._resized(network)
-        for size, side in (((32, 32), 96), ((64, 48), 96), ((65, 65), 224), ((600, 450), 224)):
+        for size, side in (((32, 32), 128), ((64, 48), 128), ((65, 65), 224), ((600, 450), 224)):
             image = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
             forward(np.float32(image[None] / 127.5 - 1))
             expected = [
@@ -214,7 +214,7 @@ def test_grey_is_colour_of_three_equal_channels(extractor):
 def test_an_image_has_its_features_whatever_is_beside_it(extractor, monkeypatch):
     images = np.stack([photograph("china")[i : i + 40, i : i + 40] for i in range(0, 350, 50)])
     together, logits = extractor(images)
-    monkeypatch.setattr(efficientnet_lite0, "_PIXELS", 3 * 96**2)  # three at a time
+    monkeypatch.setattr(efficientnet_lite0, "_PIXELS", 3 * 128**2)  # three at a time
     split, split_logits = extractor(images)
     assert together.shape == (7, 1280) and logits.shape == (7, 1000)
     np.testing.assert_allclose(split, together, rtol=1e-3, atol=1e-4)
