@@ -184,17 +184,17 @@ def build(weights):
 
     hidden = images = keras.Input((None, None, 3))
     for name, shape, stride, kind in convolutions():
-        # The first block has no expansion, and changes the number of channels: nothing is added to it.
         if name.endswith("_expand"):
-            block_input, alike = hidden, True
+            block_input = hidden
         if kind == "depthwise":
             layer = keras.layers.DepthwiseConv2D(shape[0], stride, "same", activation="relu6", name=name)
-            alike = stride == 1
         else:
             activation = "relu6" if kind == "relu6" else None
             layer = keras.layers.Conv2D(shape[3], shape[0], stride, "same", activation=activation, name=name)
         hidden = layer(hidden)
         layer.set_weights(folded(weights, name))
-        if kind == "linear" and name != "block0_project" and alike and hidden.shape[-1] == block_input.shape[-1]:
+        # A block is added to its input where both are alike. The first, which has no expansion, and those with a stride
+        # change the number of channels.
+        if kind == "linear" and name != "block0_project" and hidden.shape[-1] == block_input.shape[-1]:
             hidden = hidden + block_input
     return keras.Model(images, keras.layers.GlobalAveragePooling2D()(hidden), name=NAME)

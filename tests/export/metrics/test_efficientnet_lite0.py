@@ -211,11 +211,13 @@ def test_grey_is_colour_of_three_equal_channels(extractor):
     np.testing.assert_array_equal(extractor(grey)[0], extractor(np.repeat(grey, 3, axis=-1))[0])
 
 
-def test_an_image_has_its_features_whatever_is_beside_it(extractor, monkeypatch):
+def test_an_image_has_its_features_whatever_is_beside_it(extractor, weights, monkeypatch):
     images = np.stack([photograph("china")[i : i + 40, i : i + 40] for i in range(0, 350, 50)])
     together, logits = extractor(images)
     monkeypatch.setattr(efficientnet_lite0, "_PIXELS", 3 * 128**2)  # three at a time
     split, split_logits = extractor(images)
+    expected = together.astype(np.float64) @ weights["classes_kernel"] + weights["classes_bias"]
+    np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-4)
     assert together.shape == (7, 1280) and logits.shape == (7, 1000)
     np.testing.assert_allclose(split, together, rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(split_logits, logits, rtol=1e-3, atol=1e-3)
