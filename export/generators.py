@@ -139,7 +139,9 @@ class Generator:
             told = _told(model.signatures)
             if np.issubdtype(probe.dtype, np.floating):
                 # Of the model, which this keeps alive: traced into another function, a signature does not by itself.
-                told["tensors"] = lambda values: model.signatures[name](**{latents: tf.cast(values, spec.dtype)})[output]
+                told["tensors"] = lambda values: model.signatures[name](**{latents: tf.cast(values, spec.dtype)})[
+                    output
+                ]
             return cls(from_seeds, from_latents, latent_dim, shape, parameters, **told)
 
         from zoo.noise import Noise

@@ -8,6 +8,8 @@ import pathlib
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
+# Tests compute what they measure, and leave nothing in the user's cache.
+os.environ["TF_GAN_ZOO_FEATURE_CACHE"] = "off"
 
 import pytest
 import tensorflow as tf

@@ -4,10 +4,12 @@ import abc
 import dataclasses
 import functools
 import itertools
+from collections.abc import Callable
 
 import numpy as np
 from absl import logging
 
+from export.metrics import real_features
 from export.metrics.frechet import GaussianStatistics
 from export.metrics.restoration import low_resolution
 from zoo import grids
@@ -15,11 +17,11 @@ from zoo.noise import Noise, great_circle
 from zoo.pixels import to_uint8
 from zoo.progress import Progress
 
-_BATCH = 256
+_BATCH = real_features.BATCH
 #: Most bytes of pixels of a set that are kept, for metrics of pixels.
 _PIXELS_BYTES = 32 * 2**20
 #: How many images, and points, a report shows.
-_SHOWN, _SHOWN_POINTS = 64, 2000
+_SHOWN, _SHOWN_POINTS = real_features.SHOWN, 2000
 #: Rows of interpolated images that it shows, and images in each.
 _INTERPOLATED, _BETWEEN = 5, 8
 
@@ -184,20 +186,22 @@ class Images:
     Attributes:
         features: float32 [N, d].
         logits: float32 [N, K], its classifier's.
-        pixels: uint8 [≤ N, H, W, C], the first ones themselves: all of them up to 32 MiB, at least 64.
+        shown: uint8 [≤ 64, H, W, C], the first ones themselves, for a report to show.
+        read: function without arguments → `pixels`.
     """
 
     features: np.ndarray
     logits: np.ndarray
-    pixels: np.ndarray
+    shown: np.ndarray
+    read: Callable
 
     def __len__(self):
         return len(self.features)
 
     @functools.cached_property
-    def shown(self):
-        """The first 64 for a report to show, uint8 [≤ 64, H, W, C]."""
-        return self.pixels[:_SHOWN]
+    def pixels(self):
+        """uint8 [≤ N, H, W, C], the first ones themselves: all of them up to 32 MiB, at least 64."""
+        return self.read()
 
     @functools.cached_property
     def gaussian(self):
@@ -233,7 +237,7 @@ class ImageContext(Context):
 
     @property
     def class_names(self):
-        known = self.extractor.class_names if self.extractor.num_classes == self.data.num_classes else None
+        known = self.extractor.class_names if self.extractor.knows_classes_of(self.data) else None
         return self.data.class_names or known or super().class_names
 
     @property
@@ -252,11 +256,18 @@ class ImageContext(Context):
         return self._extract(self._sampled(generator), self.num_samples, what)
 
     def _read(self, split):
-        count = min(self.num_samples, self.data.num_examples(split))
-        labels = []
-        pixels = self.pixels(split, labels if self.data.num_classes is not None else None)
-        images = self._extract(pixels, count, {"test": "test images", "train": "training images"}[split])
-        return images, np.concatenate(labels) if labels else None
+        # Different images, the first of one shuffled epoch, so that no more of them are held in memory.
+        found = real_features.read(self.extractor, self.data, split, self._count(split))
+        return Images(found.features, found.logits, found.shown, functools.partial(self._pixels, split)), found.labels
+
+    def _pixels(self, split):
+        count = min(self._count(split), self._kept)
+        return np.concatenate(list(real_features.pixels(self.data, split, count)))
+
+    @property
+    def _kept(self):
+        """How many images of a set keep their pixels."""
+        return max(_SHOWN, _PIXELS_BYTES // int(np.prod(self.data.data_shape)))
 
     def pixels(self, split, labels=None):
         """The images of `held_out` or `training` themselves, again.
@@ -265,16 +276,13 @@ class ImageContext(Context):
             split: "test" or "train".
             labels: list that takes the labels of each batch, int64 [n]; None without.
 
-        Yields:
-            NumPy uint8 [n, H, W, C].
+        Returns:
+            Iterator of NumPy uint8 [n, H, W, C].
         """
-        # Different images, the first of one shuffled epoch, so that no more of them are held in memory.
-        count = min(self.num_samples, self.data.num_examples(split))
-        batches = self.data.batches(split, _BATCH, seed=0, labels=labels is not None)
-        for start, batch in zip(range(0, count, _BATCH), batches):
-            if labels is not None:
-                labels.extend(label.numpy()[: count - start] for label in batch.conditions.values())
-            yield to_uint8(batch.x).numpy()[: count - start]
+        return real_features.pixels(self.data, split, self._count(split), labels)
+
+    def _count(self, split):
+        return min(self.num_samples, self.data.num_examples(split))
 
     def _sampled(self, generator):
         if generator.upscale is not None:
@@ -286,13 +294,13 @@ class ImageContext(Context):
 
     def _extract(self, batches, count, what):
         features, logits, pixels = [], [], []
-        kept = max(_SHOWN, _PIXELS_BYTES // int(np.prod(self.data.data_shape)))
         with Progress(count, what, "image") as progress:
             for batch in batches:
                 of_features, of_classes = self.extractor(batch)
                 features.append(of_features)
                 logits.append(of_classes)
-                if progress.done < kept:
+                if progress.done < self._kept:
                     pixels.append(batch)
                 progress.update(progress.done + len(batch))
-        return Images(np.concatenate(features), np.concatenate(logits), np.concatenate(pixels)[:kept])
+        pixels = np.concatenate(pixels)[: self._kept]
+        return Images(np.concatenate(features), np.concatenate(logits), pixels[:_SHOWN], lambda: pixels)

@@ -42,7 +42,7 @@ _PARZEN_COMPONENTS, _PARZEN_VALIDATION, _PARZEN_TEST = 12_288, 1000, 2000
 
 def has_classes(context):
     """Whether the extractor's classifier knows the data's classes."""
-    return context.extractor.num_classes == context.data.num_classes
+    return context.extractor.knows_classes_of(context.data)
 
 
 def histogram(context, images):
@@ -298,6 +298,7 @@ METRICS = (
         ),
         value=lambda context, images: np.exp(mutual_information(images.logits)),
         interval=lambda context, images: classifier_score_interval(images.logits),
+        needs=lambda context: context.extractor.num_classes > 1,
         counts=samples_alone,
     ),
     _manifold_metric(

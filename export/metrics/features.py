@@ -1,15 +1,18 @@
 """Named and versioned feature extractors, in whose feature space samples are compared with data.
 
 A Fréchet distance or a precision depends on its feature space, so every report names the extractor and the checksum of
-its weights. There are three kinds:
+its weights. There are these kinds:
 
 - classifiers that the package ships for known data sets (`shipped()`), recognised by the data's fingerprint;
-- classifiers trained on demand for any other labelled image set, and cached (`train_classifier`);
-- Inception-v3 with ImageNet weights, Keras' and TF-GAN's, where the weights are found or can be downloaded.
+- classifiers trained on demand for other labelled sets of grey images, and cached (`train_classifier`);
+- EfficientNet-Lite0 with ImageNet weights, which the package ships, for colour images and for images without labels;
+- Inception-v3 with ImageNet weights, Keras' and TF-GAN's, where the weights are found or can be downloaded;
+- DINOv2's vision transformers, where the weights are found.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import hashlib
 import json
@@ -22,7 +25,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from absl import logging
 
-from export.metrics import inception
+from export.metrics import cache, dinov2, efficientnet_lite0, inception
 from zoo.errors import RequestError
 from zoo.pixels import to_float, to_uint8
 
@@ -34,6 +37,8 @@ TRAINING_STEPS = 1900
 # Least `skill`: below _USELESS a trained classifier is refused as feature space, below _WEAK a warning is given. Both
 # are conventions. A skill of 0.5 is an accuracy of 55 % with ten classes of equal size, 75 % with two.
 _USELESS, _WEAK = 0.2, 0.5
+# Most images that the linear classifier on an extractor's features is trained and tested on.
+_LINEAR_IMAGES = {"train": 10_000, "test": 2_000}
 # Limit on the training images, held in memory as uint8.
 _TRAINING_BYTES = 512 * 2**20
 
@@ -44,32 +49,36 @@ class FeatureExtractor:
     Attributes:
       name: such as "fashion_mnist_cnn_v1".
       version: integer; features of different versions are not comparable.
-      checksum: SHA-256 of the weight file, in hexadecimal.
+      checksum: SHA-256 of the weight file, in hexadecimal. Name, version and checksum tell the function from images to
+        features: features of real images are kept on disk by them (`export.metrics.real_features`).
       dim: width d of the features.
-      num_classes: number of logits K.
+      num_classes: number of logits K; 0 where there is no classifier.
       test_accuracy: accuracy in [0, 1] on the test images of the classifier's training data; None where unknown.
       chance: share of the commonest class among those test images: the accuracy of always predicting it.
       skill: (test_accuracy - chance) / (1 - chance), at most 1; None where the accuracy is unknown.
       data_shape: (height, width, channels) of the images it takes; None for a free size.
       class_names: tuple of K strings, or None.
       metadata: all of the above except `skill`, and the recipe, as a report records them.
-      network: the `small_cnn.SmallCNN`; None for Inception.
+      network: the `small_cnn.SmallCNN`; None for others.
+      classify: function from features to logits, where these are a function of the features alone; else None.
     """
 
-    def __init__(self, metadata: dict, forward, network=None):
-        """Args: metadata, keyed by the attributes; forward, a function from float32 images to (features, logits)."""
+    def __init__(self, metadata: dict, forward, network=None, classify=None):
+        """Args: metadata, keyed by the attributes; forward, a function from float32 images to (features, logits), or to
+        features alone where `classify` is given, a function from float32 [n, dim] to float32 [n, num_classes]."""
         self.metadata = dict(metadata)
         self.name, self.version = metadata["name"], metadata["version"]
         self.checksum, self.dim, self.num_classes = metadata["checksum"], metadata["dim"], metadata["num_classes"]
         self.test_accuracy = metadata.get("test_accuracy")
         # Metadata of older classifiers lacks it: assume classes of equal size.
-        self.chance = metadata.get("chance", 1 / self.num_classes)
+        self.chance = metadata.get("chance", 1 / self.num_classes if self.num_classes else None)
         self.skill = None
         if self.test_accuracy is not None:
             self.skill = (self.test_accuracy - self.chance) / (1 - self.chance) if self.chance < 1 else 0.0
         self.data_shape = tuple(metadata["data_shape"])
         self.class_names = tuple(metadata["class_names"]) if metadata.get("class_names") else None
-        self._forward, self.network = forward, network
+        self._forward, self.network, self.classify = forward, network, classify
+        self._remembered = []
 
     def __repr__(self):
         return f"FeatureExtractor({self.name!r}, dim={self.dim}, checksum={self.checksum[:12]}…)"
@@ -91,8 +100,38 @@ class FeatureExtractor:
         images = self._checked(images)
         if not len(images):
             return np.zeros((0, self.dim), np.float32), np.zeros((0, self.num_classes), np.float32)
+        if self.classify is not None:
+            features = np.asarray(self._forward(images))
+            return features, self.classify(features)
         features, logits = self._forward(images)
         return np.asarray(features), np.asarray(logits)
+
+    def logits_of(self, features, batch_size: int = 256) -> np.ndarray:
+        """Logits of features, in the same batches as `extract`; only where `classify` is not None.
+
+        Args:
+          features: float32 [N, dim].
+          batch_size: as of `extract`.
+
+        Returns:
+          float32 [N, num_classes].
+        """
+        starts = range(0, len(features), batch_size)
+        logits = [self.classify(features[start : start + batch_size]) for start in starts]
+        return np.concatenate(logits or [np.zeros((0, self.num_classes), np.float32)])
+
+    def remember(self, dataset, split, found):
+        """Keeps `real_features.RealFeatures` of a data set's split, for `remembered` to give back."""
+        self._remembered.append((dataset, split, found))
+
+    def remembered(self, dataset, split):
+        """What was kept of a split of this very data set, or None."""
+        return next((found for data, part, found in self._remembered if data is dataset and part == split), None)
+
+    def knows_classes_of(self, dataset) -> bool:
+        """Whether its logits are of a data set's classes, as far as can be told: of as many, and not ImageNet's."""
+        of_imagenet = self.metadata.get("data") == "ImageNet" and "classifier" not in self.metadata
+        return not of_imagenet and self.num_classes == dataset.num_classes
 
     def stream(self, images, batch_size: int = 256) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Like `extract`, but yields (features, logits) of at most `batch_size` images at a time."""
@@ -126,7 +165,14 @@ class FeatureExtractor:
         )
 
     def weakness(self) -> str | None:
-        """A warning in one sentence where `skill` is below 0.5, else None."""
+        """A warning in a sentence or two where `skill` is below 0.5 or the classes are not known, else None."""
+        if "no_classes" in self.metadata:
+            return self.metadata["no_classes"]
+        if "classifier" in self.metadata and self.skill < _WEAK:
+            return (
+                f"The linear classifier on the features names {self.test_accuracy:.1%} of the test images rightly, "
+                f"where naming the commonest class always gets {self.chance:.1%}: what is said of classes says little."
+            )
         if self.skill is None or self.skill >= _WEAK:
             return None
         return (
@@ -157,9 +203,9 @@ def shipped() -> list[str]:
 
 
 def available() -> list[str]:
-    """All names that `load_features` takes: shipped classifiers, cached classifiers, and the two Inceptions."""
+    """All names that `load_features` takes: shipped and cached classifiers, and the networks of other data."""
     cached = sorted(path.stem for path in cache_dir().glob("*.json"))
-    return [*shipped(), *cached, *inception.NAMES]
+    return [*shipped(), *cached, efficientnet_lite0.NAME, *inception.NAMES, *dinov2.NAMES]
 
 
 def cache_dir() -> pathlib.Path:
@@ -167,16 +213,20 @@ def cache_dir() -> pathlib.Path:
 
     `$TF_GAN_ZOO_CACHE/features`, or `~/.cache/tf-gan-zoo/features` where the variable is not set.
     """
-    root = os.environ.get("TF_GAN_ZOO_CACHE") or pathlib.Path.home() / ".cache" / "tf-gan-zoo"
-    return pathlib.Path(root) / "features"
+    return cache.folder("features")
 
 
 def load_features(name: str) -> FeatureExtractor:
     """The extractor with a name from `available()`.
 
     Raises:
-      RequestError: for an unknown name, damaged weights, or Inception weights that are neither found nor downloadable.
+      RequestError: for an unknown name, damaged weights, or weights that are neither found nor downloadable.
     """
+    if name == efficientnet_lite0.NAME:
+        metadata, forward, classify = efficientnet_lite0.load()
+        return FeatureExtractor(metadata, forward, classify=classify)
+    if name in dinov2.NAMES:
+        return FeatureExtractor(*dinov2.load(name, cache_dir()), classify=dinov2.no_classes)
     if name in inception.NAMES:
         return FeatureExtractor(*inception.load(name, cache_dir()))
     for directory in (_weights_dir(), cache_dir()):
@@ -191,7 +241,12 @@ def features_for(dataset, name: str | None = None) -> FeatureExtractor:
     """The extractor for an image set: the named one, or an automatic choice.
 
     The automatic choice is, in this order: a shipped classifier that was trained on the same images, whatever their
-    path; a classifier trained on the set if it has at least two classes (some minutes, then cached); Inception.
+    path; for grey images with labels, a classifier trained on the set (some minutes, then cached) if its skill is 0.2
+    or more; EfficientNet-Lite0.
+
+    EfficientNet-Lite0 knows ImageNet's classes, DINOv2 none. Where the set has labels, a linear classifier on their
+    features, trained on up to 10,000 training images, takes the place of the logits. Where that has a skill below 0.2,
+    what needs the set's classes is not measured, and `weakness` says why.
 
     Args:
       dataset: a `zoo.datasets.Dataset` of images.
@@ -201,37 +256,43 @@ def features_for(dataset, name: str | None = None) -> FeatureExtractor:
       A `FeatureExtractor` that takes the set's images.
 
     Raises:
-      RequestError: where the named extractor takes another shape, the data are not images, the set has fewer than two
-        classes and Inception's weights are unavailable, or the classifier trained on it has a skill below 0.2.
+      RequestError: where the named extractor takes another shape, or the data are not images.
     """
     shape = tuple(dataset.data_shape)
     if len(shape) != 3:
         raise RequestError(f"data {dataset.name!r}: shape {shape} is no image; features are for images [H, W, C]")
-    if name not in (None, "auto"):
-        extractor = load_features(name)
-        if not extractor.accepts(shape):
-            want = "×".join("any" if size is None else str(size) for size in extractor.data_shape)
-            raise RequestError(f"features: {name!r} takes images of {want}, data {dataset.name!r} has {shape}")
-        return extractor
-    print_of_data = fingerprint(dataset)
-    for candidate in shipped():
-        if _read_metadata(_weights_dir(), candidate)["data_fingerprint"] == print_of_data:
-            return load_features(candidate)
-    if dataset.num_classes and dataset.num_classes > 1:
-        extractor = train_classifier(dataset)
-        if extractor.skill < _USELESS:
-            raise RequestError(
-                f"features for {dataset.name!r}: {extractor.weakness()} Choose others by name: {', '.join(available())}"
-            )
-        return extractor
-    try:
-        return load_features("inception_v3")
-    except RequestError as error:
-        lack = "no labels" if not dataset.num_classes else "one class alone, nothing"
-        raise RequestError(
-            f"features for {dataset.name!r}: the set has {lack} to train a classifier on, and {error}. "
-            f"Give labels (class folders), Inception's weights, or one of: {', '.join(available())}"
-        ) from None
+    if name in (None, "auto"):
+        classifier = _shipped_for(dataset)
+        if classifier is None and shape[2] == 1 and _has_classes(dataset):
+            classifier = train_classifier(dataset)
+        if classifier is not None and classifier.skill >= _USELESS:
+            return classifier
+        name = efficientnet_lite0.NAME
+    extractor = load_features(name)
+    if not extractor.accepts(shape):
+        want = "×".join("any" if size is None else str(size) for size in extractor.data_shape)
+        raise RequestError(f"features: {name!r} takes images of {want}, data {dataset.name!r} has {shape}")
+    if name in (efficientnet_lite0.NAME, *dinov2.NAMES) and _has_classes(dataset):
+        return _with_classes(extractor, dataset)
+    return extractor
+
+
+def classifier_for(dataset) -> FeatureExtractor:
+    """A classifier of an image set's classes: shipped and trained on the same images, or trained on the set.
+
+    Args:
+      dataset: a labelled `zoo.datasets.Dataset` of images.
+
+    Returns:
+      The `FeatureExtractor`, with a `network`.
+
+    Raises:
+      RequestError: as of `train_classifier`; or the classifier has a skill below 0.2.
+    """
+    extractor = _shipped_for(dataset) or train_classifier(dataset)
+    if extractor.skill < _USELESS:
+        raise RequestError(f"data {dataset.name!r}: {extractor.weakness()}")
+    return extractor
 
 
 def fingerprint(dataset) -> str:
@@ -322,7 +383,7 @@ def train_classifier(
             "training": {"images": len(images), "epochs": epochs, "batch_size": batch_size, "seed": seed},
             "recipe": recipe,
             "test_images": len(test_images),
-            "chance": round(float(np.bincount(test_labels).max() / len(test_labels)), 6),
+            "chance": _chance(test_labels),
             "checksum": _sha256([building / f"{name}.npz"]),
         }
         _write_json(building / f"{name}.json", metadata)
@@ -333,6 +394,69 @@ def train_classifier(
             os.replace(building / f"{name}.{suffix}", directory / f"{name}.{suffix}")
     logging.info("%s: %.2f %% of %d test images right", name, 100 * metadata["test_accuracy"], len(test_images))
     return _load_classifier(directory, name)
+
+
+def _shipped_for(dataset):
+    """The shipped classifier that was trained on the same images, or None."""
+    print_of_data = fingerprint(dataset)
+    for name in shipped():
+        if _read_metadata(_weights_dir(), name)["data_fingerprint"] == print_of_data:
+            return load_features(name)
+    return None
+
+
+def _has_classes(dataset):
+    """Whether there are training images of two classes or more."""
+    return bool(dataset.num_classes) and np.count_nonzero(dataset.class_shares()) > 1
+
+
+def _with_classes(extractor, dataset):
+    """The extractor with a linear classifier of the data's classes, trained on its features, in place of its own."""
+    from export.metrics import linear_classifier, real_features
+
+    splits = {split: min(most, dataset.num_examples(split)) for split, most in _LINEAR_IMAGES.items()}
+    found = {split: real_features.read(extractor, dataset, split, count) for split, count in splits.items() if count}
+    (features, labels), (test_features, test_labels) = _training_features(found)
+    logging.info("Training a linear classifier on the features of %d images of %s", len(labels), dataset.name)
+    classify = linear_classifier.fit(features, labels, dataset.num_classes)
+    metadata = extractor.metadata | {
+        "num_classes": int(dataset.num_classes),
+        "class_names": list(dataset.class_names) if dataset.class_names else None,
+        "test_accuracy": round(float((classify(test_features).argmax(axis=1) == test_labels).mean()), 6),
+        "chance": _chance(test_labels),
+        "test_images": len(test_labels),
+        "classifier": {
+            "kind": "multinomial logistic regression on the features",
+            "data": dataset.name,
+            "images": len(labels),
+            "penalty": linear_classifier.PENALTY,
+        },
+    }
+    classifying = FeatureExtractor(metadata, extractor._forward, classify=classify)
+    if classifying.skill < _USELESS:
+        why = f"{classifying.weakness()} Metrics that need classes are left out."
+        classifying = FeatureExtractor(
+            extractor.metadata | {"no_classes": why}, extractor._forward, classify=extractor.classify
+        )
+    for split, images in found.items():
+        logits = classifying.logits_of(images.features)
+        classifying.remember(dataset, split, dataclasses.replace(images, logits=logits))
+    return classifying
+
+
+def _chance(labels):
+    """Share of the commonest class."""
+    return round(float(np.bincount(labels).max() / len(labels)), 6)
+
+
+def _training_features(found):
+    """((features, labels), (test features, test labels)); without a test split a tenth of the images is held out."""
+    train = found["train"]
+    if "test" in found:
+        return (train.features, train.labels), (found["test"].features, found["test"].labels)
+    # They are in random order.
+    test = max(1, len(train) // 10)
+    return (train.features[test:], train.labels[test:]), (train.features[:test], train.labels[:test])
 
 
 def _weights_dir():

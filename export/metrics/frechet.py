@@ -154,6 +154,8 @@ def frechet_interval(a, b, splits=None, level=0.95, seed=0) -> intervals.Interva
     wide = a.shape[1] > _WIDE
 
     def statistic(a_index, b_index):
+        if max(len(a_index), len(b_index)) < a.shape[1]:
+            return _distance_of_few(a[a_index], b[b_index])
         return frechet_distance(
             GaussianStatistics.from_features(a[a_index]), GaussianStatistics.from_features(b[b_index])
         )
@@ -163,6 +165,26 @@ def frechet_interval(a, b, splits=None, level=0.95, seed=0) -> intervals.Interva
     # them fifty times slower (measured).
     with threadpoolctl.threadpool_limits(None if wide else 1, user_api="blas"):
         return intervals.discrepancy_interval(statistic, (len(a), len(b)), splits, level, seed)
+
+
+def _distance_of_few(a, b):
+    """Squared Fréchet distance of two sets of fewer samples than features.
+
+    The centred features X / √(n - 1), transposed, are a factor F of their covariance, F Fᵀ, so that no decomposition of
+    a d×d matrix is needed.
+    """
+    factors, means = [], []
+    for features in (a, b):
+        features = np.asarray(features, np.float64)
+        if len(features) < 2:
+            raise ValueError(f"{len(features)} samples: a covariance needs at least 2")
+        if not np.isfinite(features).all():
+            raise ValueError("features hold values that are not finite")
+        means.append(features.mean(axis=0))
+        factors.append((features - means[-1]) / np.sqrt(len(features) - 1))
+    fidelity = scipy.linalg.svdvals(factors[0] @ factors[1].T).sum()
+    spread = sum(np.sum(np.square(factor)) for factor in factors)
+    return max(0.0, float(np.sum(np.square(means[0] - means[1])) + spread - 2.0 * fidelity))
 
 
 def _factor(covariance):

@@ -2,6 +2,9 @@
 
 `inception_v3` is that of `keras.applications`. `inception_v3_tfgan` is TF-GAN's module, the network of 2015 behind the
 published Inception scores and FIDs. Distances in the features of one do not compare with those of the other.
+
+Both take 299×299 images. Smaller ones are resized as in the papers, bilinear. Larger ones are antialiased too: without
+it most of their pixels are passed over, and what is measured is aliasing (Parmar et al. 2022, arXiv 2104.11222).
 """
 
 from __future__ import annotations
@@ -30,7 +33,7 @@ def load(name, directory):
 
     Returns:
       (metadata, forward), the arguments of `features.FeatureExtractor`. forward takes float32 [n, H, W, 1 or 3] in
-      [-1, 1], resizes to 299×299 (bilinear) and returns float32 features [n, 2048] and logits [n, classes].
+      [-1, 1], resizes to 299×299 and returns float32 features [n, 2048] and logits [n, classes].
 
     Raises:
       RequestError: where the weights cannot be downloaded, are damaged, or belong to another network.
@@ -46,12 +49,14 @@ def load(name, directory):
         digest.update(file.read_bytes())
     metadata = {
         "name": name,
-        "version": 1,
+        # Version 1 did not antialias images above 299 pixels.
+        "version": 2,
         "data_shape": [None, None, None],
         "num_classes": int(logits.shape[-1]),
         "class_names": None,
         "dim": int(features.shape[-1]),
         "data": "ImageNet",
+        "preprocessing": "antialiased bilinear resizing to 299 pixels a side; [-1, 1]",
         "checksum": digest.hexdigest(),
         "test_accuracy": None,
     }
@@ -116,7 +121,8 @@ def _resized(network):
         # Both networks take 299×299 colour images in [-1, 1].
         colour = tf.cond(tf.shape(images)[-1] == 1, lambda: tf.repeat(images, 3, axis=-1), lambda: images)
         colour = tf.ensure_shape(colour, (None, None, None, 3))
-        return network(tf.ensure_shape(tf.image.resize(colour, (299, 299)), (None, 299, 299, 3)))
+        resized = tf.image.resize(colour, (299, 299), antialias=True)
+        return network(tf.ensure_shape(resized, (None, 299, 299, 3)))
 
     return forward
 

@@ -7,8 +7,9 @@ These commands trained the classifiers that the package ships, in about two minu
     python -m export.metrics.train_classifier --data=digits --name=digits_cnn_v1 --out=export/metrics/weights
 
 With --feature_maps=FILE.keras the maps of the classifier's last convolution are written too: a network of Keras' own
-layers, for a content loss (`trainers.objectives.super_resolution`). Without --name and --out the classifier is the one
-that an evaluation of the data takes.
+layers, for a content loss (`trainers.objectives.super_resolution`). Without --name and --out they are those of the
+shipped classifier where there is one for the data, and else the classifier goes to the cache, for `export.evaluate
+--features=NAME`; an evaluation of grey images takes the same one by itself.
 """
 
 from __future__ import annotations
@@ -46,14 +47,12 @@ def main(argv):
     dataset = datasets.load(_DATA.value, image_size=_IMAGE_SIZE.value)
     program.start_tensorflow()
     if _MAPS.value is not None and _NAME.value is None and _OUT.value is None:
-        extractor = features.features_for(dataset)
+        extractor = features.classifier_for(dataset)
     else:
         extractor = features.train_classifier(
             dataset, _NAME.value, _OUT.value, steps=_STEPS.value, seed=_SEED.value, recipe=recipe
         )
     if _MAPS.value is not None:
-        if extractor.network is None:
-            raise RequestError(f"--feature_maps: {extractor.name} has none; expected labelled data, for a classifier")
         path = epath.Path(_MAPS.value).expanduser()
         with writing("--feature_maps", path):
             path.parent.mkdir(parents=True, exist_ok=True)

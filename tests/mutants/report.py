@@ -64,6 +64,11 @@ MUTANTS = [
         ("{len(poor)} of {len(classes)}", "{len(poor)} of {len(poor)}"),
     ),
     *of_file(
+        "export/metrics/real_features.py",
+        AGREEMENT,
+        ("labels.extend(label.numpy()[: count - first]", "labels.extend(label.numpy()[::-1][: count - first]"),
+    ),
+    *of_file(
         "export/evaluation/context.py",
         AGREEMENT,
         ("generator.labels(self.seeds)", "generator.labels(np.arange(self.num_samples))"),
@@ -71,7 +76,6 @@ MUTANTS = [
             "self._labels[id(examples)] = labels",
             "self._labels.setdefault(0, labels)\n        self._labels[id(examples)] = self._labels[0]",
         ),
-        ("labels.extend(label.numpy()[: count - start]", "labels.extend(label.numpy()[::-1][: count - start]"),
         (
             "grids.class_rows(np.unique(self.labels(self.samples)), self.first_seed)",
             "grids.class_rows(np.unique(self.labels(self.samples)))",

@@ -1,6 +1,7 @@
 """Images held in memory as bytes."""
 
 import abc
+import hashlib
 import threading
 
 import numpy as np
@@ -12,9 +13,11 @@ from zoo.datasets.dataset import ImageDataset
 class InMemoryDataset(ImageDataset):
     """Images that a subclass loads one whole split at a time, when the split is first used."""
 
+    _CHUNK = 4096
+
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self._loaded = {}
+        self._loaded, self._checksums = {}, {}
         self._lock = threading.Lock()
 
     @abc.abstractmethod
@@ -24,6 +27,18 @@ class InMemoryDataset(ImageDataset):
     def class_shares(self):
         _, y = self._tensors("train")
         return np.bincount(y.numpy(), minlength=self.num_classes) / len(y)
+
+    def checksum(self, split):
+        """SHA-256 of the shape, the pixels and the labels."""
+        self._check_split(split)
+        if split not in self._checksums:
+            x, y = self._tensors(split)
+            digest = hashlib.sha256(repr((tuple(map(int, x.shape)), self.num_classes)).encode())
+            for start in range(0, len(x), self._CHUNK):
+                digest.update(x[start : start + self._CHUNK].numpy())
+            digest.update(y.numpy())
+            self._checksums[split] = digest.hexdigest()
+        return self._checksums[split]
 
     def _tensors(self, split):
         """All of a split as tensors, loaded once: uint8 ``[n, *data_shape]``, int64 ``[n]``."""
@@ -55,8 +70,6 @@ class ArrayDataset(InMemoryDataset):
         num_classes: As of `Dataset`.
         class_names: As of `Dataset`.
     """
-
-    _CHUNK = 4096
 
     def __init__(self, name, data, *, image_size=None, channels=None, num_classes=None, class_names=None):
         _, height, width, native = data["train"][0].shape

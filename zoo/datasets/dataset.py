@@ -83,6 +83,18 @@ class Dataset(abc.ABC):
             RequestError: `split` is neither 'train' nor 'test'.
         """
 
+    def checksum(self, split):
+        """What tells the examples of a split, in their order and with their labels, from others, to cache by.
+
+        Returns:
+            Hexadecimal, 64 characters; or None where it cannot be told without reading everything again.
+
+        Raises:
+            RequestError: No such split.
+        """
+        self._check_split(split)
+        return None
+
     @abc.abstractmethod
     def arrays(self, split, num=None):
         """The first `num` examples of `split` in a fixed order, for evaluation.

@@ -13,6 +13,7 @@ import pytest
 
 from export.metrics import features, inception
 from zoo import datasets
+from zoo.datasets.arrays import ArrayDataset
 from zoo.errors import RequestError
 
 _ROOT = pathlib.Path(__file__).parents[3]
@@ -56,6 +57,9 @@ class _SmallSet:
         for image, label in zip(images, labels):
             image[4 * label : 4 * label + 4] += 0.9
         return images[:num], labels[:num] if self.num_classes else None
+
+    def class_shares(self):
+        return np.array([0.5, 0.5])
 
 
 def test_shipped_metadata_and_weights_belong_together():
@@ -180,31 +184,92 @@ def test_a_directory_that_cannot_be_written_is_refused(tmp_path):
         features.train_classifier(_SmallSet(), directory=tmp_path / "file" / "below", steps=5)
 
 
-def test_without_labels_and_without_inception_the_choices_are_named(monkeypatch):
+def test_without_inception_its_place_is_named(monkeypatch):
     def no_network(*args, **kwargs):
         raise Exception("URL fetch failure")
 
     import keras
 
     monkeypatch.setattr(keras.utils, "get_file", no_network)
-    with pytest.raises(RequestError, match=r"no labels .*inception_v3_weights.*\.h5.*digits_cnn_v1") as caught:
-        features.features_for(_SmallSet(labelled=False))
+    with pytest.raises(RequestError, match=r"no weights at .*inception_v3_weights.*\.h5.*put https://") as caught:
+        features.load_features("inception_v3")
     assert "\n" not in str(caught.value)
+
+
+def test_images_without_labels_are_seen_by_efficientnet():
+    found = features.features_for(_SmallSet(labelled=False))
+    assert (found.name, found.dim, found.num_classes, found.test_accuracy) == ("efficientnet_lite0", 1280, 1000, None)
+    assert found.weakness() is None and not found.knows_classes_of(_SmallSet())
     with pytest.raises(RequestError, match="needs labelled images"):
         features.train_classifier(_SmallSet(labelled=False))
 
 
-def test_one_class_alone_trains_nothing(monkeypatch):
-    class OneClass(_SmallSet):
-        def arrays(self, split, num=None):
-            images, labels = super().arrays(split, num)
-            return images, 0 * labels
+class _OneClass(_SmallSet):
+    def arrays(self, split, num=None):
+        images, labels = super().arrays(split, num)
+        return images, 0 * labels
 
-    from export.metrics import small_cnn
+    def class_shares(self):
+        return np.array([1.0, 0.0])
+
+
+def test_one_class_alone_trains_nothing(monkeypatch):
+    from export.metrics import linear_classifier, small_cnn
 
     monkeypatch.setattr(small_cnn, "fit", lambda *args, **kwargs: pytest.fail("trained"))
+    monkeypatch.setattr(linear_classifier, "fit", lambda *args, **kwargs: pytest.fail("trained"))
+    found = features.features_for(_OneClass())
+    assert found.name == "efficientnet_lite0" and not found.knows_classes_of(_OneClass())
     with pytest.raises(RequestError, match="'halves': one class alone gives nothing to train a classifier on"):
-        features.features_for(OneClass())
+        features.classifier_for(_OneClass())
+
+
+def coloured(of_images, test=40):
+    """120 training and some test images of 8×8 colour pixels: red above and blue below, or the other way round.
+
+    Args:
+        of_images: function of (labels, generator) → the labels that the images show.
+    """
+    rng, data = np.random.default_rng(0), {}
+    for split, count in (("train", 120), ("test", test)):
+        labels = np.arange(count) % 2
+        x = rng.integers(0, 60, (count, 8, 8, 3))
+        for image, shown in zip(x, of_images(labels, rng)):
+            image[:4, :, 2 * shown] += 180
+            image[4:, :, 2 - 2 * shown] += 180
+        data[split] = np.uint8(x), labels
+    return ArrayDataset("coloured", data, num_classes=2, class_names=("red", "blue"))
+
+
+def test_colour_images_with_labels_have_a_linear_classifier(monkeypatch):
+    monkeypatch.setattr(features, "train_classifier", lambda *args: pytest.fail("trained a network"))
+    data = coloured(lambda labels, rng: labels)
+    found = features.features_for(data)
+    assert (found.name, found.version, found.dim) == ("efficientnet_lite0", 1, 1280)
+    assert found.checksum == features.load_features("efficientnet_lite0").checksum
+    assert found.knows_classes_of(data) and found.class_names == ("red", "blue") and found.weakness() is None
+    images, labels = data.arrays("test")
+    # What it says of itself is what it does, and is more than the commonest class.
+    assert found.test_accuracy == pytest.approx(found.accuracy(images, labels), abs=1e-6) and found.test_accuracy > 0.95
+    assert found.chance == 0.5 and found.metadata["test_images"] == 40
+    assert found.metadata["classifier"]["images"] == 120 and found.metadata["classifier"]["data"] == "coloured"
+    # Features are the network's own; the training images are not read again.
+    np.testing.assert_array_equal(found(images)[0], features.load_features("efficientnet_lite0")(images)[0])
+    for split in ("train", "test"):
+        kept = found.remembered(data, split)
+        np.testing.assert_array_equal(kept.logits, found.logits_of(kept.features))
+    # By its name too, and where there are no test images on a tenth of the others.
+    few = features.features_for(coloured(lambda labels, rng: labels, test=0), "efficientnet_lite0")
+    assert few.metadata["test_images"] == 12 and few.metadata["classifier"]["images"] == 108
+    assert few.test_accuracy > 0.9
+
+
+def test_classes_that_cannot_be_told_are_left_out():
+    data = coloured(lambda labels, rng: rng.integers(0, 2, len(labels)))
+    found = features.features_for(data)
+    assert not found.knows_classes_of(data) and found.test_accuracy is None and found.num_classes == 1000
+    assert re.match(r"The linear classifier .* names \d+\.\d% .* always gets 50\.0%: .* left out", found.weakness())
+    assert found.metadata["no_classes"] == found.weakness()
 
 
 @pytest.mark.parametrize(("accuracy", "chance", "verdict"), [(0.58, 0.5, "refused"), (0.3, 0.1, "warned of"),
@@ -213,9 +278,12 @@ def test_a_classifier_is_held_against_chance(extractor, monkeypatch, accuracy, c
     trained = features.FeatureExtractor({**extractor.metadata, "test_accuracy": accuracy, "chance": chance}, None)
     monkeypatch.setattr(features, "train_classifier", lambda dataset: trained)
     if verdict == "refused":
-        with pytest.raises(RequestError, match=rf"{accuracy:.1%} of its test images .* {chance:.1%}: .*inception_v3"):
-            features.features_for(_SmallSet())
+        monkeypatch.setattr(features, "_with_classes", lambda extractor, dataset: (extractor.name, dataset.name))
+        assert features.features_for(_SmallSet()) == ("efficientnet_lite0", "halves")
+        with pytest.raises(RequestError, match=rf"'halves': .* {accuracy:.1%} of its test images .* {chance:.1%}: "):
+            features.classifier_for(_SmallSet())
     else:
+        assert features.classifier_for(_SmallSet()) is trained
         assert features.features_for(_SmallSet()) is trained
         assert (trained.weakness() is None) == (verdict == "good")
 
@@ -228,7 +296,7 @@ def test_inception_is_downloaded_and_read_from_where_it_is_put(cache, tmp_path, 
     content = (tmp_path / inception.KERAS_WEIGHTS).read_bytes()
     monkeypatch.setattr(inception, "KERAS_URL", (tmp_path / inception.KERAS_WEIGHTS).as_uri())
     monkeypatch.setattr(inception, "KERAS_MD5", hashlib.md5(content).hexdigest())
-    downloaded = features.features_for(_SmallSet(labelled=False))
+    downloaded = features.load_features("inception_v3")
     assert downloaded.name == "inception_v3" and downloaded.checksum == hashlib.sha256(content).hexdigest()
     assert (cache / inception.KERAS_WEIGHTS).read_bytes() == content
     found, logits = downloaded(digits.arrays("test", 2)[0])
@@ -267,6 +335,10 @@ def test_tfgan_module_is_taken_from_the_cache(cache, digits):
     assert (loaded.dim, loaded.num_classes, logits.shape) == (12, 3, (3, 3))
     # Resizing 8 to 299 weighs the border pixels a little differently.
     np.testing.assert_allclose(found, np.repeat(images.mean(axis=(1, 2)), 12, axis=1), atol=0.02)
+    # Of larger images no pixel is passed over: without antialiasing every third would be seen, white.
+    stripes = np.tile(np.float32([-1, 1, -1]), 299)[None, :, None, None] * np.ones((1, 1, 897, 3), np.float32)
+    assert loaded.version == 2
+    np.testing.assert_allclose(loaded(stripes)[0], -1 / 3, atol=0.01)
 
     shutil.rmtree(cache / "inception_v3_tfgan")
     import tensorflow_hub
@@ -283,13 +355,19 @@ def test_tfgan_module_is_taken_from_the_cache(cache, digits):
 def test_metrics_are_imported_without_tensorflow():
     modules = [
         "classifier_score",
+        "convert_efficientnet_lite0",
+        "dinov2",
+        "efficientnet_lite0",
         "features",
         "frechet",
         "inception",
         "intervals",
         "kernel",
+        "linear_classifier",
         "precision_recall",
+        "real_features",
         "tfgan",
+        "torch_state_dict",
         "toy",
     ]
     code = "import sys\n" + "".join(f"import export.metrics.{module}\n" for module in modules)

@@ -76,6 +76,22 @@ def test_fewer_samples_than_features_stays_exact():
     assert 0.0 <= frechet.frechet_distance(a, a) < 1e-11
 
 
+def test_the_interval_of_few_wide_features_is_that_of_their_covariances():
+    rng = np.random.default_rng(8)
+    real, samples = rng.normal(size=(50, 64)), rng.normal(size=(60, 64)) + 0.3
+
+    def statistic(a, b):
+        x, y = (frechet.GaussianStatistics.from_features(part) for part in (real[a], samples[b]))
+        return frechet.frechet_distance(x, y)
+
+    expected = intervals.discrepancy_interval(statistic, (50, 60), 20, 0.95, 0)
+    found = frechet.frechet_interval(real, samples)
+    for name in ("value", "low", "high"):
+        assert getattr(found, name) == pytest.approx(getattr(expected, name), rel=1e-9)
+    with pytest.raises(ValueError, match="not finite"):
+        frechet.frechet_interval(np.where(real > 2.5, np.nan, real), samples)
+
+
 def test_constant_features_have_distance_of_their_means():
     a = frechet.GaussianStatistics.from_features(np.full((5, 3), 2.0))
     b = frechet.GaussianStatistics.from_features(np.full((9, 3), 1.0))
