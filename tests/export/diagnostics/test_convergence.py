@@ -151,7 +151,8 @@ def test_the_path_angle_changes_its_sign_at_an_attractor_only():
         # Too small to matter beside the largest.
         ([-100, -1 + 3j, -1 - 3j], "none", "No non-convergence"),
         ([-10, 0.5], "none", "No non-convergence"),
-        ([-10, 2], "severe", "Diverging"),
+        ([-10, 2, 0.2 + 4j, 0.2 - 4j], "partial", "Rotating"),
+        ([-10, 6], "severe", "Diverging"),
         ([0, 0], "none", "No non-convergence"),
     ],
 )
