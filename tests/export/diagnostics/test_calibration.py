@@ -23,8 +23,8 @@ COUNT = 600
 
 
 class Digits:
-    """Disjoint sets of the digits, drawn by the seed, each with the same shares of the classes: 600 images of reference,
-    600 for samples, 597 of training."""
+    """Disjoint sets of the digits, drawn by the seed, each with the same shares of the classes: 600 are the reference,
+    600 are for samples, 597 are training images."""
 
     def __init__(self, images, labels, extractor, seed):
         self.rng, self.extractor = np.random.default_rng(seed), extractor
