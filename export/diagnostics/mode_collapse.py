@@ -89,12 +89,13 @@ def _spread(points):
 def of_images(metrics, classes, spread=1.0, repeats=1.0, sharp=1.0):
     """Mode collapse of images: recall and coverage against what training images reach, and the balance of classes.
 
-    Recall and coverage also fall where samples lie beside the data, blurred, noisy or not trained yet. Precision and
-    sharpness tell that apart, so they count as collapse only where these are near the data's; likewise the classes,
-    which a classifier sees in anything. What is the same again and again has collapsed, however it looks.
+    Recall and coverage also fall where samples lie beside the data, blurred, noisy or not trained yet. Precision,
+    density and sharpness tell that apart: recall and coverage count as collapse only where these are near the data's.
+    Nor do thin classes count beside the data, nor missing ones where the samples are unlike it: a classifier sees
+    classes in anything. What is the same again and again has collapsed, however it looks.
 
     Args:
-        metrics: {name: metric}, with precision, recall and coverage.
+        metrics: {name: metric}, with precision, density, recall and coverage.
         classes: the report's "classes", or None.
         spread, repeats: of `repetition`.
         sharp: of `sharpness`.
@@ -104,25 +105,25 @@ def of_images(metrics, classes, spread=1.0, repeats=1.0, sharp=1.0):
     """
     rests_on = {"spread_of_pixels": spread, "distance_to_nearest_sample": repeats, "sharpness": sharp}
     shares = {}
-    for name in ("precision", "recall", "coverage"):
+    for name in ("precision", "density", "recall", "coverage"):
         value, real = metrics[name]["value"], metrics[name]["real"]
         rests_on |= {name: value, f"{name}_of_real_images": real}
         shares[name] = value / real if real else 1.0
+    blurred, noisy = sharp < thresholds.SHARPNESS[0], sharp > thresholds.SHARPNESS[1]
+    unlike = blurred or noisy or shares["precision"] < thresholds.FAR
+    beside = unlike or shares["density"] < thresholds.BESIDE
     findings = []
     if spread < thresholds.SAME or repeats < thresholds.REPEATED:
         what = "one image" if spread < thresholds.SAME else "a few images"
         findings.append(("severe", f"the samples are {what} again and again"))
-    blurred, noisy = sharp < thresholds.SHARPNESS[0], sharp > thresholds.SHARPNESS[1]
-    far = blurred or noisy or shares["precision"] < thresholds.FAR
-    of_classes = None
     if classes:
         of_classes, sentence, numbers = _balance(classes, "class", "classes")
-        findings.append((of_classes if not far else "none", sentence))
+        counts = not beside or (numbers["classes_missing"] and not unlike)
+        findings.append((of_classes if counts else "none", sentence))
         rests_on = numbers | rests_on
-    worst = min(shares["recall"], shares["coverage"])
-    of_manifold = "none"
-    if not far and worst < thresholds.REACHED[0]:
-        of_manifold = "severe" if worst < thresholds.REACHED[1] else "partial"
+    reached, of_manifold = (shares["recall"], shares["coverage"]), "none"
+    if not beside and min(reached) < thresholds.REACHED[0]:
+        of_manifold = "severe" if max(reached) < thresholds.REACHED[1] else "partial"
     findings.append(
         (
             of_manifold,
@@ -132,20 +133,19 @@ def of_images(metrics, classes, spread=1.0, repeats=1.0, sharp=1.0):
         )
     )
     level = worse(*(each for each, _ in findings))
-    opening = _OPENING[level]
-    if far and level == "none":
-        opening = _NOT_TRAINED
-        what = "blurred" if blurred else "noisy" if noisy else "not trained yet"
+    if level == "none" and beside and min(reached) < thresholds.REACHED[0]:
+        what = "blurred" if blurred else "noisy" if noisy else "not trained well enough to tell"
         leading = (
-            f"they are {what}, with {sharp:.2g} times the sharpness of test images, and "
-            f"{metrics['precision']['value']:.0%} of them lie among those (training images: "
-            f"{metrics['precision']['real']:.0%}), so that what seems to be missing may not be"
+            f"they are {what}, with {sharp:.2g} times the sharpness of test images, "
+            f"{metrics['precision']['value']:.0%} of them among those (training images: "
+            f"{metrics['precision']['real']:.0%}) and a density of {metrics['density']['value']:.2g} there (training "
+            f"images: {metrics['density']['real']:.2g}), so that what seems to be missing may not be"
         )
         parts = [leading, *(part for _, part in findings)]
-        return section(level, opening, parts, rests_on) | {"try_next": TRY_NEXT_FAR}
+        return section(level, _NOT_TRAINED, parts, rests_on) | {"try_next": TRY_NEXT_FAR}
     # The finding that set the level comes first.
     findings.sort(key=lambda finding: finding[0] != level)
-    return section(level, opening, [part for _, part in findings], rests_on, TRY_NEXT)
+    return section(level, _OPENING[level], [part for _, part in findings], rests_on, TRY_NEXT)
 
 
 def of_modes(metrics, classes, spread=1.0):

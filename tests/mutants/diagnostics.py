@@ -6,7 +6,7 @@ TESTS = "tests/export/diagnostics"
 CONVERGENCE = f"{TESTS}/test_convergence.py"
 VANISHING = f"{TESTS}/test_vanishing_gradients.py"
 GENERALIZATION = f"{TESTS}/test_generalization.py"
-SAMPLES = f"{TESTS}/test_calibration.py -k 'samples or chance'"
+SAMPLES = f"{TESTS}/test_calibration.py {TESTS}/test_mode_collapse.py -k 'mode_collapse or samples or chance'"
 FIGURES = "tests/export/report/test_figures.py"
 SECTION = "tests/export/report/test_writer.py -k section"
 
@@ -48,7 +48,7 @@ MUTANTS = [
         "export/diagnostics/game.py",
         CONVERGENCE,
         ("mine.assign(theirs)", "pass"),
-        ("step = next(iter(checkpoints.steps()), None)", "step = 6"),
+        ("checkpoints.steps()), None)", "checkpoints.steps()[::-1]), None)"),
     ),
     *of_file(
         "export/diagnostics/vanishing_gradients.py",
@@ -94,14 +94,19 @@ MUTANTS = [
     *of_file(
         "export/diagnostics/mode_collapse.py",
         SAMPLES,
-        ("far = blurred or noisy or", "far ="),
+        ("unlike = blurred or noisy or", "unlike ="),
         (
             "np.median(np.where(others, distances, np.inf).min(1))",
             "np.median(np.where(others, distances, np.inf).max(1))",
         ),
         ("spread < thresholds.SAME or repeats < thresholds.REPEATED", "repeats < thresholds.REPEATED"),
         ("spread < thresholds.SAME or repeats < thresholds.REPEATED", "spread < thresholds.SAME"),
-        ('of_classes if not far else "none"', "of_classes"),
+        ("beside = unlike or", "beside = unlike and"),
+        ("and not unlike)", ")"),
+        ('"severe" if max(reached)', '"severe" if min(reached)'),
+        ("and spread >= thresholds.SAME:", ":"),
+        ("< thresholds.BLURRED_POINTS and", "< 0.0 and"),
+        ('of_classes if counts else "none"', "of_classes"),
         (
             "findings.sort(key=lambda finding: finding[0] != level)\n    return section(level, opening",
             "return section(level, opening",
@@ -115,7 +120,7 @@ MUTANTS = [
         ('100 * (1 - np.array(curves["critic_accuracy"], float))', '100 * np.array(curves["critic_accuracy"], float)'),
         ("np.where(values > 0, values, np.nan)", "values"),
         ("grows = real > 0", "grows = imaginary > 0"),
-        ("        if extent > 0:\n            scale", "        if True:\n            scale"),
+        ("np.abs(values).max() or largest", "np.abs(values).max()"),
     ),
     *of_file(
         "export/report/writer.py",

@@ -45,7 +45,7 @@ class Digits:
         of_training = self.extractor(self.training)[0]
         values = manifold_metrics(seen["real"][0], seen["samples"][0]).values()
         real = manifold_metrics(seen["real"][0], of_training[:COUNT]).values()
-        metrics = {name: {"value": values[name], "real": real[name]} for name in ("precision", "recall", "coverage")}
+        metrics = {name: {"value": values[name], "real": real[name]} for name in values}
         predicted = {name: logits.argmax(1) for name, (_, logits) in seen.items()}
         classes = []
         for label in range(10):

@@ -164,6 +164,18 @@ def test_verdicts(eigenvalues, level, opening):
     assert "no path angle: it has one checkpoint only" in section["verdict"]
 
 
+@pytest.mark.parametrize(
+    "cosines, told",
+    [([0.5, 0.1, -0.4], "it changes its sign"), ([0.1, 0.5, 0.1], "it has a bump"), ([0.4, 0.5, 0.4], "0.4 beyond.")],
+)
+def test_the_shape_of_a_path_is_told(cosines, told):
+    path = convergence.Path(3, np.array([0.5, 1.0, 1.5]), np.array(cosines), np.ones(3))
+    section = judge(Spectrum(np.array([-1.0 + 0j]), True, 1), path)
+    assert told in section["verdict"] and section["path"]["cosine"] == cosines
+    numbers = [section["rests_on"][f"path_cosine_{place}"] for place in ("before", "here", "beyond")]
+    assert numbers == cosines
+
+
 def test_a_pure_rotation_has_no_finite_ratio():
     section = judge(Spectrum(np.array([1j, -1j]), True, 2))
     assert section["rests_on"]["largest_imaginary_to_real"] is None and "infinitely many times" in section["verdict"]
