@@ -210,6 +210,8 @@ def test_the_terminal_gets_the_first_numbers_and_the_verdict(good, digits, tmp_p
         "Recall",
         "Coverage",
         "Mode collapse",
+        "Equilibrium and generalisation",
+        "  Try next",
     ]
     distance = good.metrics["frechet_distance"]
     assert f"{distance['value']:.4g} (" in lines[0] and f"training data {distance['real']:.4g}" in lines[0]
