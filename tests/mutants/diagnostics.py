@@ -13,7 +13,7 @@ SECTION = "tests/export/report/test_writer.py -k section"
 MUTANTS = [
     *of_file(
         "export/diagnostics/convergence.py",
-        f"{CONVERGENCE} -k 'bilinear or linear_gan or products or arnoldi or krylov or invariant or path'",
+        f"{CONVERGENCE} -k 'bilinear or linear_gan or products or arnoldi or krylov or invariant or path or residuals'",
         ("jacobian = -field.jacobian()", "jacobian = field.jacobian()"),
         ("lambda vector: -field.transposed_product(vector)", "field.transposed_product"),
         ("tf.reduce_sum(field() * vector)", "tf.reduce_sum(field())"),
@@ -40,13 +40,13 @@ MUTANTS = [
     ),
     *of_file(
         "export/diagnostics/convergence.py",
-        f"{CONVERGENCE} -k run",
+        f"{CONVERGENCE} -k alone",
         ("            with keras.StatelessScope():\n", "            if True:\n"),
-        ("field = JointField(game.model,", "field = JointField(run.model,"),
     ),
     *of_file(
         "export/diagnostics/game.py",
-        CONVERGENCE,
+        f"{TESTS}/test_game.py",
+        ("_FIRST_DRAW + draw", "draw"),
         ("mine.assign(theirs)", "pass"),
         ("checkpoints.steps()), None)", "checkpoints.steps()[::-1]), None)"),
     ),
@@ -130,7 +130,7 @@ MUTANTS = [
     ),
     *of_file(
         "export/diagnostics/section.py",
-        f"{CONVERGENCE} -k 'verdicts or ratio'",
+        f"{CONVERGENCE} {VANISHING} -k 'verdicts or ratio'",
         ('if try_next and level != "none":', "if try_next:"),
         ("float(value) if math.isfinite(value) else None", "float(value)"),
     ),
