@@ -53,7 +53,11 @@ MUTANTS = [
     *of_file(
         "export/diagnostics/vanishing_gradients.py",
         f"{VANISHING} -k 'own_critic or variance or ties or certain or apart'",
-        ("-tf.reduce_mean(tf.nn.softplus(scores))", "tf.reduce_mean(tf.nn.softplus(scores))"),
+        (
+            "-tf.reduce_mean(tf.nn.softplus(scores))",
+            "tf.reduce_mean(tf.nn.softplus(scores))",
+            "only the gradient's norm and variance are told",
+        ),
         ("tf.reduce_mean(tf.nn.softplus(-scores))", "tf.reduce_mean(tf.nn.softplus(scores))"),
         ("(less + most).mean() / (2 * len(below))", "less.mean() / len(below)"),
         ("float(total @ total) / batches) / (batches - 1)", "float(total @ total) / batches) / batches"),
@@ -108,8 +112,8 @@ MUTANTS = [
         ("< thresholds.BLURRED_POINTS and", "< 0.0 and"),
         ('of_classes if counts else "none"', "of_classes"),
         (
-            "findings.sort(key=lambda finding: finding[0] != level)\n    return section(level, opening",
-            "return section(level, opening",
+            "findings.sort(key=lambda finding: finding[0] != level)\n    return section(level, _OPENING[level], [part",
+            "return section(level, _OPENING[level], [part",
         ),
         ("> thresholds.NO_CHANCE * math", "> 1.5 * math"),
         ('ratio[entry["name"]] > thresholds.SWOLLEN', "False"),
