@@ -325,14 +325,22 @@ def judge(of_field, path=None, no_path="", dynamics="simultaneous", batch_size=N
         parts.append(f"no path angle: {no_path}")
     else:
         before, at, after = (float(np.interp(place, path.positions, path.cosines)) for place in (0.5, 1.0, 1.5))
-        turns = "changes its sign" if before > 0 > after else "does not change its sign"
         parts.append(
             f"along the line from step {path.first_step} the cosine between the moves and the way gone is {before:.2g} "
-            f"halfway, {at:.2g} here and {after:.2g} beyond: it {turns}"
+            f"halfway, {at:.2g} here and {after:.2g} beyond{_shape(before, at, after)}"
         )
         rests_on |= {"path_cosine_before": before, "path_cosine_here": at, "path_cosine_beyond": after}
         plotted["path"] = {"position": path.positions, "cosine": path.cosines, "norm": path.norms}
     return section(level, opening, parts, rests_on, TRY_NEXT.get(regime), **plotted)
+
+
+def _shape(before, at, after):
+    """What the path angle's curve looks like, where it looks like one of those of Berard et al., figure 3."""
+    if before > 0 > after:
+        return ": it changes its sign, as where a checkpoint attracts"
+    if at > thresholds.BUMP * max(before, after, 0.0):
+        return ": it has a bump, as where players turn around a checkpoint"
+    return ""
 
 
 def _ratio(value):

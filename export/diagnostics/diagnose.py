@@ -1,5 +1,6 @@
 """Diagnoses a generator: how it fails, by the rows of one table."""
 
+import contextlib
 import dataclasses
 from collections.abc import Callable
 
@@ -44,9 +45,23 @@ def diagnose(found):
         ({key: section}, {key: why it was not measured}).
     """
     sections, absent = {}, {}
-    for key, of_one in DIAGNOSTICS.items():
-        try:
-            sections[key] = of_one(found)
-        except NotMeasured as reason:
-            absent[key] = str(reason)
+    with _without_remapper():
+        for key, of_one in DIAGNOSTICS.items():
+            try:
+                sections[key] = of_one(found)
+            except NotMeasured as reason:
+                absent[key] = str(reason)
     return sections, absent
+
+
+@contextlib.contextmanager
+def _without_remapper():
+    """Without TensorFlow's fusion of operations, which prints an error at two gradients of one leaky ReLU."""
+    import tensorflow as tf
+
+    former = tf.config.optimizer.get_experimental_options()
+    tf.config.optimizer.set_experimental_options({"remapping": False})
+    try:
+        yield
+    finally:
+        tf.config.optimizer.set_experimental_options({"remapping": former.get("remapping", True)})

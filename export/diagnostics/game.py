@@ -33,7 +33,8 @@ def adversarial(context):
     if run is None:
         raise NotMeasured("it needs the run's critic, and a SavedModel holds the generator alone")
     if not isinstance(run.model, GAN):
-        raise NotMeasured(f"{run.config.objective!r} trains without a critic")
+        # The file of an objective is its name.
+        raise NotMeasured(f"{type(run.model).__module__.rpartition('.')[2]!r} trains without a critic")
     if isinstance(run.model, Mixture):
         raise NotMeasured(f"a mixture has {run.model.critic.components} critics; expected one")
     return run

@@ -1,6 +1,8 @@
 """Mode collapse: whether all parts of the data are there. Blur is none: a generator that is not trained yet reaches no
 part of the data, and one that collapsed reaches some of it well, or makes the same sample again and again."""
 
+import math
+
 import numpy as np
 
 from export.diagnostics import thresholds
@@ -32,7 +34,8 @@ def diagnose(found):
     """
     context, metrics, classes = found.context, found.metrics, found.classes
     if len(context.data.data_shape) == 3:
-        return of_images(metrics, classes, *repetition(context.samples.shown, context.held_out.shown))
+        shown = context.samples.shown, context.held_out.shown
+        return of_images(metrics, classes, *repetition(*shown), sharpness(*shown))
     spread = _spread(context.samples) / (_spread(context.held_out) or 1.0)
     return of_points(metrics, spread) if classes is None else of_modes(metrics, classes, spread)
 
@@ -62,44 +65,65 @@ def _distances(images):
     return distances[others].mean(), np.median(np.where(others, distances, np.inf).min(1))
 
 
+def sharpness(samples, real):
+    """How sharp samples are: the mean squared difference of neighbouring pixels as a part of the variance of the pixels
+    of an image, in proportion to that of `real`. Below 1 for blur, above 1 for noise.
+
+    Args:
+        samples, real: images [N, H, W, C].
+    """
+    of_samples, of_real = (_relative_steps(np.asarray(images, np.float64)) for images in (samples, real))
+    return of_samples / of_real if of_real else 1.0
+
+
+def _relative_steps(images):
+    steps = sum((np.diff(images, axis=axis) ** 2).mean() for axis in (1, 2))
+    variance = images.var(axis=(1, 2)).mean()
+    return steps / variance if variance else 0.0
+
+
 def _spread(points):
     return float(np.sqrt(np.asarray(points, np.float64).var(axis=0).sum()))
 
 
-def of_images(metrics, classes, spread=1.0, repeats=1.0):
+def of_images(metrics, classes, spread=1.0, repeats=1.0, sharp=1.0):
     """Mode collapse of images: recall and coverage against what training images reach, and the balance of classes.
 
-    Recall and coverage also fall where samples lie beside the data, blurred or not trained yet. Precision tells the two
-    apart, so they count as collapse only where it is not low as well; likewise the classes, which a classifier sees in
-    anything. What is the same again and again has collapsed, however it looks.
+    Recall and coverage also fall where samples lie beside the data, blurred, noisy or not trained yet. Precision,
+    density and sharpness tell that apart: recall and coverage count as collapse only where these are near the data's.
+    Nor do thin classes count beside the data, nor missing ones where the samples are unlike it: a classifier sees
+    classes in anything. What is the same again and again has collapsed, however it looks.
 
     Args:
-        metrics: {name: metric}, with precision, recall and coverage.
+        metrics: {name: metric}, with precision, density, recall and coverage.
         classes: the report's "classes", or None.
         spread, repeats: of `repetition`.
+        sharp: of `sharpness`.
 
     Returns:
         A section of the report.
     """
-    rests_on, shares = {"spread_of_pixels": spread, "distance_to_nearest_sample": repeats}, {}
-    for name in ("precision", "recall", "coverage"):
+    rests_on = {"spread_of_pixels": spread, "distance_to_nearest_sample": repeats, "sharpness": sharp}
+    shares = {}
+    for name in ("precision", "density", "recall", "coverage"):
         value, real = metrics[name]["value"], metrics[name]["real"]
         rests_on |= {name: value, f"{name}_of_real_images": real}
         shares[name] = value / real if real else 1.0
+    blurred, noisy = sharp < thresholds.SHARPNESS[0], sharp > thresholds.SHARPNESS[1]
+    unlike = blurred or noisy or shares["precision"] < thresholds.FAR
+    beside = unlike or shares["density"] < thresholds.BESIDE
     findings = []
     if spread < thresholds.SAME or repeats < thresholds.REPEATED:
         what = "one image" if spread < thresholds.SAME else "a few images"
         findings.append(("severe", f"the samples are {what} again and again"))
-    far = shares["precision"] < thresholds.FAR
-    of_classes = None
     if classes:
         of_classes, sentence, numbers = _balance(classes, "class", "classes")
-        findings.append((of_classes if not far else "none", sentence))
+        counts = not beside or (numbers["classes_missing"] and not unlike)
+        findings.append((of_classes if counts else "none", sentence))
         rests_on = numbers | rests_on
-    worst = min(shares["recall"], shares["coverage"])
-    of_manifold = "none"
-    if not far and worst < thresholds.REACHED[0]:
-        of_manifold = "severe" if worst < thresholds.REACHED[1] else "partial"
+    reached, of_manifold = (shares["recall"], shares["coverage"]), "none"
+    if not beside and min(reached) < thresholds.REACHED[0]:
+        of_manifold = "severe" if max(reached) < thresholds.REACHED[1] else "partial"
     findings.append(
         (
             of_manifold,
@@ -109,22 +133,19 @@ def of_images(metrics, classes, spread=1.0, repeats=1.0):
         )
     )
     level = worse(*(each for each, _ in findings))
-    opening = _OPENING[level]
-    if far and level == "none":
-        opening = _NOT_TRAINED
-        findings.insert(
-            0,
-            (
-                "none",
-                f"{metrics['precision']['value']:.0%} of the samples lie among the test images (training images: "
-                f"{metrics['precision']['real']:.0%}), so they are blurred, noisy or not trained yet, and what is "
-                "missing says little",
-            ),
+    if level == "none" and beside and min(reached) < thresholds.REACHED[0]:
+        what = "blurred" if blurred else "noisy" if noisy else "not trained well enough to tell"
+        leading = (
+            f"they are {what}, with {sharp:.2g} times the sharpness of test images, "
+            f"{metrics['precision']['value']:.0%} of them among those (training images: "
+            f"{metrics['precision']['real']:.0%}) and a density of {metrics['density']['value']:.2g} there (training "
+            f"images: {metrics['density']['real']:.2g}), so that what seems to be missing may not be"
         )
-        return section(level, opening, [part for _, part in findings], rests_on) | {"try_next": TRY_NEXT_FAR}
+        parts = [leading, *(part for _, part in findings)]
+        return section(level, _NOT_TRAINED, parts, rests_on) | {"try_next": TRY_NEXT_FAR}
     # The finding that set the level comes first.
     findings.sort(key=lambda finding: finding[0] != level)
-    return section(level, opening, [part for _, part in findings], rests_on, TRY_NEXT)
+    return section(level, _OPENING[level], [part for _, part in findings], rests_on, TRY_NEXT)
 
 
 def of_modes(metrics, classes, spread=1.0):
@@ -187,8 +208,9 @@ def _balance(classes, one, many):
     due = [entry for entry in classes if entry["reference_share"]]
     ratio = {entry["name"]: entry["share"] / entry["reference_share"] for entry in due}
     missing = [name for name, value in ratio.items() if value < thresholds.MISSING]
-    thin = [name for name, value in ratio.items() if thresholds.MISSING <= value < thresholds.THIN]
-    swollen = [entry["name"] for entry in due if _is_swollen(entry)]
+    few = [entry for entry in due if thresholds.MISSING <= ratio[entry["name"]] < thresholds.THIN]
+    many_of = [entry for entry in due if ratio[entry["name"]] > thresholds.SWOLLEN]
+    thin, swollen = ([entry["name"] for entry in found if _is_no_chance(entry)] for found in (few, many_of))
     shares = sorted(classes, key=lambda entry: entry["share"])
     least, most = shares[0], shares[-1]
     span = f"shares run from {least['share']:.1%} ({one} {least['name']}) to {most['share']:.1%} ({one} {most['name']})"
@@ -215,11 +237,16 @@ def _balance(classes, one, many):
     return level, sentence, numbers
 
 
-def _is_swollen(entry):
-    """Whether a class is more frequent than it should be, beyond what so few samples do by chance."""
-    low = (entry.get("interval") or [entry["share"]])[0]
-    due = entry["reference_share"]
-    return entry["share"] > thresholds.SWOLLEN[0] * due and low > thresholds.SWOLLEN[1] * due
+def _is_no_chance(entry):
+    """Whether a class' share differs from what is due by more than two sets of so many examples do by chance."""
+    if not entry.get("interval"):
+        return True
+    share, due = entry["share"], entry["reference_share"]
+    low, high = entry["interval"]
+    of_share = ((high - low) / (2 * 1.96)) ** 2
+    # As many held-out examples are behind what is due, whose variance goes with p (1 - p).
+    of_due = of_share * due * (1 - due) / max(share * (1 - share), due * (1 - due) / 4)
+    return abs(share - due) > thresholds.NO_CHANCE * math.sqrt(of_share + of_due)
 
 
 def _few(names, limit=4):

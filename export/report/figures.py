@@ -1,6 +1,7 @@
 """The report's diagrams, as PNG with a transparent ground and grey ink, legible on light and on dark pages."""
 
 import io
+import math
 
 import numpy as np
 
@@ -97,6 +98,7 @@ def fresh_critic(curves):
     panels[2].set(ylabel="its variance", yscale="log", xlabel="steps of a fresh critic")
     panels[1].legend(frameon=False, labelcolor=_INK, fontsize=9, ncols=2)
     panels[2].set_xscale("symlog", linthresh=1)
+    panels[2].set_xlim(-0.2, 1.2 * steps[-1])
     panels[2].set_xticks([step for step in steps if step in (0, 1, 10, 100) or step == steps[-1]])
     panels[2].xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     panels[2].xaxis.set_minor_locator(_no_ticks())
@@ -124,14 +126,15 @@ def spectrum(eigenvalues, path):
     panels[0].legend(frameon=False, labelcolor=_INK, fontsize=9.5)
     # Both axes over some decades: a critic's steepest direction is often a thousand times the rest.
     largest = max(np.abs(real).max(), np.abs(imaginary).max(), 1e-30)
-    for scale, extent in (
-        (panels[0].set_xscale, np.abs(real).max()),
-        (panels[0].set_yscale, np.abs(imaginary).max()),
+    axes = panels[0]
+    for values, scale, limit, ticks in (
+        (real, axes.set_xscale, axes.set_xlim, axes.set_xticks),
+        (imaginary, axes.set_yscale, axes.set_ylim, axes.set_yticks),
     ):
-        if extent > 0:
-            scale("symlog", linthresh=1e-3 * largest)
-    for axis, values in ((panels[0].set_xticks, real), (panels[0].set_yticks, imaginary)):
-        axis(_decades(values, largest))
+        extent = np.abs(values).max() or largest
+        scale("symlog", linthresh=max(1e-3 * largest, 1e-2 * extent))
+        limit(min(2 * values.min(), -0.2 * extent), max(2 * values.max(), 0.2 * extent))
+        ticks(_round_ends(values, extent))
     panels[0].set(xlabel="real part: growth", ylabel="imaginary part: turning")
     if path:
         panels[1].plot(path["position"], path["cosine"], color=_FIRST, marker=".", linewidth=1.2)
@@ -188,10 +191,10 @@ def _positive(values):
     return np.where(values > 0, values, np.nan)
 
 
-def _decades(values, largest):
-    """Ticks of an axis that is linear below a thousandth of `largest`: 0, and the largest on either side."""
-    ends = [end for end in (values.min(), values.max()) if abs(end) > 1e-3 * largest]
-    return sorted({0.0, *(float(f"{end:.1g}") for end in ends)})
+def _round_ends(values, extent):
+    """Ticks: 0, and a round number near the outermost values on either side, where these are far from 0."""
+    ends = [end for end in (values.min(), values.max()) if abs(end) > 0.1 * extent]
+    return sorted({0.0, *(math.copysign(10 ** math.floor(math.log10(abs(end))), end) for end in ends)})
 
 
 def _no_ticks():

@@ -88,7 +88,7 @@ def test_a_model_is_made_by_the_programs_and_a_second_pass_does_nothing(models, 
 
     def with_few_samples(module, *arguments):
         called.append(module)
-        run(module, *arguments, *["--num_samples=20"] * (module == "export.evaluate"))
+        run(module, *arguments, *["--num_samples=20", "--quick"] * (module == "export.evaluate"))
 
     monkeypatch.setattr(make_zoo, "_run", with_few_samples)
     (model, *_) = models

@@ -61,6 +61,10 @@ MUTANTS = [
         LOADED,
         ("tf.range(seed, seed + n", "tf.range(n"),
         ('cards.class_number(self.card, label, "label")', "int(label)"),
+    ),
+    *of_file(
+        "zoo/noise.py",
+        LOADED,
         ("if angle < 1e-6:", "if False:"),
         ("np.sin((1.0 - t) * angle) * one + np.sin(t * angle) * two) / np.sin(angle)", "(1.0 - t) * one + t * two)"),
         ("np.linalg.norm(one) * np.linalg.norm(two)", "np.linalg.norm(one) ** 2"),

@@ -26,3 +26,14 @@ def small_run(tmp_path_factory):
         return made[objective]
 
     return run
+
+
+@pytest.fixture(scope="session")
+def untrained_run():
+    """untrained_run(objective): a run of the ring without steps and without files."""
+
+    def run(objective):
+        config = configs.ring.get_config(objective)
+        return build.build(config, config_checks.check(config))
+
+    return run

@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 from by_hand import generator_of, write_report
 
+from export.diagnostics import diagnose
+from export.diagnostics.game import NotMeasured
 from export.evaluation import image_metrics, point_metrics
 from export.evaluation.context import ImageContext, PointContext
 from export.evaluation.evaluator import evaluate
@@ -70,6 +72,13 @@ def test_a_row_is_all_that_a_new_metric_takes(rows, request, tmp_path, monkeypat
         needs=lambda context: context.run is not None,
     )
     monkeypatch.setattr(rows, "METRICS", (*rows.METRICS, row))
+    # Likewise a diagnostic, and one that does not apply.
+    told = {"level": "none", "verdict": "A new failure: not seen.", "rests_on": {}}
+
+    def of_other_runs(found):
+        raise NotMeasured("it is no other run")
+
+    monkeypatch.setattr(diagnose, "DIAGNOSTICS", {"new_failure": lambda found: told, "non_failure": of_other_runs})
     if rows is image_metrics:
         generator, data, features = perfect, digits, request.getfixturevalue("extractor")
     else:
@@ -88,5 +97,8 @@ def test_a_row_is_all_that_a_new_metric_takes(rows, request, tmp_path, monkeypat
         "real": 80.0,
     }
     page = write_report(found, data, tmp_path)
+    assert found.sections["new_failure"] == told
+    assert "Not measured: non-failure; it is no other run." in found.notes
     for file in ("report.html", "report.md", "report.json"):
+        assert "A new failure: not seen." in (page.parent / file).read_text()
         assert "How large this run is." in (page.parent / file).read_text()

@@ -38,7 +38,7 @@ def test_samples_that_disobey_one_label_disagree_in_it_alone(told, obedient, dig
         assert entry["real_agreement"] > 0.98
     assert [entry["agreement"] < 0.1 for entry in told.classes] == [label == 8 for label in range(10)]
     note = "In 1 of 10 classes fewer than half of the samples agree with their label: 8 (0%)."
-    assert told.notes[-1] == note and len(told.notes) == 2
+    assert told.notes[-1] == note and len(told.notes) == 3
 
 
 def test_what_training_examples_reach_is_that_of_those_in_the_samples_place(told, digits):

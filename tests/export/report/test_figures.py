@@ -48,3 +48,59 @@ def test_agreement_is_drawn_with_its_interval_beside_the_training_datas(monkeypa
 
 def test_one_row_is_no_curve():
     assert figures.loss_curves([{"step": 1, "critic_loss": 1.0}]) is None
+
+
+CURVES = {
+    "step": [0, 1, 10],
+    "critic_loss": [1.4, 1.0, 0.1],
+    "critic_accuracy": [0.5, 0.75, 1.0],
+    "minimax_gradient_norm": [1.0, 0.5, 0.0],
+    "minimax_gradient_variance": [3.0, 2.0, 0.0],
+    "non_saturating_gradient_norm": [1.0, 2.0, 4.0],
+    "non_saturating_gradient_variance": [1.0, 4.0, 16.0],
+}
+
+
+def test_the_fresh_critics_error_and_both_gradients_are_drawn(monkeypatch):
+    monkeypatch.setattr(figures, "_png", lambda figure, panels: panels)
+    error, norm, variance = figures.fresh_critic(CURVES)
+    assert list(error.get_lines()[0].get_ydata()) == [50.0, 25.0, 0.0]
+    # A logarithmic axis has no place for 0.
+    np.testing.assert_array_equal(norm.get_lines()[0].get_ydata(), [1.0, 0.5, np.nan])
+    assert [line.get_label() for line in norm.get_lines()] == ["minimax", "non-saturating"]
+    np.testing.assert_array_equal(variance.get_lines()[1].get_ydata(), [1.0, 4.0, 16.0])
+    assert variance.get_yscale() == norm.get_yscale() == "log"
+
+
+@pytest.mark.parametrize("path", [None, {"position": [0, 1, 1.5], "cosine": [0.5, 0.1, -0.2], "norm": [1, 1, 1]}])
+def test_eigenvalues_are_drawn_by_whether_they_grow_and_the_path_beside_them(path, monkeypatch):
+    monkeypatch.setattr(figures, "_png", lambda figure, panels: panels)
+    panels = figures.spectrum([[-1000.0, 0.0], [-1.0, 5.0], [-1.0, -5.0], [2.0, 0.0]], path)
+    assert len(panels) == (2 if path else 1)
+    shrinks, grows = (points.get_offsets().tolist() for points in panels[0].collections)
+    assert shrinks == [[-1000.0, 0.0], [-1.0, 5.0], [-1.0, -5.0]] and grows == [[2.0, 0.0]]
+    if path:
+        assert list(panels[1].get_lines()[0].get_ydata()) == [0.5, 0.1, -0.2]
+
+
+@pytest.mark.parametrize("eigenvalues", [[[0.0, 1.0], [0.0, -1.0]], [[0.0, 0.0]], [[-1.0, 0.0]], [[3.0, 0.0]]])
+def test_a_spectrum_on_an_axis_is_drawn(eigenvalues):
+    assert figures.spectrum(eigenvalues, None).startswith(b"\x89PNG")
+
+
+def test_what_both_players_gain_is_drawn(monkeypatch):
+    monkeypatch.setattr(figures, "_png", lambda figure, panels: panels)
+    (axes,) = figures.best_response({"step": [0, 5], "critic_gain": [0.0, 1.0], "generator_gain": [0.0, 0.3]})
+    drawn = {line.get_label(): list(line.get_ydata()) for line in axes.get_lines() if len(line.get_ydata()) == 2}
+    assert drawn["critic"] == [0.0, 1.0] and drawn["generator"] == [0.0, 0.3]
+
+
+def test_each_section_has_the_figure_of_what_it_holds():
+    sections = {
+        "mode_collapse": {},
+        "vanishing_gradients": {"curves": CURVES},
+        "non_convergence": {"eigenvalues": [[-1.0, 0.5]]},
+        "generalization": {"best_response": {"step": [0, 5], "critic_gain": [0, 1], "generator_gain": [0, 0.3]}},
+    }
+    pictures = figures.of_sections(sections)
+    assert list(pictures) == list(sections)[1:] and all(png.startswith(b"\x89PNG") for png in pictures.values())

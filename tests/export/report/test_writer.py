@@ -44,6 +44,30 @@ def test_the_pages_hold_the_numbers_and_need_nothing_from_outside(good, digits, 
     assert "![Losses over the steps](losses.png)" in markdown
 
 
+def test_a_section_says_what_to_try_next_and_shows_its_figure_and_its_numbers(good, digits, tmp_path):
+    failing = {
+        "level": "partial",
+        "verdict": "Rotating: around & around.",
+        "try_next": "--config.dynamics=consensus.",
+        "rests_on": {"spectral_radius": 2.5, "largest_imaginary_to_real": None},
+        "eigenvalues": [[-1.0, 2.0], [-1.0, -2.0]],
+    }
+    sections = {**good.sections, "non_convergence": failing}
+    path = write_report(dataclasses.replace(good, sections=sections), digits, tmp_path)
+    page, markdown = html.unescape(path.read_text()), (tmp_path / "report" / "report.md").read_text()
+    assert failing["verdict"] in page and "<b>Try next:</b> --config.dynamics=consensus." in page
+    assert "**Try next:** --config.dynamics=consensus." in markdown and "](non_convergence.png)" in markdown
+    assert (tmp_path / "report" / "non_convergence.png").exists() and 'alt="Non-convergence"' in page
+    assert "<td>Spectral radius</td><td>2.5</td>" in page
+    assert "<td>Largest imaginary to real</td><td>—</td>" in page
+    # The generator gives training images, and is told so.
+    assert page.count("Try next:") == markdown.count("Try next:") == 2
+    assert good.sections["generalization"]["level"] == "severe" and "copies" in markdown
+    report = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert report["sections"]["non_convergence"] == failing
+    assert writer.headlines(report).splitlines()[-1] == "  Try next: --config.dynamics=consensus."
+
+
 @pytest.mark.parametrize("left_out", [(), ("frechet_distance", "kernel_distance")])
 def test_the_pages_say_where_an_interval_was_measured_to_be_off(good, digits, tmp_path, left_out):
     metrics = {name: entry for name, entry in good.metrics.items() if name not in left_out}

@@ -1,0 +1,132 @@
+"""Copies, what a critic knows by heart, and the duality gap, against closed forms and SciPy."""
+
+import types
+
+import numpy as np
+import pytest
+from games import HandMade, LinearWasserstein, linear_game
+from scipy.spatial.distance import cdist
+
+from export.diagnostics import generalization
+from export.evaluation.context import ImageContext
+
+
+def test_nearest_examples_are_scipys():
+    rng = np.random.default_rng(0)
+    samples, real = rng.normal(size=(50, 5)).astype(np.float32), rng.normal(size=(70, 5)).astype(np.float32)
+    samples[7] = real[3]
+    distances, places = generalization.nearest(samples, real, rows=16)
+    expected = cdist(samples.astype(np.float64), real.astype(np.float64))
+    np.testing.assert_allclose(distances, expected.min(1), rtol=1e-6)
+    np.testing.assert_array_equal(places, expected.argmin(1))
+    assert distances[7] == 0.0
+
+
+@pytest.mark.parametrize("copied", [0.0, 0.3, 1.0])
+def test_the_share_of_copies_is_estimated_without_bias(copied):
+    """The expectation over draws; training examples outnumber held-out ones by three to one."""
+    found, covered = [], 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        training, held_out = rng.normal(size=(300, 4)), rng.normal(size=(100, 4))
+        samples = rng.normal(size=(200, 4))
+        copies = rng.choice(300, int(copied * 200))
+        samples[: len(copies)] = training[copies]
+        share = generalization.copied_share(samples, training, held_out)
+        found.append(share.value)
+        covered += share.low <= copied <= share.high
+    # One draw has a standard deviation of about 0.13; the interval does not hold what the real examples vary by.
+    assert np.mean(found) == pytest.approx(copied, abs=0.06) and covered >= 30
+
+
+def test_samples_beside_one_example_say_as_little_as_one():
+    rng = np.random.default_rng(0)
+    training, held_out = rng.normal(size=(300, 4)), rng.normal(size=(100, 4))
+    share = generalization.copied_share(np.repeat(training[:1], 200, 0), training, held_out)
+    assert share.value == 1.0 and share.low < 0 and share.high == 1.0
+
+
+def test_samples_that_are_held_out_examples_are_no_copies():
+    points = np.random.default_rng(0).normal(size=(200, 4))
+    assert generalization.copied_share(points[:50], points[100:], points[:100]).value == -1.0
+
+
+def test_what_a_critic_knows_by_heart_is_the_share_of_its_scores():
+    # Scores of training examples 2, of held-out ones 1.25, of samples 0, each ± 0.1.
+    spread = np.array([[-0.1], [0.1]])
+    gan = linear_game(LinearWasserstein, spread, clip=0.0)
+    gan.critic.trainable_variables[0].assign([[1.0]])
+    found = generalization.known_by_heart(HandMade(gan, {"train": 2 + spread, "test": 1.25 + spread}), 3)
+    assert found["known_by_heart"] == pytest.approx(0.375) and found["separation"] == 1.0
+    # A critic of the opposite sign knows as much.
+    gan.critic.trainable_variables[0].assign([[-1.0]])
+    found = generalization.known_by_heart(HandMade(gan, {"train": 2 + spread, "test": 1.25 + spread}), 3)
+    assert found["known_by_heart"] == pytest.approx(0.375) and found["separation"] == 0.0
+
+
+def test_the_duality_gap_of_the_bilinear_game_is_the_closed_form():
+    """L_D = wb, L_G = -wb at (w, b) = (0.8, -0.6): in n steps of plain descent at rate h against the other the critic
+    gains n h b², the generator n h w²."""
+    gan = linear_game(LinearWasserstein, np.zeros([1, 1]), clip=0.0)
+    gan.critic.trainable_variables[0].assign([[0.8]])
+    gan.generator.trainable_variables[1].assign([-0.6])
+    game = HandMade(gan, {"train": np.zeros([1, 1]), "test": np.zeros([1, 1])}, rate=0.25)
+    numbers, curves = generalization.duality_gap(game, 8, 2)
+    assert curves["step"] == [0, 2, 4, 6, 8]
+    np.testing.assert_allclose(curves["critic_gain"], 0.25 * 0.36 * np.array(curves["step"]), rtol=1e-12)
+    np.testing.assert_allclose(curves["generator_gain"], 0.25 * 0.64 * np.array(curves["step"]), rtol=1e-12)
+    assert numbers["duality_gap"] == pytest.approx(2.0, rel=1e-12)
+    assert numbers["critic_gain"] == pytest.approx(0.72) and numbers["generator_gain"] == pytest.approx(1.28)
+    assert numbers["duality_gap_low"] is None and numbers["best_response_steps"] == 8
+    assert gan.critic.trainable_variables[0].numpy()[0, 0] == 0.8
+    assert gan.generator.trainable_variables[1].numpy()[0] == -0.6
+    # At its equilibrium nobody gains.
+    gan.critic.trainable_variables[0].assign([[0.0]])
+    gan.generator.trainable_variables[1].assign([0.0])
+    numbers, _ = generalization.duality_gap(HandMade(gan, game.real), 8, 2)
+    assert numbers["duality_gap"] == 0.0
+
+
+def test_a_response_that_helps_on_training_examples_alone_counts_for_nothing():
+    # The critic learns to score 1 high; held-out examples are at -1.
+    gan = linear_game(LinearWasserstein, np.zeros([2, 1]), clip=0.0)
+    game = HandMade(gan, {"train": np.ones([2, 1]), "test": -np.ones([2, 1])})
+    numbers, curves = generalization.duality_gap(game, 4, 2)
+    assert curves["critic_gain"][-1] < 0 and numbers["critic_gain"] == 0.0
+
+
+def test_all_training_images_are_compared_with(digits, extractor, perfect):
+    context = ImageContext(extractor, perfect, digits, num_samples=100)
+    _, training, held_out = generalization._features(context, quick=False)
+    assert len(training) == digits.num_examples("train") and len(held_out) == 100
+    # Each once: the whole split in another order.
+    images = digits.arrays("train")[0]
+    everything = extractor(((images + 1) * 127.5).round().astype(np.uint8))[0]
+    np.testing.assert_allclose(np.sort(training.sum(1)), np.sort(everything.sum(1)), rtol=1e-4)
+    assert len(generalization._features(context, quick=True)[1]) == 100
+
+
+def test_a_run_is_diagnosed_and_stays_as_it_was(small_run):
+    run = small_run("non_saturating")
+    before = [variable.numpy() for variable in run.model.variables]
+    context = types.SimpleNamespace(run=run, data=run.data)
+    section = generalization.diagnose(types.SimpleNamespace(context=context, quick=True))
+    numbers = section["rests_on"]
+    assert numbers["duality_gap"] == pytest.approx(numbers["critic_gain"] + numbers["generator_gain"])
+    assert numbers["duality_gap_low"] < numbers["duality_gap"] < numbers["duality_gap_high"]
+    assert len(section["best_response"]["critic_gain"]) == len(section["best_response"]["step"])
+    # Points without end cannot be known by heart.
+    assert section["level"] == "none" and numbers["known_by_heart_low"] < 0.5
+    for variable, value in zip(run.model.variables, before):
+        np.testing.assert_array_equal(variable.numpy(), value)
+
+
+@pytest.mark.parametrize(
+    "known, separation, level",
+    [(0.3, 1.0, "none"), (0.7, 1.0, "partial"), (0.95, 1.0, "severe"), (0.95, 0.55, "none")],
+)
+def test_verdicts_on_the_critic(known, separation, level):
+    known = {"known_by_heart": known, "known_by_heart_low": known, "separation": separation}
+    section = generalization.judge(known=known)
+    assert section["level"] == level and ("try_next" in section) == (level != "none")
+    assert section["verdict"].endswith(".")
