@@ -8,6 +8,7 @@ from by_hand import labelled_generator_of
 from export.evaluation import label_agreement, point_metrics
 from export.evaluation.context import ImageContext, PointContext
 from export.evaluation.evaluator import evaluate
+from export.metrics.classification_accuracy import right_after_training
 from export.metrics.features import load_features
 from zoo import datasets
 
@@ -152,8 +153,13 @@ def test_images_are_shown_by_class_the_same_seeds_under_each(obedient, digits, e
         np.testing.assert_array_equal(images, obedient.sample_with_labels(np.arange(11, 19), np.full(8, int(label))))
 
 
-def test_a_classifier_that_learnt_from_the_samples_is_tried_on_test_images(told, good):
+def test_a_classifier_that_learnt_from_the_samples_is_tried_on_test_images(told, good, obedient, digits):
     entry = told.metrics["classification_accuracy_score"]
+    features, labels = load_features("digits_cnn_v1").extract(obedient.sample(np.arange(304)))[0], np.arange(304)
+    (test,) = digits.batches("test", 304, seed=0, labels=True).take(1).as_numpy_iterator()
+    test_features = load_features("digits_cnn_v1").extract(test.x)[0]
+    right = right_after_training(features, obedient.labels(labels), test_features, test.conditions["label"])
+    assert entry["value"] == pytest.approx(right.mean(), abs=0.01)
     # Samples made for eights are threes, so that no test image is called an eight; seeds prefer nines.
     assert entry["value"] < 0.92 < 0.96 < entry["real"] and entry["interval"][0] < entry["value"] < entry["interval"][1]
     assert "logistic regression" in entry["about"] and "classification_accuracy_score" not in good.metrics

@@ -10,6 +10,7 @@ from by_hand import generator_of
 from export.evaluation import image_metrics
 from export.evaluation.context import ImageContext
 from export.evaluation.metric import measure
+from zoo.pixels import to_float
 
 _NAMES = ("imputation_gain", "denoising_gain")
 
@@ -45,6 +46,11 @@ def test_the_tasks_are_measured_where_they_are_asked_for(plane, digits, extracto
         entry = metrics[name]
         assert least < entry["interval"][0] < entry["value"] < entry["interval"][1], name
         assert entry["num_reference"] == 64 and "real" not in entry
+    # The mean training image in the place of the middle alone.
+    read = ImageContext(extractor, plane, digits, num_samples=80)
+    training, held_out = (to_float(images.pixels)[:, 2:6, 2:6] for images in (read.training, read.held_out))
+    errors = np.square(held_out[:64] - training.mean(axis=0)).mean(axis=(1, 2, 3))
+    assert f"less {(10 * np.log10(4 / errors)).mean():.4g}." in metrics["imputation_gain"]["about"]
     # Noise of standard deviation 0.5 against a range of 2: 10 log₁₀(4 / 0.25) = 12.04, a little more on average.
     assert "less 12." in metrics["denoising_gain"]["about"]
     blank = dataclasses.replace(plane, tensors=lambda latents: 0.0 * plane.tensors(latents) - 1.0)
