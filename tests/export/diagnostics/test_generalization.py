@@ -46,6 +46,11 @@ def test_samples_beside_one_example_say_as_little_as_one():
     assert share.value == 1.0 and share.low < 0 and share.high == 1.0
 
 
+def test_an_example_in_both_sets_is_half_of_each():
+    points = np.random.default_rng(0).normal(size=(50, 4))
+    assert generalization.copied_share(points, points, points).value == 0.0
+
+
 def test_samples_that_are_held_out_examples_are_no_copies():
     points = np.random.default_rng(0).normal(size=(200, 4))
     assert generalization.copied_share(points[:50], points[100:], points[:100]).value == -1.0

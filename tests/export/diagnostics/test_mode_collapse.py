@@ -58,3 +58,11 @@ def test_blurred_points_have_not_collapsed_unless_they_are_one_point():
     assert mode_collapse.of_modes(*blurred, spread=0.05)["level"] == "severe"
     section = mode_collapse.of_modes(*points(6, 0.9, [1 / 6] * 6 + [0.0] * 2), spread=1.0)
     assert section["level"] == "partial" and "6 of 8 modes found" in section["verdict"].partition(";")[0]
+
+
+def test_blurred_and_noisy_images_have_not_collapsed_whatever_a_classifier_sees_in_them():
+    missing = balance(0.5, 0.5, *[0.0] * 8)
+    for sharp, what in ((0.4, "blurred"), (2.5, "noisy")):
+        section = mode_collapse.of_images(manifold(0.9, 1.0, 0.1, 0.1), missing, 0.8, 1.0, sharp)
+        assert section["level"] == "none" and f"they are {what}" in section["verdict"].partition(";")[0]
+    assert mode_collapse.of_images(manifold(0.9, 1.0, 0.1, 0.1), missing, 0.8, 1.0, 0.9)["level"] == "severe"
