@@ -200,6 +200,8 @@ def test_images_without_labels_are_seen_by_efficientnet():
     found = features.features_for(_SmallSet(labelled=False))
     assert (found.name, found.dim, found.num_classes, found.test_accuracy) == ("efficientnet_lite0", 1280, 1000, None)
     assert found.weakness() is None and not found.knows_classes_of(_SmallSet())
+    # ImageNet's classes are not those of other data of a thousand.
+    assert not found.knows_classes_of(datasets.DataSpec((8, 8, 3), 1000))
     with pytest.raises(RequestError, match="needs labelled images"):
         features.train_classifier(_SmallSet(labelled=False))
 
