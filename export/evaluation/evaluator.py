@@ -143,7 +143,8 @@ def _evaluate_points(generator, data, num_samples, options):
     context = PointContext(generator, data, num_samples=count, **options)
     context.prepare()
     logging.info("Measuring, with intervals")
-    metrics = measure(context, point_metrics.METRICS)
+    with threadpool_limits(1 if count <= _FEW else None):
+        metrics = measure(context, point_metrics.METRICS)
     classes = mode_shares(context) if point_metrics.has_modes(context) else None
     verdict = mode_collapse.of_points(metrics) if classes is None else mode_collapse.of_modes(metrics, classes)
     notes = [] if generator.available is None else _about_counts(generator, num_samples, count)

@@ -63,8 +63,8 @@ MUTANTS = [
         ("if here in above:", "if False:"),
         ("    except OSError:  # a link", "    except FileNotFoundError:  # a link"),
         (
-            "        except OSError as e:\n            raise RequestError(f\"data.source '{source}': {root / folder}",
-            "        except FileNotFoundError as e:\n            raise RequestError(f\"data.source '{source}': {root}",
+            '        except OSError as e:\n            raise RequestError(f"{where}: {root / folder}',
+            '        except FileNotFoundError as e:\n            raise RequestError(f"{where}: {root}',
         ),
         (
             "        except OSError as e:\n            raise RequestError(f\"data.source '{source}': {place}",

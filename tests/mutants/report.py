@@ -44,7 +44,7 @@ MUTANTS = [
         "export/evaluation/evaluator.py",
         f"{EVALUATION}/test_evaluator.py -k 'more_points or too_few or broke_down'",
         ("num_samples > _MOST_POINTS", "num_samples > 10 * _MOST_POINTS"),
-        ("count = count_samples(data, num_samples)  # before", "count = num_samples  # before"),
+        ("count = count_samples(data, num_samples, generator)  # before", "count = num_samples  # before"),
         ("if not np.isfinite(probe.astype(np.float64)).all():", "if False:"),
     ),
     *of_file(
@@ -94,7 +94,7 @@ MUTANTS = [
     *of_file(
         "export/evaluation/evaluator.py",
         AGREEMENT,
-        ("    notes = [*notes, *label_agreement.notes(classes, classes_of)]\n", ""),
+        ("*notes, *label_agreement.notes(classes, classes_of)]", "*notes]"),
     ),
     *of_file(
         "export/evaluation/subject.py",
@@ -109,7 +109,7 @@ MUTANTS = [
         ("point_plot(samples, reference, labels=labels)", "point_plot(samples, reference, labels=None)"),
         ("[len(examples) for examples in by_class.values()]", "len(names)"),
         ("num_classes <= grids.MOST_ROWS", "num_classes < grids.MOST_ROWS"),
-        ('if generator.get("told_labels"):', "if False:"),
+        ('if generator.get("told_labels") and not given:', "if False:"),
         ('"Conditional " if generator.get("told_labels") else ""', '"Conditional "'),
         ('if not generator.get("objective"):', "if False:"),
         ('"—" if share is None else', '"0.0 %" if share is None else'),

@@ -157,31 +157,25 @@ def test_labels_that_are_given_are_held_against_the_samples(images, digits, extr
 
 
 def test_points_are_measured_too(ring, tmp_path):
-    points = ring.arrays("train", 500)[0]
+    points = ring.arrays("train", 120)[0]
     np.savetxt(tmp_path / "x.csv", points, delimiter=",", header="x,y", comments="")
     np.savetxt(tmp_path / "bare.csv", points, delimiter=",")
     np.save(tmp_path / "x.npy", points)
-    values = []
     for name in ("x.csv", "bare.csv", "x.npy"):
         evaluated = subject.of_samples(tmp_path / name, "ring")
-        found = evaluate(evaluated.generator, evaluated.data, num_samples=400, where=evaluated.where)
-        assert found.notes == ["400 of the 500 samples were measured, chosen at random."]
-        values.append(found.metrics["sliced_wasserstein"]["value"])
-    assert values == pytest.approx([values[0]] * 3, rel=1e-6)
-    assert found.metrics["modes_found"]["value"] == 8
+        np.testing.assert_allclose(read_all(evaluated.generator), points, rtol=1e-6)
+    found = evaluate(evaluated.generator, evaluated.data, num_samples=100, where=evaluated.where)
+    assert found.notes == ["100 of the 120 samples were measured, chosen at random."]
+    assert found.metrics["modes_found"]["value"] == 8 and found.metrics["high_quality_share"]["value"] > 0.9
 
 
-def test_few_samples_are_said_to_be_fewer_than_features(images, digits, extractor, tmp_path):
+def test_few_samples_are_said_to_be_no_more_than_the_features(images, digits, extractor, tmp_path, monkeypatch):
     np.save(tmp_path / "x.npy", images[0])
-    evaluated = subject.of_samples(tmp_path / "x.npy", "digits")
-    few, many = (
-        evaluate(evaluated.generator, digits, features=extractor, num_samples=count).notes for count in (20, 16 + 20)
-    )
-    assert not any("features" in note for note in (*few, *many))
-    extractor.dim, dim = 20, extractor.dim
-    few = evaluate(evaluated.generator, digits, features=extractor, num_samples=20).notes
-    extractor.dim = dim
-    assert "20 samples are no more than the 20 features: their covariance is singular" in few[-1]
+    samples = subject.of_samples(tmp_path / "x.npy", "digits").generator
+    for dim, told in ((19, False), (20, True)):
+        monkeypatch.setattr(extractor, "dim", dim)
+        notes = evaluate(samples, digits, features=extractor, num_samples=20).notes
+        assert ("20 samples are no more than the 20 features: their covariance is singular" in notes[-1]) == told
 
 
 def _peak(path, count):
