@@ -12,6 +12,7 @@ from PIL import Image
 
 from export.evaluation import given_samples, subject
 from export.evaluation.evaluator import evaluate
+from export.image_values import reading_of
 from export.report import writer
 from zoo.errors import RequestError
 from zoo.pixels import to_float, to_uint8
@@ -60,6 +61,13 @@ def test_arrays_of_every_kind_give_the_same_pixels(stored, note, write, images, 
     assert [note in text for text in samples.notes] == ([True] if note else [])
 
 
+def test_values_are_rounded_and_clipped_to_bytes():
+    levels = np.array([-0.4, 0.6, 254.4, 255.4], np.float32)
+    for scale, span in ((1, (0, 255)), (1 / 255, (0, 1))):
+        reading = reading_of(np.dtype("float32"), *span, "here", "They")
+        np.testing.assert_array_equal(reading.to_bytes(levels * np.float32(scale)), [0, 1, 254, 255])
+
+
 @pytest.mark.parametrize("key, of_labels", [("samples", "labels"), ("images", "labels"), ("arr_0", "arr_1")])
 def test_labels_come_with_the_samples_in_a_fixed_random_order(key, of_labels, images, digits, tmp_path):
     order = np.argsort(images[1], kind="stable")
@@ -87,7 +95,7 @@ def test_a_folder_of_image_files_is_read_in_the_data_s_channels(mode, images, di
     assert [text in note for text, note in zip(expected, samples.notes)] == [True] * len(samples.notes)
 
 
-def test_transparent_pixels_16_bits_and_turned_photographs_are_read_as_other_programs_do(tmp_path):
+def test_transparent_pixels_16_bits_and_turned_photographs_are_read_as_elsewhere(tmp_path):
     rgba = np.zeros([1, 4, 4, 4], np.uint8)
     rgba[..., 0], rgba[..., 3] = 200, 51
     Image.fromarray(rgba[0]).save(tmp_path / "a.png")
@@ -110,7 +118,11 @@ def test_class_folders_are_the_data_s_classes_by_name(images, digits, tmp_path):
     by_file = dict(zip(names, images[1]))
     expected = [by_file[name] for name in sorted(names)]
     np.testing.assert_array_equal(samples.class_labels, expected)
-    (root / "0").rename(root / "nought")
+    # Without one of the classes the others keep their numbers.
+    (root / "0").rename(tmp_path / "0")
+    without = given_samples.load(root).matched(digits)
+    np.testing.assert_array_equal(without.class_labels, [label for label in expected if label != 0])
+    (tmp_path / "0").rename(root / "nought")
     samples = given_samples.load(root).matched(digits)
     assert samples.labels is None and "no class 'nought'" in samples.notes[-1]
 
@@ -194,6 +206,8 @@ def test_memory_holds_neither_an_array_nor_a_folder(tmp_path):
     big[0] = -1
     del big  # 98 MB
     assert _peak(tmp_path / "x.npy", 100) < 25e6
+    # Told by all of it, not by its last part.
+    assert "from -1 to 0.25, read as values in [-1, 1]" in given_samples.load(tmp_path / "x.npy").notes[0]
     (tmp_path / "made").mkdir()
     for index in range(200):
         Image.fromarray(np.full([128, 128, 3], index, np.uint8)).save(tmp_path / "made" / f"{index}.png")
@@ -250,6 +264,11 @@ REFUSED = {
         "holds a, b; expected the samples under samples, images, arr_0",
     ),
     "NaN": ("x.npy", lambda path, x: np.save(path, _with_nan(x)), "sample 11 holds values that are not finite"),
+    "below every range": (
+        "x.npy",
+        lambda path, x: np.save(path, -x.astype(float)),
+        "values from -255 to",
+    ),
     "no range": ("x.npy", lambda path, x: np.save(path, to_float(x) * 3), "values from -3 to 3; expected images in"),
     "floats cut to integers": (
         "x.npy",
@@ -262,7 +281,11 @@ REFUSED = {
     "none": ("x.npy", lambda path, x: np.save(path, x[:0]), "no samples"),
     "few": ("x.npy", lambda path, x: np.save(path, x[:19]), "19 samples; an evaluation needs at least 20"),
     "flat": ("x.npy", lambda path, x: np.save(path, x.reshape(len(x), -1)), "points [N, 64], and 'digits' has 8×8×1"),
-    "another size": ("x.npy", lambda path, x: np.save(path, x[:, 1:]), "images of 7×8×1, and 'digits' has 8×8×1; --im"),
+    "another size": (
+        "x.npy",
+        lambda path, x: np.save(path, x[:, :, 1:]),
+        "images of 8×7×1, and 'digits' has 8×8×1; --im",
+    ),
     "too few labels": ("x.npz", lambda path, x: np.savez(path, x, np.zeros(9, int)), "9 labels beside 240 samples"),
     "labels that are no numbers": ("x.npz", lambda path, x: np.savez(path, x, np.ones(240)), "expected integers [N]"),
     "a label too large": ("x.npz", lambda path, x: np.savez(path, x, np.arange(240) % 11), "label 10; 'digits' has 10"),
