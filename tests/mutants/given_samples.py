@@ -68,7 +68,7 @@ MUTANTS = [
     ),
     *of_file(
         "export/evaluation/evaluator.py",
-        f"{GIVEN} -k 'no_more or points or few or land'",
+        f"{GIVEN} -k 'no_more or few or held_against'",
         ("if given < _FEWEST:", "if False:"),
         ("num_samples = min(num_samples, given)", "pass"),
         ("if count <= extractor.dim:", "if count < extractor.dim:"),

@@ -166,6 +166,8 @@ def test_labels_that_are_given_are_held_against_the_samples(images, digits, extr
     assert agreement["8"] is None and agreement["0"] == 1 and 0.3 < agreement["3"] < 0.7
     assert set(found.samples_by_class) == set("0123456789") - {"8"} and len(found.samples_by_class["3"]) == 8
     assert evaluated.described["told_labels"] is True
+    # Fewer than test images, and all of them.
+    assert found.num_samples == 240 and not any("measured" in note for note in found.notes)
 
 
 def test_points_are_measured_too(ring, tmp_path):
@@ -182,12 +184,13 @@ def test_points_are_measured_too(ring, tmp_path):
 
 
 def test_few_samples_are_said_to_be_no_more_than_the_features(images, digits, extractor, tmp_path, monkeypatch):
-    np.save(tmp_path / "x.npy", images[0])
+    np.save(tmp_path / "x.npy", images[0] / 255)
     samples = subject.of_samples(tmp_path / "x.npy", "digits").generator
     for dim, told in ((19, False), (20, True)):
         monkeypatch.setattr(extractor, "dim", dim)
         notes = evaluate(samples, digits, features=extractor, num_samples=20).notes
         assert ("20 samples are no more than the 20 features: their covariance is singular" in notes[-1]) == told
+        assert "read as values in [0, 1]" in notes[0]
 
 
 def _peak(path, count):
