@@ -157,7 +157,8 @@ def _evaluate_points(generator, data, num_samples, options, quick):
     context = PointContext(generator, data, num_samples=count, **options)
     context.prepare()
     logging.info("Measuring, with intervals")
-    metrics = measure(context, point_metrics.METRICS)
+    with threadpool_limits(1 if count <= _FEW else None):
+        metrics = measure(context, point_metrics.METRICS)
     classes = mode_shares(context) if point_metrics.has_modes(context) else None
     sections, not_measured = _diagnose(context, metrics, classes, quick)
     notes = [] if generator.available is None else _about_counts(generator, num_samples, count)

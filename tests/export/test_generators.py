@@ -49,8 +49,9 @@ def _foreign(path, shape, function, name="serving_default", **others):
 
 
 def _images(z):
-    """Of three latents, images 4×4 in [-1, 1] whose channels are constant."""
-    return {"x": tf.tile(tf.tanh(z)[:, None, None, :], [1, 4, 4, 1])}
+    """Of three latents, images 4×4 in [-1, 1] whose rows differ, and the first of which is the latents' tanh."""
+    rows = tf.linspace(1.0, 0.5, 4)[None, :, None, None]
+    return {"x": tf.tile(rows * tf.tanh(z)[:, None, None, :], [1, 1, 4, 1])}
 
 
 def test_a_generator_of_another_origin_is_sampled_through_its_latents(tmp_path):
@@ -72,7 +73,11 @@ OTHERS = {
     "in [0, 255]": ([None, 3], lambda z: {"x": (_images(z)["x"] + 1) * 127.5}, "read as values in [0, 255]"),
     "uint8": ([None, 3], lambda z: {"x": tf.cast(tf.round((_images(z)["x"] + 1) * 127.5), tf.uint8)}, None),
     "[N, C, H, W]": ([None, 3], lambda z: {"x": tf.transpose(_images(z)["x"], [0, 3, 1, 2])}, "were transposed"),
-    "five at a time": ([5, 3], _images, "read as values in [-1, 1]"),
+    "five at a time": (
+        [5, 3],
+        lambda z: _images(tf.concat([z, tf.zeros([5, 1])], 1)[:, :3]),
+        "read as values in [-1, 1]",
+    ),
     "latents [N, z, 1, 1]": ([None, 3, 1, 1], lambda z: _images(z[:, :, 0, 0]), "read as values in [-1, 1]"),
 }
 

@@ -3,12 +3,13 @@
 from mutants.mutant import of_file
 
 GIVEN = "tests/export/evaluation/test_given_samples.py"
+READING = f"{GIVEN} -k 'not (program or points_are or land or held_against or no_more)'"
 GENERATORS = "tests/export/test_generators.py"
 
 MUTANTS = [
     *of_file(
         "export/image_values.py",
-        GIVEN,
+        READING,
         ("if dtype == np.uint8 else f", "if True else f"),
         ("if smallest >= 0 and largest <= 1:", "if False:"),
         ("if smallest < 0 or largest > 255:", "if smallest < 0:"),
@@ -23,7 +24,7 @@ MUTANTS = [
     ),
     *of_file(
         "export/evaluation/given_samples.py",
-        GIVEN,
+        READING,
         ("np.random.default_rng(0).permutation(self.available)", "np.arange(self.available)"),
         (
             "lambda seeds: self.class_labels[self._order[np.asarray(seeds)]]",
@@ -41,7 +42,6 @@ MUTANTS = [
         ("if info.compress_type == zipfile.ZIP_STORED:", "if True:"),
         ('"F" if by_columns else "C"', '"C"'),
         ("file.seek(info.header_offset + 30 + name + extra)", "file.seek(info.header_offset + 30 + name)"),
-        ("skiprows=int(names)", "skiprows=1"),
         ("axes = (0, 2, 3, 1)", "axes = (0, 3, 2, 1)"),
         ("np.isfinite(chunk)", "~np.isinf(chunk)"),
         ("largest = min(smallest, chunk.min()), max(largest, chunk.max())", "largest = chunk.min(), chunk.max()"),
@@ -54,9 +54,10 @@ MUTANTS = [
         ("image = ImageOps.exif_transpose(image)", "pass"),
         ("folder.inspect(encoded)", "pass"),
     ),
+    *of_file("export/evaluation/given_samples.py", f"{GIVEN} -k points_are", ("skiprows=int(names)", "skiprows=1")),
     *of_file(
         "export/evaluation/subject.py",
-        GIVEN,
+        f"{GIVEN} -k 'folder_of_data or land'",
         (
             'return {"image_size": shape[0], "channels": shape[2]}',
             'return {"image_size": image_size, "channels": shape[2]}',
@@ -67,7 +68,7 @@ MUTANTS = [
     ),
     *of_file(
         "export/evaluation/evaluator.py",
-        GIVEN,
+        f"{GIVEN} -k 'no_more or few or held_against'",
         ("if given < _FEWEST:", "if False:"),
         ("num_samples = min(num_samples, given)", "pass"),
         ("if count <= extractor.dim:", "if count < extractor.dim:"),

@@ -12,6 +12,7 @@ from PIL import Image
 
 from export.evaluation import given_samples, subject
 from export.evaluation.evaluator import evaluate
+from export.image_values import reading_of
 from export.report import writer
 from zoo.errors import RequestError
 from zoo.pixels import to_float, to_uint8
@@ -60,6 +61,13 @@ def test_arrays_of_every_kind_give_the_same_pixels(stored, note, write, images, 
     assert [note in text for text in samples.notes] == ([True] if note else [])
 
 
+def test_values_are_rounded_and_clipped_to_bytes():
+    levels = np.array([-0.4, 0.6, 254.4, 255.4], np.float32)
+    for scale, span in ((1, (0, 255)), (1 / 255, (0, 1))):
+        reading = reading_of(np.dtype("float32"), *span, "here", "They")
+        np.testing.assert_array_equal(reading.to_bytes(levels * np.float32(scale)), [0, 1, 254, 255])
+
+
 @pytest.mark.parametrize("key, of_labels", [("samples", "labels"), ("images", "labels"), ("arr_0", "arr_1")])
 def test_labels_come_with_the_samples_in_a_fixed_random_order(key, of_labels, images, digits, tmp_path):
     order = np.argsort(images[1], kind="stable")
@@ -87,7 +95,7 @@ def test_a_folder_of_image_files_is_read_in_the_data_s_channels(mode, images, di
     assert [text in note for text, note in zip(expected, samples.notes)] == [True] * len(samples.notes)
 
 
-def test_transparent_pixels_16_bits_and_turned_photographs_are_read_as_other_programs_do(tmp_path):
+def test_transparent_pixels_16_bits_and_turned_photographs_are_read_as_elsewhere(tmp_path):
     rgba = np.zeros([1, 4, 4, 4], np.uint8)
     rgba[..., 0], rgba[..., 3] = 200, 51
     Image.fromarray(rgba[0]).save(tmp_path / "a.png")
@@ -110,7 +118,11 @@ def test_class_folders_are_the_data_s_classes_by_name(images, digits, tmp_path):
     by_file = dict(zip(names, images[1]))
     expected = [by_file[name] for name in sorted(names)]
     np.testing.assert_array_equal(samples.class_labels, expected)
-    (root / "0").rename(root / "nought")
+    # Without one of the classes the others keep their numbers.
+    (root / "0").rename(tmp_path / "0")
+    without = given_samples.load(root).matched(digits)
+    np.testing.assert_array_equal(without.class_labels, [label for label in expected if label != 0])
+    (tmp_path / "0").rename(root / "nought")
     samples = given_samples.load(root).matched(digits)
     assert samples.labels is None and "no class 'nought'" in samples.notes[-1]
 
@@ -154,34 +166,31 @@ def test_labels_that_are_given_are_held_against_the_samples(images, digits, extr
     assert agreement["8"] is None and agreement["0"] == 1 and 0.3 < agreement["3"] < 0.7
     assert set(found.samples_by_class) == set("0123456789") - {"8"} and len(found.samples_by_class["3"]) == 8
     assert evaluated.described["told_labels"] is True
+    # Fewer than test images, and all of them.
+    assert found.num_samples == 240 and not any("measured" in note for note in found.notes)
 
 
 def test_points_are_measured_too(ring, tmp_path):
-    points = ring.arrays("train", 500)[0]
+    points = ring.arrays("train", 120)[0]
     np.savetxt(tmp_path / "x.csv", points, delimiter=",", header="x,y", comments="")
     np.savetxt(tmp_path / "bare.csv", points, delimiter=",")
     np.save(tmp_path / "x.npy", points)
-    values = []
     for name in ("x.csv", "bare.csv", "x.npy"):
         evaluated = subject.of_samples(tmp_path / name, "ring")
-        found = evaluate(evaluated.generator, evaluated.data, num_samples=400, where=evaluated.where)
-        assert found.notes == ["400 of the 500 samples were measured, chosen at random."]
-        values.append(found.metrics["sliced_wasserstein"]["value"])
-    assert values == pytest.approx([values[0]] * 3, rel=1e-6)
-    assert found.metrics["modes_found"]["value"] == 8
+        np.testing.assert_allclose(read_all(evaluated.generator), points, rtol=1e-6)
+    found = evaluate(evaluated.generator, evaluated.data, num_samples=100, where=evaluated.where)
+    assert found.notes == ["100 of the 120 samples were measured, chosen at random."]
+    assert found.metrics["modes_found"]["value"] == 8 and found.metrics["high_quality_share"]["value"] > 0.9
 
 
-def test_few_samples_are_said_to_be_fewer_than_features(images, digits, extractor, tmp_path):
-    np.save(tmp_path / "x.npy", images[0])
-    evaluated = subject.of_samples(tmp_path / "x.npy", "digits")
-    few, many = (
-        evaluate(evaluated.generator, digits, features=extractor, num_samples=count).notes for count in (20, 16 + 20)
-    )
-    assert not any("features" in note for note in (*few, *many))
-    extractor.dim, dim = 20, extractor.dim
-    few = evaluate(evaluated.generator, digits, features=extractor, num_samples=20).notes
-    extractor.dim = dim
-    assert "20 samples are no more than the 20 features: their covariance is singular" in few[-1]
+def test_few_samples_are_said_to_be_no_more_than_the_features(images, digits, extractor, tmp_path, monkeypatch):
+    np.save(tmp_path / "x.npy", images[0] / 255)
+    samples = subject.of_samples(tmp_path / "x.npy", "digits").generator
+    for dim, told in ((19, False), (20, True)):
+        monkeypatch.setattr(extractor, "dim", dim)
+        notes = evaluate(samples, digits, features=extractor, num_samples=20).notes
+        assert ("20 samples are no more than the 20 features: their covariance is singular" in notes[-1]) == told
+        assert "read as values in [0, 1]" in notes[0]
 
 
 def _peak(path, count):
@@ -200,6 +209,8 @@ def test_memory_holds_neither_an_array_nor_a_folder(tmp_path):
     big[0] = -1
     del big  # 98 MB
     assert _peak(tmp_path / "x.npy", 100) < 25e6
+    # Told by all of it, not by its last part.
+    assert "from -1 to 0.25, read as values in [-1, 1]" in given_samples.load(tmp_path / "x.npy").notes[0]
     (tmp_path / "made").mkdir()
     for index in range(200):
         Image.fromarray(np.full([128, 128, 3], index, np.uint8)).save(tmp_path / "made" / f"{index}.png")
@@ -256,6 +267,11 @@ REFUSED = {
         "holds a, b; expected the samples under samples, images, arr_0",
     ),
     "NaN": ("x.npy", lambda path, x: np.save(path, _with_nan(x)), "sample 11 holds values that are not finite"),
+    "below every range": (
+        "x.npy",
+        lambda path, x: np.save(path, -x.astype(float)),
+        "values from -255 to",
+    ),
     "no range": ("x.npy", lambda path, x: np.save(path, to_float(x) * 3), "values from -3 to 3; expected images in"),
     "floats cut to integers": (
         "x.npy",
@@ -268,7 +284,11 @@ REFUSED = {
     "none": ("x.npy", lambda path, x: np.save(path, x[:0]), "no samples"),
     "few": ("x.npy", lambda path, x: np.save(path, x[:19]), "19 samples; an evaluation needs at least 20"),
     "flat": ("x.npy", lambda path, x: np.save(path, x.reshape(len(x), -1)), "points [N, 64], and 'digits' has 8×8×1"),
-    "another size": ("x.npy", lambda path, x: np.save(path, x[:, 1:]), "images of 7×8×1, and 'digits' has 8×8×1; --im"),
+    "another size": (
+        "x.npy",
+        lambda path, x: np.save(path, x[:, :, 1:]),
+        "images of 8×7×1, and 'digits' has 8×8×1; --im",
+    ),
     "too few labels": ("x.npz", lambda path, x: np.savez(path, x, np.zeros(9, int)), "9 labels beside 240 samples"),
     "labels that are no numbers": ("x.npz", lambda path, x: np.savez(path, x, np.ones(240)), "expected integers [N]"),
     "a label too large": ("x.npz", lambda path, x: np.savez(path, x, np.arange(240) % 11), "label 10; 'digits' has 10"),
