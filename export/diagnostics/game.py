@@ -31,7 +31,7 @@ def adversarial(context):
 
     run = context.run
     if run is None:
-        raise NotMeasured("it needs the run's critic, and a SavedModel holds the generator alone")
+        raise NotMeasured("it takes a run with its critic, and this is none")
     if not isinstance(run.model, GAN):
         # The file of an objective is its name.
         raise NotMeasured(f"{type(run.model).__module__.rpartition('.')[2]!r} trains without a critic")

@@ -15,16 +15,15 @@ from export.diagnostics import thresholds
 from export.diagnostics.game import Game, NotMeasured, adversarial, check_scores
 from export.diagnostics.section import section, worse
 from export.diagnostics.vanishing_gradients import separation
-from export.metrics import intervals
+from export.metrics import intervals, real_features
 from trainers.players import Player, score
-from zoo.pixels import to_uint8
 from zoo.progress import Progress
 
 #: Steps of each best response, and batches that it is judged on.
 _STEPS, _QUICK_STEPS, _BATCHES, _QUICK_BATCHES = 100, 10, 16, 6
 _MOST_EXAMPLES = 64
-#: Most training images that samples are compared with, and images whose features are computed at once.
-_MOST_TRAINING, _IMAGES = 60_000, 256
+#: Most training images that samples are compared with.
+_MOST_TRAINING = 60_000
 _SEED = 20_190_612
 
 TRY_NEXT = {
@@ -139,28 +138,10 @@ def _features(context, quick):
     """Features of samples, training and held-out images, float32 [N, d] each; of as many training images as there are,
     or for a quick look of those that the context has."""
     training = context.training.features
-    if not quick and (more := _further_features(context)):
-        training = np.concatenate([training, *more])
+    count = min(_MOST_TRAINING, context.data.num_examples("train"))
+    if not quick and count > len(training):
+        training = real_features.read(context.extractor, context.data, "train", count).features
     return context.samples.features, training, context.held_out.features
-
-
-def _further_features(context):
-    """A list of arrays, of the training images that the context has not read: those after its first ones."""
-    data, have = context.data, len(context.training)
-    count = min(_MOST_TRAINING, data.num_examples("train")) - have
-    if count <= 0:
-        return []
-    first, found = have // _IMAGES, []
-    skipped = have - first * _IMAGES
-    with Progress(count, "further training images", "image") as progress:
-        for batch in data.batches("train", _IMAGES, seed=0, start_batch=first):
-            images = to_uint8(batch.x).numpy()[skipped:][: count - progress.done]
-            skipped = 0
-            found.append(context.extractor(images)[0])
-            progress.update(progress.done + len(images))
-            if progress.done >= count:
-                break
-    return found
 
 
 def copied_share(samples, training, held_out):

@@ -62,7 +62,7 @@ class GivenSamples:
         class_names: names of the classes that folders tell, or None.
         grey: whether all are grey images, though they have three channels.
         notes: tuple of str, what a reader of a report should know of how they were read.
-        generate, latent_dim, parameters, upscale, seeded: as of a generator; there are none.
+        generate, tensors, latent_dim, parameters, upscale, seeded, captions: as of a generator; there are none.
     """
 
     data_shape: tuple
@@ -73,7 +73,7 @@ class GivenSamples:
     class_names: tuple | None = None
     grey: bool = False
     notes: tuple = ()
-    generate = latent_dim = parameters = upscale = seeded = None
+    generate = tensors = latent_dim = parameters = upscale = seeded = captions = None
 
     def sample(self, seeds):
         """The samples at some places of the order: int64 [n] → as `read`."""

@@ -163,7 +163,7 @@ def test_a_run_is_diagnosed_and_stays_as_it_was(small_run):
         ("mmd", "its critic gives features, not a score"),
         ("energy_based", "is an autoencoder, whose output is no score"),
         ("mixture", "a mixture has 4 critics; expected one"),
-        (None, "a SavedModel holds the generator alone"),
+        (None, "it takes a run with its critic"),
     ],
 )
 def test_it_says_why_it_does_not_apply(objective, reason, untrained_run):

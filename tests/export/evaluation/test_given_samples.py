@@ -148,7 +148,9 @@ def test_training_images_given_as_samples_land_where_a_generator_of_them_does(
     found = evaluate(evaluated.generator, evaluated.data, features=extractor, where=evaluated.where)
     # The same images in the same order as the generator of `good` gives them.
     assert found.metrics == good.metrics and found.classes == good.classes and found.sections == good.sections
-    assert found.notes == ["304 of the 1,493 samples were measured, chosen at random."]
+    measured, not_measured = found.notes
+    assert measured == "304 of the 1,493 samples were measured, chosen at random."
+    assert not_measured.startswith("Not measured: vanishing gradients, non-convergence; it takes a run")
     report = writer.compose(found, generator=evaluated.described, data=digits, num_asked=10_000, num_given=1493)
     page = writer.write(report, found, [], tmp_path / "report").read_text()
     assert report["generator"] == {"origin": "samples", "path": str(tmp_path / "x.npy"), "data_shape": [8, 8, 1]}
@@ -167,7 +169,7 @@ def test_labels_that_are_given_are_held_against_the_samples(images, digits, extr
     assert set(found.samples_by_class) == set("0123456789") - {"8"} and len(found.samples_by_class["3"]) == 8
     assert evaluated.described["told_labels"] is True
     # Fewer than test images, and all of them.
-    assert found.num_samples == 240 and not any("measured" in note for note in found.notes)
+    assert found.num_samples == 240 and not any("were measured" in note for note in found.notes)
 
 
 def test_points_are_measured_too(ring, tmp_path):
@@ -179,7 +181,7 @@ def test_points_are_measured_too(ring, tmp_path):
         evaluated = subject.of_samples(tmp_path / name, "ring")
         np.testing.assert_allclose(read_all(evaluated.generator), points, rtol=1e-6)
     found = evaluate(evaluated.generator, evaluated.data, num_samples=100, where=evaluated.where)
-    assert found.notes == ["100 of the 120 samples were measured, chosen at random."]
+    assert found.notes[0] == "100 of the 120 samples were measured, chosen at random." and len(found.notes) == 2
     assert found.metrics["modes_found"]["value"] == 8 and found.metrics["high_quality_share"]["value"] > 0.9
 
 
@@ -189,7 +191,8 @@ def test_few_samples_are_said_to_be_no_more_than_the_features(images, digits, ex
     for dim, told in ((19, False), (20, True)):
         monkeypatch.setattr(extractor, "dim", dim)
         notes = evaluate(samples, digits, features=extractor, num_samples=20).notes
-        assert ("20 samples are no more than the 20 features: their covariance is singular" in notes[-1]) == told
+        found = "20 samples are no more than the 20 features: their covariance is singular"
+        assert any(found in note for note in notes) == told
         assert "read as values in [0, 1]" in notes[0]
 
 

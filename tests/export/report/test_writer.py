@@ -60,8 +60,8 @@ def test_a_section_says_what_to_try_next_and_shows_its_figure_and_its_numbers(go
     assert (tmp_path / "report" / "non_convergence.png").exists() and 'alt="Non-convergence"' in page
     assert "<td>Spectral radius</td><td>2.5</td>" in page
     assert "<td>Largest imaginary to real</td><td>—</td>" in page
-    # The generator gives training images, and is told so.
-    assert page.count("Try next:") == markdown.count("Try next:") == 2
+    # The generator gives training images, and is told so: at the top, and in its section.
+    assert page.count("Try next:") == markdown.count("Try next:") == 3
     assert good.sections["generalization"]["level"] == "severe" and "copies" in markdown
     report = json.loads((tmp_path / "report" / "report.json").read_text())
     assert report["sections"]["non_convergence"] == failing
