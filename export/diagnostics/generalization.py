@@ -46,7 +46,7 @@ def diagnose(found):
     """
     copies = gap = known = None
     if len(found.context.data.data_shape) == 3:
-        copies = copied_share(*_features(found.context, found.quick))
+        copies = estimated_copies(*_features(found.context, found.quick))
     try:
         run = adversarial(found.context)
     except NotMeasured:
@@ -75,7 +75,7 @@ def judge(copies=None, known=None, gap=None):
     """The section of what was measured.
 
     Args:
-        copies: of `copied_share`, or None.
+        copies: of `estimated_copies`, or None.
         known: of `known_by_heart`, or None.
         gap: of `duality_gap`, or None.
     """
@@ -88,7 +88,7 @@ def judge(copies=None, known=None, gap=None):
             f"an estimated {max(copies.value, 0.0):.0%} of the samples are copies of training images "
             f"({max(low, 0.0):.0%} to {max(copies.high, 0.0):.0%})"
         )
-        rests_on |= {"copied_share": copies.value, "copied_share_low": low, "copied_share_high": copies.high}
+        rests_on |= {"estimated_copies": copies.value, "estimated_copies_low": low, "estimated_copies_high": copies.high}
     if known is not None:
         rests_on |= known
         if known["separation"] < thresholds.SEPARATES:
@@ -144,7 +144,7 @@ def _features(context, quick):
     return context.samples.features, training, context.held_out.features
 
 
-def copied_share(samples, training, held_out):
+def estimated_copies(samples, training, held_out):
     """Estimates the share of the samples that are copies of training examples.
 
     A sample that is none is as near to the one kind of real example as to the other: of m training and n held-out

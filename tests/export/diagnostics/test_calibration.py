@@ -60,7 +60,7 @@ class Digits:
             )
         shown = samples[:64], self.reference[:64]
         of_pixels = *mode_collapse.repetition(*shown), mode_collapse.sharpness(*shown)
-        copies = generalization.copied_share(seen["samples"][0], of_training, seen["real"][0])
+        copies = generalization.estimated_copies(seen["samples"][0], of_training, seen["real"][0])
         return mode_collapse.of_images(metrics, classes, *of_pixels), generalization.judge(copies)
 
     def of(self, weight):

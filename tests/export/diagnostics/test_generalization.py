@@ -32,7 +32,7 @@ def test_the_share_of_copies_is_estimated_without_bias(copied):
         samples = rng.normal(size=(200, 4))
         copies = rng.choice(300, int(copied * 200))
         samples[: len(copies)] = training[copies]
-        share = generalization.copied_share(samples, training, held_out)
+        share = generalization.estimated_copies(samples, training, held_out)
         found.append(share.value)
         covered += share.low <= copied <= share.high
     # One draw has a standard deviation of about 0.13; the interval does not hold what the real examples vary by.
@@ -42,18 +42,18 @@ def test_the_share_of_copies_is_estimated_without_bias(copied):
 def test_samples_beside_one_example_say_as_little_as_one():
     rng = np.random.default_rng(0)
     training, held_out = rng.normal(size=(300, 4)), rng.normal(size=(100, 4))
-    share = generalization.copied_share(np.repeat(training[:1], 200, 0), training, held_out)
+    share = generalization.estimated_copies(np.repeat(training[:1], 200, 0), training, held_out)
     assert share.value == 1.0 and share.low < 0 and share.high == 1.0
 
 
 def test_an_example_in_both_sets_is_half_of_each():
     points = np.random.default_rng(0).normal(size=(50, 4))
-    assert generalization.copied_share(points, points, points).value == 0.0
+    assert generalization.estimated_copies(points, points, points).value == 0.0
 
 
 def test_samples_that_are_held_out_examples_are_no_copies():
     points = np.random.default_rng(0).normal(size=(200, 4))
-    assert generalization.copied_share(points[:50], points[100:], points[:100]).value == -1.0
+    assert generalization.estimated_copies(points[:50], points[100:], points[:100]).value == -1.0
 
 
 def test_what_a_critic_knows_by_heart_is_the_share_of_its_scores():
