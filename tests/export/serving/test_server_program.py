@@ -55,7 +55,7 @@ def test_the_page_learns_which_models_there_are(embedded):
         "versions": [{"version": 2, "state": "AVAILABLE"}, {"version": 1, "state": "AVAILABLE"}],
         "labels": {"stable": 1, "canary": 2},
     }
-    assert len(models) == 7
+    assert len(models) == 8
 
 
 def test_a_versions_papers_are_shown_in_a_sandbox_and_no_other_file_is(embedded, models):
