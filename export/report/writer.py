@@ -227,13 +227,16 @@ def headlines(report):
 
 
 def _lead(sections):
-    """The verdict that stands first: the worst one, by level and then in the order of the sections; a sentence that
-    nothing was found where all levels are "none"; None without sections."""
+    """The verdict that stands first: the worst one, by level and then in the order of the sections; where all levels are
+    "none", the first that has something to try, or else a sentence that nothing was found; None without sections."""
     if not sections:
         return None
     levels = ("none", "partial", "severe")
     worst = max(sections.values(), key=lambda section: levels.index(section["level"]))
     if worst["level"] == "none":
+        # No failure, but something to do first, such as more training.
+        if unready := [section for section in sections.values() if "try_next" in section]:
+            return unready[0]
         names = [_SECTIONS.get(key, _label(key)).lower() for key in sections]
         named = " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
         return {"level": "none", "verdict": f"No failure found; looked for: {named}."}

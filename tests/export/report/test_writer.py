@@ -238,6 +238,9 @@ def test_the_worst_verdict_leads():
     severe = {"vanishing_gradients": of("severe", "e"), **partial, "super_resolution": of("severe", "f")}
     assert writer._lead(severe)["verdict"] == "e"
     assert writer._lead({}) is None
+    # No failure, but nothing that could be judged either.
+    unready = {**calm, "mode_collapse": of("none", "not trained yet", try_next="more steps")}
+    assert writer._lead(unready) == unready["mode_collapse"]
 
 
 def test_the_page_tells_hyperparameters_time_and_how_to_make_it_again(good, digits, tmp_path):
