@@ -227,8 +227,11 @@ def headlines(report):
 
 
 def _lead(sections):
-    """The verdict that stands first: the worst one, by level and then in the order of the sections. Where all levels are
-    "none" the first that has something to try, or else a sentence that nothing was found. None without sections."""
+    """The verdict that stands first, or None without sections.
+
+    It is the worst one, by level and then in the order of the sections. Where all levels are "none" it is the first that
+    has something to try, or else a sentence that nothing was found.
+    """
     if not sections:
         return None
     levels = ("none", "partial", "severe")
