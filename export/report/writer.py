@@ -229,8 +229,8 @@ def headlines(report):
 def _lead(sections):
     """The verdict that stands first, or None without sections.
 
-    It is the worst one, by level and then in the order of the sections. Where all levels are "none" it is the first that
-    has something to try, or else a sentence that nothing was found.
+    It is the worst one, by level and then in the order of the sections. Where all levels are "none", it is the first
+    that has something to try, or else a sentence that nothing was found.
     """
     if not sections:
         return None
