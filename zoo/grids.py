@@ -2,6 +2,7 @@
 
 import io
 import math
+import textwrap
 
 import numpy as np
 
@@ -81,20 +82,20 @@ def image_grid(images, columns=None, names=None):
 
 
 def _beside_names(grid, names, height):
-    """A grid, whose tiles have this height, with a name at the left of each row."""
+    """A grid, whose tiles have this height, with a name at the left of each row, in as many lines as fit."""
     from PIL import Image, ImageDraw, ImageFont
 
     # A tile lower than a line of text would leave rows whose names run into one another.
     font = ImageFont.load_default(min(_LETTERS, height))
-    names = [" ".join(name.split()) for name in names]
-    names = [name if len(name) <= _MOST_LETTERS else name[: _MOST_LETTERS - 1] + "…" for name in names]
-    left = math.ceil(max(font.getlength(name) for name in names)) + 2 * _MARGIN
+    most = max(1, int(height // (1.5 * _LETTERS)))
+    names = [textwrap.wrap(name, _MOST_LETTERS, max_lines=most, placeholder="…") or [""] for name in names]
+    left = math.ceil(max(font.getlength(line) for lines in names for line in lines)) + 2 * _MARGIN
     picture = Image.new(grid.mode, (left + grid.width, grid.height), "white")
     picture.paste(grid, (left, 0))
     draw = ImageDraw.Draw(picture)
-    for row, name in enumerate(names):
+    for row, lines in enumerate(names):
         middle = row * (height + _GAP) + height / 2
-        draw.text((left - _MARGIN, middle), name, "black", font, anchor="rm")
+        draw.text((left - _MARGIN, middle), "\n".join(lines), "black", font, anchor="rm", align="right")
     return picture
 
 

@@ -160,7 +160,7 @@ MUTANTS = [
         ("columns = count // len(names)", "columns = len(names)"),
         ("middle = row * (height + _GAP) + height / 2", "middle = row * height + height / 2"),
         ('"black", font, anchor="rm"', '"black", font'),
-        ("if len(name) <= _MOST_LETTERS else", "if True else"),
+        ("textwrap.wrap(name, _MOST_LETTERS,", "textwrap.wrap(name, 1000,"),
         ('[" ".join(name.split()) for name in names]', "[*names]"),
         ('[f"C{label % 10}" for label in labels]', '[f"C{label % 8}" for label in labels]'),
     ),

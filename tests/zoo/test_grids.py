@@ -36,6 +36,17 @@ def test_names_stand_beside_their_rows_and_the_images_are_those_of_the_grid(side
     assert not rows[1].any()
 
 
+def test_a_name_takes_as_many_lines_as_fit():
+    images = np.zeros((2, 64, 8, 1), np.uint8)
+
+    def lines(name):
+        beside = np.asarray(grids.image_grid(images, names=[name, "x"]).convert("L"))[:64, :-8]
+        ink = (beside < 128).any(axis=1)
+        return np.count_nonzero(ink[1:] & ~ink[:-1])
+
+    assert [lines(name) for name in ("W", "W " * 15, "W " * 25, "W " * 80)] == [1, 2, 3, 3]
+
+
 def test_a_long_name_is_cut_and_may_hold_a_line_break():
     images = np.zeros((2, 8, 8, 1), np.uint8)
     wide = grids.image_grid(images, names=["i" * 20, "x"])

@@ -209,6 +209,9 @@ def test_seeds_choose_held_out_captions_and_all_that_is_drawn():
     chosen = [text.decode() for text in generator.tokenizer.texts(generator.captions(latents)).numpy()]
     held = {each[0] for each in data.captions.texts("test")[:256]}
     assert set(chosen) <= held and len(set(chosen)) > 0.8 * len(held)
+    # By the first latent alone.
+    first = np.where(np.arange(generator.latent_dim) == 0, latents, 0.0)
+    np.testing.assert_array_equal(generator.captions(first), generator.captions(latents))
     given = generator(latents[:4], caption=generator.captions(latents[:4]))
     np.testing.assert_array_equal(generator(latents[:4]), given)
     # Noise, and the draw of each stage's condition.
