@@ -9,7 +9,7 @@ from trainers import callbacks, lock, workdir, workers
 from trainers.checkpoints import Checkpoints
 from trainers.program import RunFailed
 from zoo import datasets
-from zoo.batch import takes_captions, takes_labels
+from zoo.batch import wanted_of_data
 
 #: Consecutive rollbacks without a step past the failed one before the run gives up.
 _MOST_ROLLBACKS = 3
@@ -24,10 +24,7 @@ def batches(run, first_step):
     strategy, k = run.model.distribute_strategy, run.model.batches_per_step
     # With the same data and noise, a rolled-back run would fail at the same step again.
     seed = run.config.seed + 1_000_003 * int(run.model.rollbacks.numpy())
-    generator = run.model.generator
-    options = {"seed": seed, "start_batch": first_step * k, "labels": takes_labels(generator)}
-    if takes_captions(generator):
-        options["tokenizer"] = generator.tokenizer
+    options = {"seed": seed, "start_batch": first_step * k, **wanted_of_data(run.model.generator)}
     size, replicas = run.config.train.batch_size, strategy.num_replicas_in_sync
     if replicas == 1:
         return run.data.batches("train", size, **options)

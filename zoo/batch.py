@@ -44,6 +44,11 @@ def takes_captions(network):
     return "caption" in getattr(network, "conditions", ())
 
 
+def wanted_of_data(network):
+    """The arguments of `zoo.datasets.Dataset.batches` that give the conditions which a network takes, a dict."""
+    return {"labels": takes_labels(network), "tokenizer": network.tokenizer if takes_captions(network) else None}
+
+
 def takes_low_resolution(network):
     """Whether a network takes the condition "low_resolution"."""
     return "low_resolution" in getattr(network, "conditions", ())

@@ -7,7 +7,7 @@ import numpy as np
 
 from trainers import build
 from trainers.checkpoints import Checkpoints
-from zoo.batch import Batch, takes_labels
+from zoo.batch import Batch, wanted_of_data
 
 #: Draws of noise from this number on are none of a run's: those of a step are numbered from 0.
 _FIRST_DRAW = 1_000_000
@@ -83,8 +83,8 @@ class Game:
 
     def batches(self, split, count, seed):
         """`count` batches of real examples, as a step takes them: iterator of `zoo.batch.Batch`."""
-        labels = takes_labels(self.model.generator)
-        batches = self.run.data.batches(split, self.batch_size, seed=seed, labels=labels)
+        wanted = wanted_of_data(self.model.generator)
+        batches = self.run.data.batches(split, self.batch_size, seed=seed, **wanted)
         return (self.model.read(Batch.of(batch)) for batch in itertools.islice(batches, count))
 
     def noise(self, draw):

@@ -161,7 +161,7 @@ MUTANTS = [
         ("middle = row * (height + _GAP) + height / 2", "middle = row * height + height / 2"),
         ('"black", font, anchor="rm"', '"black", font'),
         ("textwrap.wrap(name, _MOST_LETTERS,", "textwrap.wrap(name, 1000,"),
-        ('[" ".join(name.split()) for name in names]', "[*names]"),
+        ("max_lines=most,", "max_lines=1,"),
         ('[f"C{label % 10}" for label in labels]', '[f"C{label % 8}" for label in labels]'),
     ),
     *of_file(
