@@ -22,6 +22,7 @@ from zoo.noise import choose
 from zoo.options import Option, whole
 from zoo.resampling import average, enlarge
 from zoo.stages import Staged, at_stage
+from zoo.super_resolution import Skip
 
 #: Held-out captions that a generator holds, for seeds to choose from.
 HELD = 256
@@ -120,28 +121,6 @@ def _spread(vectors, maps):
 
 
 @keras.saving.register_keras_serializable("zoo")
-class Residual(keras.layers.Layer):
-    """ReLU(x + f(x)), f two 3×3 convolutions with layer normalisation, on [N, H, W, filters]."""
-
-    def __init__(self, filters, **kwargs):
-        super().__init__(**kwargs)
-        dtype = self.dtype_policy
-        maps = []
-        for number in range(2):
-            convolution = keras.layers.Conv2D(filters, 3, padding="same", use_bias=False, dtype=dtype)
-            between = [] if number else [keras.layers.ReLU(dtype=dtype)]
-            maps += [convolution, *normalization_layers("layer", dtype), *between]
-        self.inner = stack((None, None, filters), maps, dtype)
-        self.built = True
-
-    def call(self, inputs):
-        return tf.nn.relu(inputs + self.inner(inputs))
-
-    def compute_output_shape(self, input_shape):
-        return input_shape
-
-
-@keras.saving.register_keras_serializable("zoo")
 class StackedGenerator(_Captioned):
     """Latents and captions to images, in two stages. Sections 3.2 to 3.5 of the paper.
 
@@ -205,7 +184,7 @@ class StackedGenerator(_Captioned):
         for step in range(1, halvings + 1):
             maps += self._convolved(filters * 2**step, 4, 2)
         self.down = stack((side, side, channels), maps, dtype)
-        maps = [*self._convolved(widest, 3), *(Residual(widest, dtype=dtype) for _ in range(self.blocks))]
+        maps = [*self._convolved(widest, 3), *(layer for _ in range(self.blocks) for layer in self._residual(widest))]
         for step in range(1, int(np.log2(data_shape[0] // least)) + 1):
             maps += self._upsampled(max(1, widest // 2**step))
         joint = (least, least, widest + self.condition_dim)
@@ -220,6 +199,11 @@ class StackedGenerator(_Captioned):
         )
         self._tokenizer = Tokenizer(self.vocabulary, self.caption_words)
         self.built = True
+
+    def _residual(self, filters):
+        """ReLU(x + f(x)), f two 3×3 convolutions with layer normalisation: a list of layers."""
+        first, second = (self._convolved(filters, 3) for _ in range(2))
+        return [Skip(filters, [*first, *second[:-1]], dtype=self.dtype_policy), second[-1]]
 
     def _image(self, channels):
         convolution = keras.layers.Conv2D(channels, 3, padding="same", dtype=self.dtype_policy)

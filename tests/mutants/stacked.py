@@ -48,7 +48,7 @@ MUTANTS = [
         ("0.5 * tf.reduce_mean(tf.cast(terms", "tf.reduce_mean(tf.cast(terms"),
         ("x if stage else average(x, FACTOR)", "x if stage else x[:, ::FACTOR, ::FACTOR]"),
         ("self.texts[stage](caption)", "self.texts[0](caption)"),
-        ("tf.nn.relu(inputs + self.inner(inputs))", "tf.nn.relu(self.inner(inputs))"),
+        ("[*first, *second[:-1]]", "first"),
         ("self.augmentations[stage](features)", "self.augmentations[0](features)"),
     ),
     *of_file(

@@ -5,7 +5,10 @@ import types
 import numpy as np
 import pytest
 
+import configs.shapes
 from export.diagnostics.game import Game, NotMeasured, adversarial
+from trainers import build
+from trainers import config as config_checks
 
 
 def values(model):
@@ -42,3 +45,16 @@ def test_a_run_without_files_has_no_former_weights(untrained_run):
 def test_what_is_no_run_of_a_gan_is_said():
     with pytest.raises(NotMeasured, match="'types' trains without a critic"):
         adversarial(types.SimpleNamespace(run=types.SimpleNamespace(model=types.SimpleNamespace())))
+
+
+def test_examples_come_with_their_captions():
+    config = configs.shapes.get_config()
+    for player in ("generator", "critic"):
+        config[player].update(base_filters=2, text_units=2)
+    run = build.build(config, config_checks.check(config))
+    (batch,) = Game(run, 4).batches("test", 1, seed=0)
+    generator = run.model.generator
+    texts = [text.decode() for text in generator.tokenizer.texts(batch.conditions["caption"]).numpy()]
+    held_out = {text for each in run.data.captions.texts("test") for text in each}
+    assert len(texts) == 4 and set(texts) <= held_out
+    assert np.isfinite(run.model.critic(batch.x, **batch.conditions)).all()
