@@ -50,12 +50,14 @@ class JointField:
     Attributes:
         variables: the trainable variables of the critic, then of the generator.
         size: number of their weights, n.
+        critic_size: how many of these are the critic's, the first ones.
     """
 
     def __init__(self, gan, real, noise):
         players = gan.players["critic"], gan.players["generator"]
         self.variables = [variable for player in players for variable in player.variables]
-        self.size = sum(int(np.prod(variable.shape)) for variable in self.variables)
+        sizes = [sum(int(np.prod(variable.shape)) for variable in player.variables) for player in players]
+        self.size, self.critic_size = sum(sizes), sizes[0]
         self._dtype = self.variables[0].dtype
 
         def field():
@@ -106,11 +108,14 @@ class Spectrum:
         eigenvalues: complex128 [k], the largest in magnitude first: all of them, or those at the ends of the spectrum.
         exact: whether they are all.
         products: how many products with the transposed Jacobian were computed.
+        critic_shares: float64 [k], the critic's part of the squared norm of each one's left eigenvector: near 0 or 1
+            where it is of one player's own curvature, between where it is of the game.
     """
 
     eigenvalues: np.ndarray
     exact: bool
     products: int
+    critic_shares: np.ndarray
 
     @property
     def radius(self):
@@ -121,6 +126,17 @@ class Spectrum:
     def largest_real_part(self):
         """Above 0 some deviation from the checkpoint grows."""
         return float(self.eigenvalues.real.max())
+
+    @property
+    def growth(self):
+        """The same without the eigenvalues of the generator's own curvature; 0 if none is left.
+
+        At an equilibrium where the generator makes the data, the block of its own curvature is zero (Nagarajan & Kolter
+        2017, theorem 3.1). Elsewhere its loss may curve down, as any loss does on the way to a minimum: then it has
+        not settled, which is no fault of the game. (Berard et al. 2020 find runs that go well to end at such points.)
+        """
+        of_game = self.eigenvalues.real[self.critic_shares >= thresholds.OF_GENERATOR]
+        return float(of_game.max()) if len(of_game) else 0.0
 
     @property
     def rotation(self):
@@ -139,7 +155,7 @@ def spectrum(field, *, products=_PRODUCTS, most_exact=MOST_EXACT, progress=lambd
     transposed Jacobian: it has the same eigenvalues, and its products need no forward mode.
 
     Args:
-        field: `JointField`, or anything with its `size`, `jacobian` and `transposed_product`.
+        field: `JointField`, or anything with its `size`, `critic_size`, `jacobian` and `transposed_product`.
         products: most products with the transposed Jacobian, the dimension of the Krylov space.
         progress: function of the number of products so far.
 
@@ -150,16 +166,21 @@ def spectrum(field, *, products=_PRODUCTS, most_exact=MOST_EXACT, progress=lambd
         jacobian = -field.jacobian()
         if not np.isfinite(jacobian).all():
             raise NotMeasured("the Jacobian has values that are not finite")
-        return Spectrum(_sorted(np.linalg.eigvals(jacobian)), True, field.size)
+        eigenvalues, vectors = np.linalg.eig(jacobian.T)
+        shares = (np.abs(vectors[: field.critic_size]) ** 2).sum(0)
+        return _sorted(eigenvalues, shares, True, field.size)
     start = np.random.default_rng(_SEED).normal(size=field.size)
-    eigenvalues, residuals, done = arnoldi(
+    eigenvalues, residuals, coefficients, basis = arnoldi(
         lambda vector: -field.transposed_product(vector), start, min(products, field.size), progress
     )
     # A Ritz value is an eigenvalue of a matrix that differs from the Jacobian by its residual.
-    converged = eigenvalues[residuals <= thresholds.RITZ * np.abs(eigenvalues).max()]
-    if not len(converged):
-        raise NotMeasured(f"no eigenvalue of the Jacobian converged in {done} products")
-    return Spectrum(_sorted(converged), False, done)
+    converged = residuals <= thresholds.RITZ * np.abs(eigenvalues).max()
+    if not converged.any():
+        raise NotMeasured(f"no eigenvalue of the Jacobian converged in {len(residuals)} products")
+    of_critic = [vector[: field.critic_size] for vector in basis]
+    gram = np.array([[one @ two for two in of_critic] for one in of_critic])
+    shares = np.einsum("ik,ij,jk->k", coefficients.conj(), gram, coefficients).real
+    return _sorted(eigenvalues[converged], shares[converged], False, len(residuals))
 
 
 def arnoldi(product, start, steps, progress=lambda done: None):
@@ -175,8 +196,9 @@ def arnoldi(product, start, steps, progress=lambda done: None):
         progress: function of the number of products so far.
 
     Returns:
-        (Ritz values, complex128 [k]; norms of their residuals, float64 [k]; k): k is below `steps` where the space is
-        invariant.
+        (Ritz values, complex128 [k]; norms of their residuals, float64 [k]; coefficients of the Ritz vectors of norm 1,
+        complex128 [k, k], a column each; the orthonormal basis that they are of, a list of k arrays [n]): k is below
+        `steps` where the space is invariant.
 
     Raises:
         NotMeasured: a product is not finite.
@@ -201,11 +223,13 @@ def arnoldi(product, start, steps, progress=lambda done: None):
         basis.append(vector / left)
     done = column + 1
     values, vectors = np.linalg.eig(hessenberg[:done, :done])
-    return values.astype(np.complex128), hessenberg[done, done - 1] * np.abs(vectors[-1]), done
+    residuals = hessenberg[done, done - 1] * np.abs(vectors[-1])
+    return values.astype(np.complex128), residuals, vectors.astype(np.complex128), basis[:done]
 
 
-def _sorted(eigenvalues):
-    return eigenvalues[np.argsort(-np.abs(eigenvalues), kind="stable")].astype(np.complex128)
+def _sorted(eigenvalues, critic_shares, exact, products):
+    order = np.argsort(-np.abs(eigenvalues), kind="stable")
+    return Spectrum(eigenvalues[order].astype(np.complex128), exact, products, critic_shares[order])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -295,15 +319,25 @@ def judge(of_field, path=None, no_path="", dynamics="simultaneous", batch_size=N
         dynamics: name of the run's dynamics.
         batch_size: examples of the batch that the field is of.
     """
-    radius, growth, rotation = of_field.radius, of_field.largest_real_part, of_field.rotation
+    radius, growth, rotation = of_field.radius, of_field.growth, of_field.rotation
     regime, level = "stable", "none"
     if radius and growth > thresholds.GROWTH * radius:
         regime, level = "diverging", "severe"
     elif rotation > thresholds.ROTATION:
         regime, level = "rotating", "partial"
-    opening = {"stable": "No non-convergence seen", "rotating": "Rotating", "diverging": "Diverging"}[regime]
+    elif of_field.largest_real_part > max(growth, thresholds.GROWTH * radius):
+        regime = "moving"
+    opening = {
+        "stable": "No non-convergence seen",
+        "moving": "No non-convergence seen, but the generator is still on its way",
+        "rotating": "Rotating",
+        "diverging": "Diverging",
+    }[regime]
     part = growth / radius if radius else 0.0
     leading = {
+        "moving": "near this checkpoint the generator's own loss curves down, at "
+        f"{of_field.largest_real_part / radius if radius else 0.0:.0%} of the fastest change: it has not settled; "
+        f"other deviations grow at most at {max(part, 0.0):.1%}",
         "stable": f"near this checkpoint the players' moves under {dynamics} lead back: deviations grow at most at "
         f"{max(part, 0.0):.1%} of the fastest change, and turn at most {rotation:.2g} times as fast as they shrink",
         "rotating": f"near this checkpoint the players turn around each other under {dynamics}: a deviation turns "
@@ -312,7 +346,8 @@ def judge(of_field, path=None, no_path="", dynamics="simultaneous", batch_size=N
     }[regime]
     parts = [leading]
     rests_on = {
-        "largest_real_part": growth,
+        "largest_real_part": of_field.largest_real_part,
+        "largest_real_part_of_game": growth,
         "largest_imaginary_to_real": rotation,
         "spectral_radius": radius,
         "eigenvalues_found": len(of_field.eigenvalues),

@@ -31,6 +31,16 @@ MUTANTS = [
     ),
     *of_file(
         "export/diagnostics/convergence.py",
+        f"{CONVERGENCE} -k 'shares or curvature or without_an_eigenvalue'",
+        ("np.linalg.eig(jacobian.T)", "np.linalg.eig(jacobian)"),
+        ("np.abs(vectors[: field.critic_size]) ** 2", "np.abs(vectors[: field.critic_size])"),
+        ("[vector[: field.critic_size] for vector in basis]", "[vector[field.critic_size :] for vector in basis]"),
+        ("exact, products, critic_shares[order])", "exact, products, critic_shares)"),
+        ("self.critic_shares >= thresholds.OF_GENERATOR", "self.critic_shares >= 0.0"),
+        ("elif of_field.largest_real_part > max(growth", "elif False and of_field.largest_real_part > max(growth"),
+    ),
+    *of_file(
+        "export/diagnostics/convergence.py",
         f"{CONVERGENCE} -k 'verdicts or not_finite or ratio'",
         ("growth > thresholds.GROWTH * radius", "growth > thresholds.GROWTH"),
         ("thresholds.LEADING * self.radius", "0.0"),

@@ -113,20 +113,24 @@ def test_arnoldi_finds_the_ends_of_the_exact_spectrum(network_field):
     np.testing.assert_allclose(found.eigenvalues[0].real, exact.eigenvalues[0].real, rtol=1e-6)
     assert found.radius == pytest.approx(exact.radius, rel=1e-6)
     assert found.largest_real_part == pytest.approx(exact.largest_real_part, abs=0.01 * exact.radius)
+    np.testing.assert_allclose(found.critic_shares[0], exact.critic_shares[0], atol=1e-6)
 
 
 def test_a_full_krylov_space_has_all_eigenvalues():
     matrix = np.random.default_rng(0).normal(size=(12, 12))
-    values, residuals, done = arnoldi(lambda vector: matrix @ vector, np.ones(12), 12)
+    values, residuals, _, basis = arnoldi(lambda vector: matrix @ vector, np.ones(12), 12)
     order = np.lexsort((values.imag, values.real))
     exact = np.linalg.eigvals(matrix)
     np.testing.assert_allclose(values[order], exact[np.lexsort((exact.imag, exact.real))], rtol=1e-9)
-    assert done == 12 and residuals.max() < 1e-10
+    assert len(basis) == 12 and residuals.max() < 1e-10
 
 
 def test_residuals_are_those_of_the_ritz_vectors():
     matrix = np.random.default_rng(0).normal(size=(12, 12))
-    values, residuals, _ = arnoldi(lambda vector: matrix @ vector, np.ones(12), 5)
+    values, residuals, coefficients, spanned = arnoldi(lambda vector: matrix @ vector, np.ones(12), 5)
+    found = np.stack(spanned, 1) @ coefficients
+    np.testing.assert_allclose(np.linalg.norm(found, axis=0), np.ones(5), rtol=1e-12)
+    np.testing.assert_allclose(np.linalg.norm(matrix @ found - found * values, axis=0), residuals, rtol=1e-8)
     # The same space by the powers of the matrix.
     basis, _ = np.linalg.qr(np.stack([np.linalg.matrix_power(matrix, power) @ np.ones(12) for power in range(5)], 1))
     ritz, vectors = np.linalg.eig(basis.T @ matrix @ basis)
@@ -137,14 +141,14 @@ def test_residuals_are_those_of_the_ritz_vectors():
 
 
 def test_an_invariant_space_ends_the_search():
-    values, residuals, done = arnoldi(lambda vector: 3.0 * vector, np.ones(5), 4)
-    assert done == 1 and residuals[0] == 0.0
+    values, residuals, *_ = arnoldi(lambda vector: 3.0 * vector, np.ones(5), 4)
+    assert len(residuals) == 1 and residuals[0] == 0.0
     np.testing.assert_allclose(values, [3.0])
 
 
 def test_a_field_that_is_not_finite_is_not_measured():
     broken = types.SimpleNamespace(
-        size=3, jacobian=lambda: np.full([3, 3], np.nan), transposed_product=lambda u: u * np.nan
+        size=3, critic_size=1, jacobian=lambda: np.full([3, 3], np.nan), transposed_product=lambda u: u * np.nan
     )
     for most in (3, 0):
         with pytest.raises(NotMeasured, match="not finite"):
@@ -167,6 +171,39 @@ def test_the_path_angle_changes_its_sign_at_an_attractor_only():
     np.testing.assert_allclose(cosines["attracting"], np.array([1, 1, -1]) * 100 / np.hypot(1, 100), rtol=1e-12)
 
 
+def of_game(eigenvalues):
+    """A spectrum whose eigenvectors are of both players."""
+    return Spectrum(np.array(eigenvalues, complex), True, len(eigenvalues), np.full(len(eigenvalues), 0.5))
+
+
+@pytest.mark.parametrize("critic_share, regime", [(0.01, "still on its way"), (0.5, "Diverging"), (0.99, "Diverging")])
+def test_growth_of_the_generators_own_curvature_is_no_divergence(critic_share, regime):
+    found = Spectrum(np.array([6.0, -5.0, 0.1], complex), True, 3, np.array([critic_share, 0.9, 0.5]))
+    section = judge(found)
+    assert regime in section["verdict"].partition(":")[0]
+    assert section["level"] == ("severe" if regime == "Diverging" else "none")
+    assert section["rests_on"]["largest_real_part"] == 6.0
+    assert section["rests_on"]["largest_real_part_of_game"] == (6.0 if regime == "Diverging" else 0.1)
+
+
+def test_without_an_eigenvalue_of_the_game_nothing_grows():
+    section = judge(Spectrum(np.array([6.0, 5.0], complex), False, 2, np.zeros(2)))
+    assert section["rests_on"]["largest_real_part_of_game"] == 0.0 and section["level"] == "none"
+
+
+@pytest.mark.parametrize("most_exact", [3, 0])
+def test_critic_shares_are_those_of_the_left_eigenvectors(most_exact):
+    jacobian = np.array([[1.0, 0.2, 0.1], [0.4, -3.0, 0.3], [0.0, 0.5, 2.0]])
+    field = types.SimpleNamespace(
+        size=3, critic_size=1, jacobian=lambda: -jacobian, transposed_product=lambda vector: -jacobian.T @ vector
+    )
+    found = spectrum(field, most_exact=most_exact)
+    for value, share in zip(found.eigenvalues, found.critic_shares):
+        # The null vector of (J - λ)ᵀ, by its singular values.
+        left = np.linalg.svd(jacobian.T - value * np.eye(3))[2][-1]
+        assert share == pytest.approx(np.abs(left[0]) ** 2, rel=1e-9)
+
+
 @pytest.mark.parametrize(
     "eigenvalues, level, opening",
     [
@@ -181,7 +218,7 @@ def test_the_path_angle_changes_its_sign_at_an_attractor_only():
     ],
 )
 def test_verdicts(eigenvalues, level, opening):
-    section = judge(Spectrum(np.array(eigenvalues, complex), True, 3), None, "it has one checkpoint only")
+    section = judge(of_game(eigenvalues), None, "it has one checkpoint only")
     assert section["level"] == level and section["verdict"].startswith(opening)
     assert ("try_next" in section) == (level != "none")
     assert section["eigenvalues"] == [[value.real, value.imag] for value in np.array(eigenvalues, complex)]
@@ -194,14 +231,14 @@ def test_verdicts(eigenvalues, level, opening):
 )
 def test_the_shape_of_a_path_is_told(cosines, told):
     path = convergence.Path(3, np.array([0.5, 1.0, 1.5]), np.array(cosines), np.ones(3))
-    section = judge(Spectrum(np.array([-1.0 + 0j]), True, 1), path)
+    section = judge(of_game([-1.0]), path)
     assert told in section["verdict"] and section["path"]["cosine"] == cosines
     numbers = [section["rests_on"][f"path_cosine_{place}"] for place in ("before", "here", "beyond")]
     assert numbers == cosines
 
 
 def test_a_pure_rotation_has_no_finite_ratio():
-    section = judge(Spectrum(np.array([1j, -1j]), True, 2))
+    section = judge(of_game([1j, -1j]))
     assert section["rests_on"]["largest_imaginary_to_real"] is None and "infinitely many times" in section["verdict"]
 
 
