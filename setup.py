@@ -107,7 +107,11 @@ setup(
             HUB,
         ],
     },
-    entry_points={"console_scripts": [f"{name}={target}" for name, target in PROGRAMS.items()]},
+    entry_points={
+        "console_scripts": [f"{name}={target}" for name, target in PROGRAMS.items()],
+        # What config.train.diagnose_every turns on: `trainers.training.diagnoses`.
+        "tf_gan_zoo.diagnoses": ["during_training=export.diagnostics.during_training:Diagnose"],
+    },
     classifiers=[
         "Programming Language :: Python :: 3",
         "Topic :: Scientific/Engineering :: Artificial Intelligence",

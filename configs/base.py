@@ -140,6 +140,7 @@ def base_config(source):
         "keep_checkpoints": 3,
         "log_every": 50,  # steps
         "sample_every": 500,  # steps
+        "diagnose_every": 0,  # steps, up to the next checkpoint: how the run is failing, if it is; 0: never
         "on_nonfinite": "stop",  # or "rollback": resume from the last checkpoint with different noise and data
     }
     return config

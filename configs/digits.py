@@ -50,6 +50,7 @@ def get_config(objective="non_saturating"):
     config = base_config("digits")
     config.generator.latent_dim = 32
     config.train.steps = 4_000
+    config.train.diagnose_every = 1_000
     config.train.decay_from = 0.5
     config.train.steps_per_execution = 10
     set_objective(config, objective, VARIANTS)

@@ -73,6 +73,7 @@ def get_config(objective="non_saturating"):
     # Batches of 64, with half the steps for as many images, reach a recall of only 0.83.
     config.train.batch_size = 32
     config.train.steps = 15_000
+    config.train.diagnose_every = 1_000
     config.train.decay_from = 0.5
     set_objective(config, objective, VARIANTS)
     return config

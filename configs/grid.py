@@ -44,5 +44,6 @@ def get_config(variant="non_saturating"):
     config.train.checkpoint_every = 2_500
     config.train.log_every = 250
     config.train.sample_every = 2_500
+    config.train.diagnose_every = 2_500
     set_variant(config, variant, VARIANTS, DYNAMICS)
     return config

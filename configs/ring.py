@@ -130,6 +130,7 @@ def get_config(variant="non_saturating"):
     config.generator_optimizer.learning_rate = config.critic_optimizer.learning_rate = 1e-3
     config.train.batch_size = 128
     config.train.steps = 8_000
+    config.train.diagnose_every = 1_000
     config.train.decay_from = 0.5
     config.train.ema_decay = 0.0  # as in the papers, samples come from the raw generator
     config.train.steps_per_execution = 50

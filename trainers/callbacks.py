@@ -10,12 +10,10 @@ import numpy as np
 import tensorflow as tf
 from etils import epath
 
-from trainers import workdir as workdirs
 from trainers import workers
 from trainers.program import Interrupted, RunFailed
 from zoo import grids, pixels
 from zoo.batch import takes_captions, takes_labels
-from zoo.files import write_whole
 from zoo.progress import Progress
 
 #: Steps after the first callback over which the time of a step is measured.
@@ -46,7 +44,7 @@ class StopOnNonFinite(keras.callbacks.Callback):
                 raise NonFinite(int(self.model.step.numpy()), told.get(key, key))
 
 
-class _Every(keras.callbacks.Callback):
+class Every(keras.callbacks.Callback):
     """Calls `act(step, logs)` each time the step number passes a multiple of `every`."""
 
     def __init__(self, every):
@@ -66,7 +64,7 @@ class _Every(keras.callbacks.Callback):
         raise NotImplementedError(f"{type(self).__name__} defines no act")
 
 
-class SaveCheckpoints(_Every):
+class SaveCheckpoints(Every):
     """Saves a checkpoint every `every` steps, and at the end.
 
     Args:
@@ -123,43 +121,40 @@ class StopOnSignal(keras.callbacks.Callback):
             signal.signal(signum, handler)
 
 
-class WriteMetrics(_Every):
-    """Appends the logs to `metrics.jsonl` and to TensorBoard.
-
-    A resumed run drops lines past the step that it starts from, so that the file matches an uninterrupted run's.
+class WriteMetrics(Every):
+    """Appends the logs and the learning rates to the run's log; TensorBoard shows the config too.
 
     Args:
-        workdir: the run's directory.
+        log: `trainers.metrics_log.MetricsLog`, which this callback starts.
         images_per_step: real examples that one step consumes.
+        config: the run's `ml_collections.ConfigDict`.
     """
 
-    def __init__(self, workdir, every, images_per_step):
+    def __init__(self, log, every, images_per_step, config):
         super().__init__(every)
-        self.workdir, self.images_per_step = epath.Path(workdir), images_per_step
-        self.path = self.workdir / "metrics.jsonl"
+        self.log, self.images_per_step, self.config = log, images_per_step, config
 
     def on_train_begin(self, logs=None):
         super().on_train_begin()
         start = int(self.model.step.numpy())
-        kept = [json.dumps(row) + "\n" for row in workdirs.read_metrics(self.workdir) if row["step"] <= start]
-        write_whole(self.path, "".join(kept).encode())
-        self._writer = tf.summary.create_file_writer(str(self.workdir / "logs"))
+        self.log.start(start)
+        text = json.dumps(json.loads(self.config.to_json_best_effort()), indent=2)
+        self.log.text(start, "config", f"```json\n{text}\n```")
         self._since, self._at = start, time.monotonic()
 
     def act(self, step, logs):
         now = time.monotonic()
         speed = (step - self._since) * self.images_per_step / (now - self._at)
         self._since, self._at = step, now
+        rates = {
+            f"{name}_learning_rate": float(tf.convert_to_tensor(player.optimizer.learning_rate))
+            for name, player in self.model.players.items()
+        }
         row = {key: float(value) for key, value in logs.items()}
-        with self._writer.as_default(step=step):
-            for key, value in {**row, "images_per_second": speed}.items():
-                tf.summary.scalar(key, value)
-        self._writer.flush()
-        with self.path.open("a") as file:
-            file.write(json.dumps({"step": step, **row, "images_per_second": round(speed, 1)}) + "\n")
+        self.log.append(step, {**row, **rates, "images_per_second": round(speed, 1)})
 
 
-class DrawSamples(_Every):
+class DrawSamples(Every):
     """Draws the same 64 seeds every `every` steps: `samples/step_*.png`, and TensorBoard for images.
 
     Of a generator that is told labels it draws a row for each class, the same eight seeds in each, or colours points by

@@ -56,6 +56,7 @@ _SCHEMA = {
     "train.keep_checkpoints": whole(1),
     "train.log_every": whole(1),
     "train.sample_every": whole(1),
+    "train.diagnose_every": whole(0),
     "train.on_nonfinite": one_of("stop", "rollback"),
 }
 

@@ -31,7 +31,11 @@ def upgrade(config, version):
     config = copy.deepcopy(config)
     if version == 1:
         config = _from_1(config)
-    return _from_2(config) if version <= 2 else config
+    if version <= 2:
+        config = _from_2(config)
+    # Runs of before this key were not diagnosed while they trained.
+    config.get("train", {}).setdefault("diagnose_every", 0)
+    return config
 
 
 def _from_1(config):

@@ -1,16 +1,20 @@
 """Trains a run to its last step, or resumes it: `GenerativeModel.fit` with the callbacks that keep a workdir."""
 
 import contextlib
+import importlib.metadata
 
 import tensorflow as tf
 from absl import logging
 
 from trainers import callbacks, lock, workdir, workers
 from trainers.checkpoints import Checkpoints
+from trainers.metrics_log import MetricsLog
 from trainers.program import RunFailed
 from zoo import datasets
 from zoo.batch import wanted_of_data
 
+#: Entry points of installed packages that diagnose a run while it trains, as `diagnoses` has them.
+DIAGNOSES = "tf_gan_zoo.diagnoses"
 #: Consecutive rollbacks without a step past the failed one before the run gives up.
 _MOST_ROLLBACKS = 3
 
@@ -35,6 +39,17 @@ def batches(run, first_step):
         return run.data.batches("train", size, replicas=replicas, first_replica=first, local_replicas=local, **options)
 
     return strategy.distribute_datasets_from_function(pieces)
+
+
+def diagnoses():
+    """What `config.train.diagnose_every` turns on, of all installed packages; this one's is in `export`, which trainers
+    do not import.
+
+    Returns:
+        List of functions of (`trainers.build.Run`, `Checkpoints`, `MetricsLog`) → a Keras callback, which comes after
+        the one that saves checkpoints.
+    """
+    return [entry.load() for entry in importlib.metadata.entry_points(group=DIAGNOSES)]
 
 
 def train(run):
@@ -94,15 +109,19 @@ def _fit(run, checkpoints):
     images = settings.batch_size * model.batches_per_step
     stop = callbacks.StopOnSignal(checkpoints)
     progress = callbacks.ShowProgress(settings.steps, images)
-    between = [callbacks.StopOnNonFinite()]
+    between, diagnosing = [callbacks.StopOnNonFinite()], []
     if model.distribute_strategy.extended.should_save_summary:
         reference = run.data.arrays("test", 1024)[0] if len(run.data_shape) == 1 else None
+        log = MetricsLog(run.workdir)
+        if settings.diagnose_every:
+            diagnosing = [made(run, checkpoints, log) for made in diagnoses()]
         between += [
-            callbacks.WriteMetrics(run.workdir, settings.log_every, images),
+            callbacks.WriteMetrics(log, settings.log_every, images, run.config),
             callbacks.DrawSamples(run.workdir, settings.sample_every, run.spec, reference),
             progress,
         ]
-    between += [callbacks.SaveCheckpoints(checkpoints, settings.checkpoint_every), stop]
+    # What is diagnosed is a checkpoint.
+    between += [callbacks.SaveCheckpoints(checkpoints, settings.checkpoint_every), *diagnosing, stop]
     try:
         steps = settings.steps - first_step
         model.fit(batches(run, first_step), steps_per_epoch=steps, callbacks=between, verbose=0, shuffle=False)

@@ -23,6 +23,7 @@ _MAY_CHANGE = {
     "train.steps_per_execution": "how many steps one call takes; each is the same",
     "train.log_every": "only what is told",
     "train.sample_every": "only what is drawn",
+    "train.diagnose_every": "only what is measured",
     "train.checkpoint_every": "only what is saved",
     "train.keep_checkpoints": "only what is kept",
     "train.on_nonfinite": "decides about steps that are still to come",

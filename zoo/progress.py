@@ -1,5 +1,7 @@
 """Progress of long work: a bar on a terminal, lines in a log."""
 
+import contextlib
+import contextvars
 import os
 import sys
 import time
@@ -11,6 +13,19 @@ from tqdm import tqdm
 _COLUMNS = 80
 #: Seconds between redraws of a bar, and of the shortest work whose end is logged.
 _BETWEEN_DRAWINGS, _WORTH_A_LINE = 0.2, 1.0
+
+
+_is_hidden = contextvars.ContextVar("is_hidden", default=False)
+
+
+@contextlib.contextmanager
+def hidden():
+    """A context in which new progress is not shown: short work within longer work that shows its own."""
+    former = _is_hidden.set(True)
+    try:
+        yield
+    finally:
+        _is_hidden.reset(former)
 
 
 class Progress:
@@ -31,8 +46,8 @@ class Progress:
         self.total, self.what, self.unit, self.done = total, what, unit, done
         self._first, self._began = done, time.monotonic()
         self._told, self._pause = self._began, seconds_between_lines
-        self._bar = None
-        if sys.stderr.isatty():
+        self._bar, self._hidden = None, _is_hidden.get()
+        if sys.stderr.isatty() and not self._hidden:
             # tqdm draws nothing where the terminal says that it has no columns and no lines.
             size = {"dynamic_ncols": True} if _columns() else {"ncols": _COLUMNS, "nrows": 24}
             self._bar = tqdm(total=total, initial=done, desc=what, unit=unit, **size)
@@ -46,6 +61,8 @@ class Progress:
     def update(self, done, note=lambda: ""):
         """Sets the count to `done`; where it is shown, the text that `note()` returns is shown beside it."""
         self.done = done
+        if self._hidden:
+            return
         now, ends = time.monotonic(), done >= self.total
         if self._bar is not None:
             self._bar.n = done

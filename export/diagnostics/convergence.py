@@ -369,6 +369,25 @@ def judge(of_field, path=None, no_path="", dynamics="simultaneous", batch_size=N
     return section(level, opening, parts, rests_on, TRY_NEXT.get(regime), **plotted)
 
 
+def of_distances(distances):
+    """The section of how the samples' distance from the data went while a run trained: whether it leads away again.
+
+    Args:
+        distances: of checkpoints, oldest first; None where one was not measured.
+    """
+    known = [distance for distance in distances if distance is not None]
+    best = min(known, default=0.0)
+    rests_on = {"distance": known[-1] if known else None, "smallest_distance": best, "checkpoints": len(known)}
+    times = [distance / best if best else 1.0 for distance in known[-2:]]
+    if len(known) > 2 and min(times) > thresholds.WORSE:
+        part = (
+            f"at the last two checkpoints the samples are {times[0]:.2g} and {times[1]:.2g} times as far from the data "
+            "as at the best one"
+        )
+        return section("severe", "Diverging", [part], rests_on, TRY_NEXT["diverging"])
+    return section("none", "No non-convergence seen", ["the samples' distance from the data has not doubled"], rests_on)
+
+
 def _shape(before, at, after):
     """What the path angle's curve looks like, where it looks like one of those of Berard et al., figure 3."""
     if before > 0 > after:

@@ -45,7 +45,7 @@ def diagnose(found):
         ({key: section}, {key: why it was not measured}).
     """
     sections, absent = {}, {}
-    with _without_remapper():
+    with without_remapper():
         for key, of_one in DIAGNOSTICS.items():
             try:
                 sections[key] = of_one(found)
@@ -55,7 +55,7 @@ def diagnose(found):
 
 
 @contextlib.contextmanager
-def _without_remapper():
+def without_remapper():
     """Without TensorFlow's fusion of operations, which prints an error at two gradients of one leaky ReLU."""
     import tensorflow as tf
 

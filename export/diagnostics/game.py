@@ -52,23 +52,40 @@ class Game:
     """A run's model again, with the same weights, and batches for it.
 
     Args:
-        run: `trainers.build.Run` of a GAN. Its model stays as it is.
+        run: `trainers.build.Run`. Its model stays as it is.
+        batch_size: of the batches.
+        step: of the checkpoint that has the weights; None for the run's present ones.
 
     Attributes:
-        model: the copied `trainers.gan.GAN`, without XLA; one of bfloat16 becomes one of float32.
+        model: the copied `trainers.model.GenerativeModel`, without XLA; one of bfloat16 becomes one of float32.
         batch_size: of its batches.
     """
 
-    def __init__(self, run, batch_size):
+    def __init__(self, run, batch_size, step=None):
         self.run, self.batch_size = run, batch_size
         config = ml_collections.ConfigDict(run.config.to_dict())
         config.train.jit_compile = False
         if config.train.precision == "mixed_bfloat16":
             config.train.precision = "float32"
         self.model = build.build(config, spec=run.spec).model
+        if step is not None:
+            self.read(step)
+            return
         for mine, theirs in zip(self.model.variables, run.model.variables, strict=True):
             mine.assign(theirs)
+        self._keep()
+
+    def read(self, step):
+        """Takes the weights of the run's checkpoint at `step`, from now on."""
+        self._checkpoints.restore(self.model, step)
+        self._keep()
+
+    def _keep(self):
         self._kept = [np.array(variable) for variable in self.model.variables]
+
+    @property
+    def _checkpoints(self):
+        return Checkpoints(self.run.workdir / "checkpoints")
 
     def restore(self):
         """Sets all variables to the run's again."""
@@ -103,11 +120,14 @@ class Game:
         """
         if self.run.workdir is None:
             return None
-        checkpoints = Checkpoints(self.run.workdir / "checkpoints")
-        step, now = next(iter(checkpoints.steps()), None), int(self.run.model.step.numpy())
+        step, now = next(iter(self._checkpoints.steps()), None), int(self.run.model.step.numpy())
         if step is None or step >= now:
             return None
-        checkpoints.restore(self.model, step)
+        return step, self.weights_at(step, players)
+
+    def weights_at(self, step, players):
+        """The players' weights in the checkpoint at `step`, a list of arrays; those of this game stay."""
+        self._checkpoints.restore(self.model, step)
         weights = [np.array(variable) for name in players for variable in self.model.players[name].variables]
         self.restore()
-        return step, weights
+        return weights

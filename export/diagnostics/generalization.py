@@ -46,7 +46,7 @@ def diagnose(found):
     """
     copies = gap = known = None
     if len(found.context.data.data_shape) == 3:
-        copies = estimated_copies(*_features(found.context, found.quick))
+        copies = estimated_copies(*features(found.context, found.quick))
     try:
         run = adversarial(found.context)
     except NotMeasured:
@@ -138,7 +138,7 @@ def _level(value, lines):
 # Copies.
 
 
-def _features(context, quick):
+def features(context, quick):
     """Features of samples, training and held-out images, float32 [N, d] each; of as many training images as there are,
     or for a quick look of those that the context has."""
     training = context.training.features
@@ -200,7 +200,7 @@ def known_by_heart(game, batches):
 
     Returns:
         Dict of floats: "known_by_heart", r_v; "known_by_heart_low", the lower end of its interval of level 0.95, by
-        Student's t for the numerator; "separation", as of `vanishing_gradients.at_own_critic`, training examples for
+        Student's t for the numerator; "separation", as of `vanishing_gradients.AtOwnCritic`, training examples for
         held-out ones.
     """
     model = game.model

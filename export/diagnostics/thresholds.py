@@ -28,6 +28,8 @@ OF_GENERATOR = 0.15
 #: |imaginary| / |real|. At a rate h below 2 |real| / (real² + imaginary²) plain descent still converges, a fifth of
 #: what real parts alone allow at 2.
 ROTATION = 2.0
+#: How many times its best value before a distance to the data has, twice in a row, where a run leads away from it.
+WORSE = 2.0
 #: How many times its value on either side the path angle's cosine has at a bump.
 BUMP = 1.5
 

@@ -50,7 +50,7 @@ def diagnose(found):
     check_scores(run)
     game = Game(run, min(_MOST_EXAMPLES, run.config.train.batch_size))
     batches = _QUICK_BATCHES if found.quick else _BATCHES
-    own = at_own_critic(game, batches)
+    own = AtOwnCritic(game)(batches)
     curves = with_fresh_critic(game, _QUICK_STEPS if found.quick else _STEPS, batches)
     return judge(own, curves, run.config.objective)
 
@@ -59,8 +59,8 @@ def judge(own, curves, objective):
     """The section of what was measured.
 
     Args:
-        own: of `at_own_critic`.
-        curves: of `with_fresh_critic`.
+        own: of `AtOwnCritic`.
+        curves: of `with_fresh_critic`, or None.
         objective: name of the run's objective.
     """
     share = own["gradient_norm"] / own["non_saturating_gradient_norm"] if own["non_saturating_gradient_norm"] else 1.0
@@ -71,10 +71,6 @@ def judge(own, curves, objective):
         level = "severe"
     elif separated and share < thresholds.VANISHING:
         level = "partial"
-    norms = curves["minimax_gradient_norm"]
-    fall = max(norms) / norms[-1] if norms[-1] else np.inf
-    noise = curves["non_saturating_gradient_variance"]
-    growth = noise[-1] / noise[0] if noise[0] else 1.0
     told = f"the run's critic ranks a real example above a sample with probability {own['separation']:.2f}"
     if flat:
         leading = (
@@ -88,56 +84,76 @@ def judge(own, curves, objective):
         )
     else:
         leading = f"the generator's gradient under {objective} has norm {own['gradient_norm']:.3g}; {told}"
-    fresh = (
+    rests_on = {f"own_critic_{name}": value for name, value in own.items()} | {"share_of_non_saturating": share}
+    parts, plotted = [leading], {}
+    if curves is not None:
+        fresh, numbers = _of_fresh_critic(curves)
+        parts.append(fresh)
+        rests_on |= numbers
+        plotted["curves"] = curves
+    opening = {"none": "No vanishing gradients seen", "partial": "Vanishing gradients", "severe": "Vanished gradients"}
+    return section(level, opening[level], parts, rests_on, TRY_NEXT, **plotted)
+
+
+def _of_fresh_critic(curves):
+    """(clause, numbers) of what a fresh critic shows."""
+    norms = curves["minimax_gradient_norm"]
+    fall = max(norms) / norms[-1] if norms[-1] else np.inf
+    noise = curves["non_saturating_gradient_variance"]
+    growth = noise[-1] / noise[0] if noise[0] else 1.0
+    clause = (
         f"a fresh critic is right on {curves['critic_accuracy'][-1]:.0%} of held-out examples after "
         f"{curves['step'][-1]} steps, where the gradient of minimax is {_times(fall)} below its largest and the "
         f"variance of non_saturating's {growth:.2g} times the first"
     )
-    rests_on = {
-        **{f"own_critic_{name}": value for name, value in own.items()},
-        "share_of_non_saturating": share,
+    return clause, {
         "fresh_critic_steps": curves["step"][-1],
         "fresh_critic_accuracy": curves["critic_accuracy"][-1],
         "fall_of_minimax_gradient": fall,
         "growth_of_non_saturating_variance": growth,
     }
-    opening = {"none": "No vanishing gradients seen", "partial": "Vanishing gradients", "severe": "Vanished gradients"}
-    return section(level, opening[level], [leading, fresh], rests_on, TRY_NEXT, curves=curves)
 
 
 def _times(value):
     return f"{value:.3g} times" if np.isfinite(value) else "infinitely far"
 
 
-def at_own_critic(game, batches):
-    """The generator's gradient at the run's own critic.
+class AtOwnCritic:
+    """Measures the generator's gradient at the game's own critic, at the weights that the game has when it is called.
 
     Args:
         game: `export.diagnostics.game.Game`.
-        batches: number of batches, 2 or more.
-
-    Returns:
-        Dict of floats. "gradient_norm": the mean over batches of ‖∇_θ L‖ under the run's own loss L, and
-        "minimax_gradient_norm", "non_saturating_gradient_norm" under these; each "…_variance", the sum over the weights
-        of the gradient's variance over batches; "gradient_rms": the root mean square over weights under the run's own
-        loss; "separation": the probability that the critic scores a real held-out example above a sample, ties half.
     """
-    model = game.model
 
-    def losses(real, fake, noise):
-        scores = score(model.critic, model.view(fake, "fake", noise))
-        own = model.generator_total_loss(real, fake, noise)
-        return {"own": own, **{name: loss(scores) for name, loss in LOSSES.items()}}, scores
+    def __init__(self, game):
+        self.game, model = game, game.model
 
-    found, real_scores, fake_scores = _gradients(game, losses, model.critic, batches)
-    statistics = {}
-    for name, (norm, variance) in found.items():
-        prefix = "" if name == "own" else f"{name}_"
-        statistics |= {f"{prefix}gradient_norm": norm, f"{prefix}gradient_variance": variance}
-    weights = sum(int(np.prod(variable.shape)) for variable in model.generator.trainable_variables)
-    statistics["gradient_rms"] = found["own"][0] / np.sqrt(weights)
-    statistics["separation"] = separation(real_scores, fake_scores)
-    return statistics
+        def losses(real, fake, noise):
+            scores = score(model.critic, model.view(fake, "fake", noise))
+            own = model.generator_total_loss(real, fake, noise)
+            return {"own": own, **{name: loss(scores) for name, loss in LOSSES.items()}}, scores
+
+        self._look = _Gradients(game, losses, model.critic)
+
+    def __call__(self, batches):
+        """Looks at `batches` batches, 2 or more.
+
+        Returns:
+            Dict of floats. "gradient_norm": the mean over batches of ‖∇_θ L‖ under the run's own loss L, and
+            "minimax_gradient_norm", "non_saturating_gradient_norm" under these; each "…_variance", the sum over the
+            weights of the gradient's variance over batches; "gradient_rms": the root mean square over weights under the
+            run's own loss; "separation": the probability that the critic scores a real held-out example above a sample,
+            ties half.
+        """
+        found, real_scores, fake_scores = self._look(batches)
+        statistics = {}
+        for name, (norm, variance) in found.items():
+            prefix = "" if name == "own" else f"{name}_"
+            statistics |= {f"{prefix}gradient_norm": norm, f"{prefix}gradient_variance": variance}
+        weights = sum(int(np.prod(variable.shape)) for variable in self.game.model.generator.trainable_variables)
+        statistics["gradient_rms"] = found["own"][0] / np.sqrt(weights)
+        statistics["separation"] = separation(real_scores, fake_scores)
+        return statistics
 
 
 def separation(real_scores, fake_scores):
@@ -162,7 +178,7 @@ def with_fresh_critic(game, steps, batches):
 
     Returns:
         {name: list}, a value for each look: "step", "critic_loss", "critic_accuracy", and for both of `LOSSES`
-        "NAME_gradient_norm" and "NAME_gradient_variance", as of `at_own_critic`.
+        "NAME_gradient_norm" and "NAME_gradient_variance", as of `AtOwnCritic`.
     """
     model, critic = game.model, fresh_critic(game.model.critic)
     player = Player("critic", critic)
@@ -212,10 +228,6 @@ def fresh_critic(critic):
     if hasattr(critic, "level"):
         fresh.level.assign(critic.level)
     return fresh
-
-
-def _gradients(game, losses, critic, batches):
-    return _Gradients(game, losses, critic)(batches)
 
 
 class _Gradients:

@@ -1,6 +1,7 @@
 """What an evaluation rests on, each part computed once: samples, held-out and training examples, and their features."""
 
 import abc
+import copy
 import dataclasses
 import functools
 import itertools
@@ -93,6 +94,16 @@ class Context(abc.ABC):
         if key not in self._results:
             self._results[key] = function(self, sample)
         return self._results[key]
+
+    def anew(self):
+        """A context of the same data whose samples are drawn anew, once the generator's weights have changed."""
+        fresh = copy.copy(self)
+        for drawn in ("samples", "untrained"):
+            fresh.__dict__.pop(drawn, None)
+        real = {id(self.__dict__[name]) for name in ("held_out", "training") if name in self.__dict__}
+        fresh._results = {key: result for key, result in self._results.items() if key[1] in real}
+        fresh._labels = {key: labels for key, labels in self._labels.items() if key in real}
+        return fresh
 
     @property
     @abc.abstractmethod

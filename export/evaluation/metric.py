@@ -66,6 +66,12 @@ class Metric:
             of=self.of(context),
         )
 
+    def numbers(self, context):
+        """Only the "value", "real" and "of" of `measure`, without an interval, for a first look."""
+        of = self.of(context)
+        found = {"value": self.value(context, context.samples), "real": self._of_real(context), "of": of}
+        return {key: None if value is None else _number(value) for key, value in found.items()}
+
     def _of_real(self, context):
         if self.real is not None:
             return self.real(context)

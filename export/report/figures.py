@@ -10,19 +10,24 @@ _INK = "#7d8590"
 _WIDTH = 4.6
 _FIRST, _SECOND = "#3b82f6", "#f59e0b"
 _COLOURS = {"critic": _FIRST, "generator": _SECOND}
+#: Distances that checkpoints are diagnosed with → their names.
+_DISTANCES = {"frechet_distance": "Fréchet distance", "exact_wasserstein": "Wasserstein distance"}
 #: Of further players.
 _MORE = ("#10b981", "#a855f7", "#ef4444")
 
 
 def loss_curves(rows):
-    """Losses and gradient norms of all players over the steps.
+    """Losses and gradient norms of all players over the steps, and the samples' distance from the data, where the run
+    was diagnosed while it trained.
 
     Args:
         rows: list of dicts, the rows of `metrics.jsonl`.
 
     Returns:
-        Encoded PNG, or None for fewer than two rows.
+        Encoded PNG, or None for fewer than two rows of losses.
     """
+    diagnosed = [(row["step"], row["diagnosed"]) for row in rows if "diagnosed" in row]
+    rows = [row for row in rows if "diagnosed" not in row]
     if len(rows) < 2:
         return None
     steps = [row["step"] for row in rows]
@@ -31,8 +36,10 @@ def loss_curves(rows):
     players = sorted(players, key=lambda player: (player not in _COLOURS, player))
     colours = _COLOURS | dict(zip([player for player in players if player not in _COLOURS], _MORE))
     norms = [player for player in players if f"{player}_gradient_norm" in rows[0]]
-    figure = _figure(2.6 if not norms else 4.2)
-    panels = np.atleast_1d(figure.subplots(2 if norms else 1, 1, sharex=True))
+    distances = {key: label for key, label in _DISTANCES.items() if len(diagnosed) > 1 and key in diagnosed[0][1]}
+    number = 1 + bool(norms) + len(distances)
+    figure = _figure(1.0 + 1.6 * number)
+    panels = np.atleast_1d(figure.subplots(number, 1, sharex=True))
     for player in players:
         label, values = player.replace("_", " "), _column(rows, f"{player}_loss")
         panels[0].plot(steps, values, color=colours[player], linewidth=1.2, label=label)
@@ -42,6 +49,10 @@ def loss_curves(rows):
         panels[1].plot(steps, _column(rows, f"{player}_gradient_norm"), color=colours[player], linewidth=1.2)
     if norms:
         panels[1].set(ylabel="gradient norm", yscale="log")
+    for key, label in distances.items():
+        values = [found.get(key) for _, found in diagnosed]
+        panels[-1].plot([step for step, _ in diagnosed], values, ".-", color=_INK, linewidth=1.2)
+        panels[-1].set_ylabel(label)
     panels[-1].set_xlabel("step")
     return _png(figure, panels)
 

@@ -7,6 +7,7 @@ CONVERGENCE = f"{TESTS}/test_convergence.py"
 VANISHING = f"{TESTS}/test_vanishing_gradients.py"
 GENERALIZATION = f"{TESTS}/test_generalization.py"
 SAMPLES = f"{TESTS}/test_calibration.py {TESTS}/test_mode_collapse.py -k 'mode_collapse or samples or chance'"
+DURING = f"{TESTS}/test_during_training.py"
 FIGURES = "tests/export/report/test_figures.py"
 SECTION = "tests/export/report/test_writer.py -k section"
 
@@ -52,6 +53,45 @@ MUTANTS = [
         "export/diagnostics/convergence.py",
         f"{CONVERGENCE} -k alone",
         ("            with keras.StatelessScope():\n", "            if True:\n"),
+    ),
+    *of_file(
+        "export/diagnostics/convergence.py",
+        f"{DURING} -k doubles",
+        ("min(times) > thresholds.WORSE", "max(times) > thresholds.WORSE"),
+        ("if len(known) > 2 and", "if"),
+        ("best = min(known, default=0.0)", "best = known[0] if known else 0.0"),
+    ),
+    *of_file(
+        "export/diagnostics/during_training.py",
+        DURING,
+        ("self._context = context = self._context.anew()", "context = self._context"),
+        ("        self.game.read(step)\n", ""),
+        ("if earlier < step]", "if earlier <= step]"),
+        ("step % settings.checkpoint_every < longest", "step >= 0"),
+        ("if step and step in self._regular():", "if False:"),
+        ('(past[-1]["step"] // every if past else 0)', "0"),
+        ('section["level"] == "severe" and not told', 'section["level"] == "severe"'),
+        ("before[-1] if before else None", "before[0] if before else None"),
+        ("positions=(1.0,)", "positions=(0.0,)"),
+    ),
+    *of_file(
+        "export/evaluation/context.py",
+        "tests/export/evaluation/test_context.py",
+        ('for drawn in ("samples", "untrained"):', 'for drawn in ("samples",):'),
+        ("if key[1] in real}", "if False}"),
+        ("if key in real}", "if False}"),
+    ),
+    *of_file(
+        "export/report/figures.py",
+        FIGURES,
+        ('if "diagnosed" not in row]', "]"),
+        ("if len(diagnosed) > 1 and key", "if diagnosed and key"),
+    ),
+    *of_file(
+        "zoo/progress.py",
+        "tests/zoo/test_progress.py",
+        ("        if self._hidden:\n            return\n", ""),
+        ("_is_hidden.reset(former)", "pass"),
     ),
     *of_file(
         "export/diagnostics/game.py",

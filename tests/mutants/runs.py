@@ -72,7 +72,9 @@ MUTANTS = [
         ("if step // self.every > self._passed:", "if step // self.every >= self._passed:"),
     ),
     *of_file(
-        "trainers/callbacks.py", f"{TRAINING} -k signal_saves", ('if row["step"] <= start', 'if row["step"] < start')
+        "trainers/metrics_log.py",
+        "tests/trainers/test_metrics_log.py",
+        ('if row["step"] <= step', 'if row["step"] < step'),
     ),
     *of_file(
         "trainers/callbacks.py",

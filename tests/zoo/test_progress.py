@@ -52,6 +52,15 @@ def test_a_log_gets_no_line_of_what_takes_less_than_a_second(logged, clock):
     assert logged == []
 
 
+def test_work_within_work_is_hidden(logged, clock):
+    with progress.Progress(250, "training", "step") as outer:
+        with progress.hidden(), progress.Progress(250, "sampling", "image") as inner:
+            count(inner, clock, 250, 0.125)
+        assert logged == [] and inner.done == 250
+        count(outer, clock, 250, 0.125)
+    assert logged[0].startswith("training: step 1 of 250;")
+
+
 @pytest.mark.parametrize("columns", [0, 30, 120])
 def test_a_terminal_gets_a_bar_whatever_width_it_tells(columns, monkeypatch):
     ours, theirs = pty.openpty()

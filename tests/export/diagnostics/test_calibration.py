@@ -197,6 +197,6 @@ def test_a_saturated_critic(seed):
     for slope, samples in ((8.0, fake), (0.5, fake), (8.0, real + rng.normal(0, 0.01, real.shape))):
         gan = linear_game(LinearMinimax, samples)
         gan.critic.trainable_variables[0].assign(np.full([2, 1], slope))
-        own = vanishing_gradients.at_own_critic(HandMade(gan, {"test": real}), 2)
+        own = vanishing_gradients.AtOwnCritic(HandMade(gan, {"test": real}))(2)
         levels[slope, samples is fake] = vanishing_gradients.judge(own, curves, "minimax")["level"]
     assert levels == {(8.0, True): "severe", (0.5, True): "none", (8.0, False): "none"}

@@ -102,13 +102,13 @@ def test_a_response_that_helps_on_training_examples_alone_counts_for_nothing():
 
 def test_all_training_images_are_compared_with(digits, extractor, perfect):
     context = ImageContext(extractor, perfect, digits, num_samples=100)
-    _, training, held_out = generalization._features(context, quick=False)
+    _, training, held_out = generalization.features(context, quick=False)
     assert len(training) == digits.num_examples("train") and len(held_out) == 100
     # Each once: the whole split in another order.
     images = digits.arrays("train")[0]
     everything = extractor(((images + 1) * 127.5).round().astype(np.uint8))[0]
     np.testing.assert_allclose(np.sort(training.sum(1)), np.sort(everything.sum(1)), rtol=1e-4)
-    assert len(generalization._features(context, quick=True)[1]) == 100
+    assert len(generalization.features(context, quick=True)[1]) == 100
 
 
 def test_a_run_is_diagnosed_and_stays_as_it_was(small_run):

@@ -30,7 +30,7 @@ def game(offset=0.0, slope=1.0, away=0.0):
 
 @pytest.mark.parametrize("offset", [0.0, -3.0])
 def test_gradients_at_the_own_critic_are_those_of_the_equations(offset):
-    found = vanishing_gradients.at_own_critic(game(offset), 3)
+    found = vanishing_gradients.AtOwnCritic(game(offset))(3)
     slope = np.array([1.0, -1.0])
     scores = FAKE @ slope + offset
     # dL/ds of each sample, then through s = wᵀ(Aᵀz + b) + c to A, b.
@@ -63,7 +63,7 @@ def test_the_variance_is_the_sum_of_those_of_the_weights():
     played.model.generate = generate
     tf.config.run_functions_eagerly(True)
     try:
-        found = vanishing_gradients.at_own_critic(played, 3)
+        found = vanishing_gradients.AtOwnCritic(played)(3)
     finally:
         tf.config.run_functions_eagerly(False)
     assert found["non_saturating_gradient_variance"] == pytest.approx(np.var(gradients, 0, ddof=1).sum(), rel=1e-10)
@@ -128,7 +128,7 @@ CURVES = {
     ],
 )
 def test_verdicts(offset, away, objective, level):
-    own = vanishing_gradients.at_own_critic(game(offset, away=away), 2)
+    own = vanishing_gradients.AtOwnCritic(game(offset, away=away))(2)
     if objective == "non_saturating":
         own["gradient_norm"] = own["non_saturating_gradient_norm"]
     section = vanishing_gradients.judge(own, CURVES, objective)
@@ -138,7 +138,7 @@ def test_verdicts(offset, away, objective, level):
 
 
 def test_a_gradient_below_what_adam_adds_has_vanished():
-    own = vanishing_gradients.at_own_critic(game(slope=1e-9), 2)
+    own = vanishing_gradients.AtOwnCritic(game(slope=1e-9))(2)
     section = vanishing_gradients.judge(own, CURVES, "wasserstein")
     assert section["level"] == "severe" and "less than the 1e-07 that Adam adds" in section["verdict"]
 

@@ -36,6 +36,27 @@ def test_each_set_is_drawn_once_and_the_samples_are_those_of_the_seeds(counted, 
     assert PointContext(generator, ring, num_samples=20).untrained is None
 
 
+def test_samples_are_drawn_anew_beside_the_same_data(counted, ring):
+    calls, seen, generator = counted[0], [], counted[1]
+
+    def size(context, examples):
+        seen.append(len(examples))
+        return len(examples)
+
+    first = PointContext(generator, ring, num_samples=20, first_seed=7, untrained=generator)
+    for each in first.prepare():
+        first.once(size, each)
+    second = first.anew()
+    assert second.held_out is first.held_out and second.training is first.training
+    assert second.samples is not first.samples and second.untrained is not first.untrained
+    assert len(calls) == 4 and len(seen) == 4
+    for each in second.prepare():
+        second.once(size, each)
+    assert len(seen) == 6  # of the two that were drawn anew
+    assert second.labels(second.held_out) is first.labels(first.held_out)
+    assert first.samples is first.prepare()[0]  # the first one is as it was
+
+
 def test_what_metrics_share_is_computed_once_for_each_set(counted, ring):
     calls, context = [], PointContext(counted[1], ring, num_samples=20, first_seed=7)
 

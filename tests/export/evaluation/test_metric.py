@@ -15,6 +15,16 @@ def test_numbers_that_are_not_finite_become_null():
     assert writer._value(entry) == "none"
 
 
+def test_numbers_are_those_of_an_entry_without_intervals(ring):
+    def fail(context, sample):
+        raise AssertionError("an interval was computed")
+
+    row = metric.Metric("length", "higher", "", lambda context, sample: sample.sum(), fail, of=lambda context: 9)
+    points = np.full([20, 2], 0.25)
+    context = PointContext(generator_of(lambda seeds: points[: len(seeds)], (2,)), ring, num_samples=20)
+    assert row.numbers(context) == {"value": 10.0, "real": context.training.sum(), "of": 9}
+
+
 def test_what_a_perfect_generator_reaches_can_be_told_otherwise(ring):
     def of(**options):
         row = metric.Metric(

@@ -27,6 +27,20 @@ def test_losses_and_gradient_norms_of_all_players_are_drawn(players, drawn, monk
     assert list(losses.get_lines()[0].get_ydata()) == [2.0, 3.0, 4.0]
 
 
+def test_distances_of_diagnosed_checkpoints_are_drawn_below_the_losses(monkeypatch):
+    rows = [{"step": step, "critic_loss": 1.0, "generator_loss": 2.0} for step in (1, 2, 3, 4)]
+    for step, distance in ((2, 8.0), (4, 5.0)):
+        rows.insert(step, {"step": step, "diagnosed": {"frechet_distance": distance, "mode_collapse": "none"}})
+    monkeypatch.setattr(figures, "_png", lambda figure, panels: panels)
+    losses, distances = figures.loss_curves(rows)
+    assert list(losses.get_lines()[0].get_xdata()) == [1, 2, 3, 4]
+    (line,) = distances.get_lines()
+    assert list(line.get_xdata()) == [2, 4] and list(line.get_ydata()) == [8.0, 5.0]
+    assert distances.get_ylabel() == "Fréchet distance" and distances.get_xlabel() == "step"
+    # One is no curve.
+    assert len(figures.loss_curves(rows[:-2])) == 1
+
+
 def test_agreement_is_drawn_with_its_interval_beside_the_training_datas(monkeypatch):
     classes = [
         {"name": "shirt", "agreement": 0.4, "agreement_interval": [0.3, 0.5], "real_agreement": 0.9},
