@@ -115,19 +115,17 @@ class Look:
         model = self.game.model
         generator = Generator.of_sampler(model.sampler, model.latent_dim, run.data_shape)
         self._context = _context(generator, run)
-        self._critic = self._field = None
+        self._critic, self._has_field = None, False
         try:
             adversarial(self._context)
         except NotMeasured:
             return
+        self._has_field = "two_players" not in run.model.lacks
         try:
             check_scores(run)
             self._critic = vanishing_gradients.AtOwnCritic(self.game)
         except NotMeasured:
             pass
-        if "two_players" not in run.model.lacks:
-            (real,) = self.game.batches("train", 1, _SEED)
-            self._field = JointField(self.game.model, real, self.game.noise(0))
 
     def __call__(self, step, earlier, past):
         """Looks at the checkpoint of `step`.
@@ -148,12 +146,12 @@ class Look:
         numbers = {distance: metrics[distance]["value"]}
         sections = {"mode_collapse": mode_collapse.diagnose(Found(context, metrics, classes, quick=True))}
         if images:
-            copies = generalization.estimated_copies(*generalization.features(context, quick=True))
+            copies = generalization.estimated_copies(*generalization.descriptors(context))
             sections["generalization"] = generalization.judge(copies)
         if self._critic is not None:
             own = self._critic(_BATCHES)
             sections["vanishing_gradients"] = vanishing_gradients.judge(own, None, self.run.config.objective)
-        if self._field is not None and earlier is not None:
+        if self._has_field and earlier is not None:
             cosine = self._path_cosine(earlier)
             if cosine is not None:
                 numbers["path_cosine"] = cosine
@@ -169,9 +167,12 @@ class Look:
     def _path_cosine(self, earlier):
         """The cosine between the players' moves at this checkpoint and the way from an earlier one; None where there is
         no such angle."""
+        # Made for each checkpoint: what the networks see of a batch, and the noise, depend on the step.
+        (real,) = self.game.batches("train", 1, _SEED)
+        field = JointField(self.game.model, real, self.game.noise(0))
         weights = self.game.weights_at(earlier, ("critic", "generator"))
         try:
-            (cosine,) = convergence.path_angle(self._field, earlier, weights, positions=(1.0,)).cosines
+            (cosine,) = convergence.path_angle(field, earlier, weights, positions=(1.0,)).cosines
         except NotMeasured:
             return None
         return float(cosine)

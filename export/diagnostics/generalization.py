@@ -16,14 +16,15 @@ from export.diagnostics.game import Game, NotMeasured, adversarial, check_scores
 from export.diagnostics.section import section, worse
 from export.diagnostics.vanishing_gradients import separation
 from export.metrics import intervals, real_features
+from export.metrics.pixel_points import averaged_down
 from trainers.players import Player, score
 from zoo.progress import Progress
 
 #: Steps of each best response, and batches that it is judged on.
 _STEPS, _QUICK_STEPS, _BATCHES, _QUICK_BATCHES = 100, 10, 16, 6
 _MOST_EXAMPLES = 64
-#: Most training images that samples are compared with.
-_MOST_TRAINING = 60_000
+#: Most training and held-out images that samples are compared with, and the side that they are averaged down to.
+_MOST_TRAINING, _MOST_HELD_OUT, _SIDE = 60_000, 10_000, 16
 _SEED = 20_190_612
 
 TRY_NEXT = {
@@ -46,7 +47,7 @@ def diagnose(found):
     """
     copies = gap = known = None
     if len(found.context.data.data_shape) == 3:
-        copies = estimated_copies(*features(found.context, found.quick))
+        copies = estimated_copies(*descriptors(found.context))
     try:
         run = adversarial(found.context)
     except NotMeasured:
@@ -138,14 +139,37 @@ def _level(value, lines):
 # Copies.
 
 
-def features(context, quick):
-    """Features of samples, training and held-out images, float32 [N, d] each; of as many training images as there are,
-    or for a quick look of those that the context has."""
-    training = context.training.features
-    count = min(_MOST_TRAINING, context.data.num_examples("train"))
-    if not quick and count > len(training):
-        training = real_features.read(context.extractor, context.data, "train", count).features
-    return context.samples.features, training, context.held_out.features
+def descriptors(context):
+    """What copies are looked for by: pixels, averaged down to a side of at most 16, which blur and noise change little.
+
+    They take no network, so that all training images are looked at, up to 60,000, and more held-out images than there
+    are samples: a copy of an image that was not looked at is not found.
+
+    Args:
+        context: `export.evaluation.context.ImageContext`.
+
+    Returns:
+        (samples, training, held-out images), float32 [N, d] each, in [0, 1].
+    """
+    return small(context.samples.pixels), *context.once(_of_data, context.training)
+
+
+def _of_data(context, training):
+    parts = []
+    for split, most in (("train", _MOST_TRAINING), ("test", _MOST_HELD_OUT)):
+        count = min(most, context.data.num_examples(split))
+        with Progress(count, f"pixels of {'training' if split == 'train' else 'test'} images", "image") as progress:
+            batches = []
+            for batch in real_features.pixels(context.data, split, count):
+                batches.append(small(batch))
+                progress.update(progress.done + len(batch))
+        parts.append(np.concatenate(batches))
+    return tuple(parts)
+
+
+def small(pixels):
+    """Images averaged down to a side of at most 16, as points: uint8 [N, H, W, C] → float32 [N, d] in [0, 1]."""
+    return averaged_down(pixels, _SIDE)
 
 
 def estimated_copies(samples, training, held_out):
@@ -156,10 +180,10 @@ def estimated_copies(samples, training, held_out):
     is 1 - (m + n) / n · P(the nearest is held out). It is negative where held-out examples are nearer.
 
     Samples with the same nearest example count as fewer in the interval: N² / Σ Nₑ², Nₑ being the samples of example e
-    (Kish 1965). Noise lies in one spot of a feature space, and all of it has the same few neighbours.
+    (Kish 1965). Noise lies in one spot of the space, and all of it has the same few neighbours.
 
     Args:
-        samples, training, held_out: features [N, d], [m, d] and [n, d].
+        samples, training, held_out: points [N, d], [m, d] and [n, d].
 
     Returns:
         `export.metrics.intervals.Interval`, of level 0.95.
@@ -174,8 +198,8 @@ def estimated_copies(samples, training, held_out):
     return intervals.Interval(1.0 - scale * share.value, low, high, share.level, share.method)
 
 
-def nearest(samples, real, rows=1000):
-    """The nearest of `real` to each sample: features [N, d] and [M, d] → (distances float64 [N], rows int64 [N])."""
+def nearest(samples, real, rows=250):
+    """The nearest of `real` to each sample: points [N, d] and [M, d] → (distances float64 [N], rows int64 [N])."""
     samples, real = np.asarray(samples, np.float32), np.asarray(real, np.float32)
     squares = (real.astype(np.float64) ** 2).sum(1)
     distances, places = [], []

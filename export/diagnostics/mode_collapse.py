@@ -211,6 +211,7 @@ def _balance(classes, one, many):
     few = [entry for entry in due if thresholds.MISSING <= ratio[entry["name"]] < thresholds.THIN]
     many_of = [entry for entry in due if ratio[entry["name"]] > thresholds.SWOLLEN]
     thin, swollen = ([entry["name"] for entry in found if _is_no_chance(entry)] for found in (few, many_of))
+    lacking = sum(max(0.0, entry["reference_share"] - entry["share"]) for entry in due)
     shares = sorted(classes, key=lambda entry: entry["share"])
     least, most = shares[0], shares[-1]
     span = f"shares run from {least['share']:.1%} ({one} {least['name']}) to {most['share']:.1%} ({one} {most['name']})"
@@ -225,12 +226,14 @@ def _balance(classes, one, many):
         sentence = f"all {len(ratio)} {many} are there; {span}"
     level = "none"
     if missing or thin or swollen:
-        level = "severe" if len(missing) >= thresholds.HALF * len(ratio) else "partial"
+        severe = len(missing) >= thresholds.HALF * len(ratio) or lacking >= thresholds.LACKING
+        level = "severe" if severe else "partial"
     numbers = {
         f"{many}": len(ratio),
         f"{many}_missing": len(missing),
         f"{many}_thin": len(thin),
         f"{many}_too_frequent": len(swollen),
+        "share_lacking": lacking,
         "smallest_share": least["share"],
         "largest_share": most["share"],
     }

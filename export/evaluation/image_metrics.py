@@ -26,6 +26,7 @@ from export.metrics.inversion import hidden_centre, psnr_where, restore
 from export.metrics.kernel import kernel_distance
 from export.metrics.ms_ssim import ms_ssim, random_pairs, scales
 from export.metrics.parzen import parzen_log_likelihood
+from export.metrics.pixel_points import averaged_down, flat
 from export.metrics.precision_recall import manifold_intervals, manifold_metrics
 from export.metrics.vendi import vendi_interval, vendi_score
 from zoo.pixels import to_float
@@ -143,19 +144,8 @@ def _about_ms_ssim(context):
     )
 
 
-def _flat(pixels):
-    """Images as points: float32 [n, H · W · C] in [0, 1]."""
-    return pixels.reshape(len(pixels), -1).astype(np.float32) / 255.0
-
-
 def _binned(pixels):
-    """The same of images averaged down to 32 pixels or fewer."""
-    factor = -(-max(pixels.shape[1:3]) // _BINNED_SIDE)
-    if factor > 1:
-        height, width = (size // factor for size in pixels.shape[1:3])
-        pixels = pixels[:, : height * factor, : width * factor].reshape(len(pixels), height, factor, width, factor, -1)
-        pixels = pixels.mean(axis=(2, 4))
-    return _flat(pixels)
+    return averaged_down(pixels, _BINNED_SIDE)
 
 
 def _bins(context, training):
@@ -193,7 +183,7 @@ def _parzen(context, images):
     held_out = context.held_out.pixels
     validation = min(_PARZEN_VALIDATION, max(1, len(held_out) // 5))
     parts = held_out[:validation], held_out[validation : validation + _PARZEN_TEST]
-    return parzen_log_likelihood(_flat(images.pixels), *map(_flat, parts))
+    return parzen_log_likelihood(flat(images.pixels), *map(flat, parts))
 
 
 def _has_few_components(context):

@@ -24,7 +24,7 @@ def ring(workdir, strategy=None, objective="non_saturating", **changes):
     config.generator = {"family": "mlp", "latent_dim": 4, "hidden_units": (8,)}
     config.critic = {"family": "mlp", "hidden_units": (8,), "normalization": "none", "activation": "tanh"}
     config.train.update(batch_size=16, steps=6, decay_from=1.0, steps_per_execution=1, checkpoint_every=2, log_every=3)
-    config.train.update(sample_every=100, keep_checkpoints=3, diagnose_every=4)
+    config.train.update(sample_every=100, keep_checkpoints=3, diagnose_every=2)
     config.train.update(changes)
     return build.build(config, config_checks.check(config), workdir=workdir, strategy=strategy)
 
@@ -47,7 +47,7 @@ def trained(tmp_path_factory):
 
 def test_numbers_are_those_of_the_checkpoint(trained):
     found = diagnosed(trained)
-    assert list(found) == [4]  # the first checkpoint after 4 steps; 6 is before 8
+    assert list(found) == [2, 4, 6]
     run = build.open_run(trained)
     Checkpoints(trained / "checkpoints").restore(run.model, 4)
     points = Generator.of_sampler(run.model.sampler, 4, (2,)).sample(np.arange(2000))
@@ -58,7 +58,7 @@ def test_numbers_are_those_of_the_checkpoint(trained):
     blocks = [toy.exact_wasserstein(points[part], held_out[part]) for part in (slice(1000), slice(1000, 2000))]
     assert found[4]["exact_wasserstein"] == pytest.approx(np.mean(blocks), rel=1e-9)
     # By hand: the field at step 4, and the way there from step 2.
-    game = Game(run, 16)
+    game = Game(run, 16, step=4)
     (real,) = game.batches("train", 1, during_training._SEED)
     field = JointField(game.model, real, game.noise(0))
     now = np.concatenate([np.ravel(each) for each in field.weights()]).astype(np.float64)
@@ -78,10 +78,14 @@ def test_the_weights_are_those_of_a_run_without_it(trained, tmp_path):
         np.testing.assert_array_equal(mine, other)
 
 
-def test_a_run_stopped_before_a_diagnosis_makes_up_for_it(trained, tmp_path):
+def test_a_run_stopped_before_a_diagnosis_makes_up_for_it(trained, tmp_path, monkeypatch):
     first = ring(tmp_path)
-    first.config.train.update(steps=4, diagnose_every=0)
-    training.train(first)
+    first.config.train.update(steps=4)
+    act = during_training.Diagnose.act
+    with monkeypatch.context() as killed:
+        killed.setattr(during_training.Diagnose, "act", lambda self, step, logs: step < 4 and act(self, step, logs))
+        training.train(first)
+    assert list(diagnosed(tmp_path)) == [2]
     training.train(ring(tmp_path))
     assert diagnosed(tmp_path) == diagnosed(trained)
     # A second start finds it done.
@@ -101,7 +105,7 @@ def test_a_checkpoint_of_a_signal_is_not_diagnosed(trained, tmp_path):
 
 def test_replicas_have_the_same_numbers(trained, tmp_path, two_replicas):
     training.train(ring(tmp_path, two_replicas))
-    (one,), (two,) = diagnosed(trained).values(), diagnosed(tmp_path).values()
+    (*_, one), (*_, two) = diagnosed(trained).values(), diagnosed(tmp_path).values()
     assert one.keys() == two.keys()
     for name, value in one.items():
         # Gradients are sums of two halves: other rounding of float32.
@@ -114,10 +118,10 @@ def test_tensorboard_shows_numbers_rates_and_the_config(trained):
         for event in tf.compat.v1.train.summary_iterator(path):
             for value in event.summary.value:
                 shown.setdefault(value.tag, []).append((event.step, tf.make_ndarray(value.tensor)))
-    (step, distance), numbers = shown["diagnosed/exact_wasserstein"][0], diagnosed(trained)[4]
+    (step, distance), numbers = shown["diagnosed/exact_wasserstein"][1], diagnosed(trained)[4]
     assert step == 4 and distance == pytest.approx(numbers["exact_wasserstein"], rel=1e-6)
     assert [step for step, _ in shown["critic_learning_rate"]] == [3, 6]
-    assert b'"diagnose_every": 4' in shown["config"][0][1].item()
+    assert b'"diagnose_every": 2' in shown["config"][0][1].item()
     rows = [row for row in workdir.read_metrics(trained) if "critic_loss" in row]
     assert [row["generator_learning_rate"] for row in rows] == pytest.approx([1e-3, 1e-3])
 
@@ -148,6 +152,15 @@ def test_images_have_a_frechet_distance_and_copies(tmp_path):
         *("recall", "coverage", "precision", "density", "mode_collapse", "non_convergence")
     }
     assert found["frechet_distance"] > 100 and found["generalization"] == "none"
+
+
+def test_the_first_checkpoint_after_each_number_of_steps_is_diagnosed(tmp_path, monkeypatch):
+    def look(step, earlier, past):
+        return {"before": earlier}, {}
+
+    monkeypatch.setattr(during_training, "Look", lambda run, step: look)
+    training.train(ring(tmp_path, steps=12, keep_checkpoints=9, diagnose_every=5))
+    assert diagnosed(tmp_path) == {6: {"before": 4}, 10: {"before": 8}}
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from scipy.spatial.distance import cdist
 
 from export.diagnostics import generalization
 from export.evaluation.context import ImageContext
+from zoo.pixels import to_uint8
 
 
 def test_nearest_examples_are_scipys():
@@ -100,15 +101,21 @@ def test_a_response_that_helps_on_training_examples_alone_counts_for_nothing():
     assert curves["critic_gain"][-1] < 0 and numbers["critic_gain"] == 0.0
 
 
-def test_all_training_images_are_compared_with(digits, extractor, perfect):
+def test_all_images_are_compared_with(digits, extractor, perfect):
     context = ImageContext(extractor, perfect, digits, num_samples=100)
-    _, training, held_out = generalization.features(context, quick=False)
-    assert len(training) == digits.num_examples("train") and len(held_out) == 100
-    # Each once: the whole split in another order.
-    images = digits.arrays("train")[0]
-    everything = extractor(((images + 1) * 127.5).round().astype(np.uint8))[0]
-    np.testing.assert_allclose(np.sort(training.sum(1)), np.sort(everything.sum(1)), rtol=1e-4)
-    assert len(generalization.features(context, quick=True)[1]) == 100
+    samples, *real = generalization.descriptors(context)
+    np.testing.assert_array_equal(samples, context.samples.pixels.reshape(100, 64).astype(np.float32) / 255)
+    for split, found in zip(("train", "test"), real):
+        # Each once: the whole split in another order.
+        images = to_uint8(digits.arrays(split)[0]).reshape(-1, 64).astype(np.float32) / 255
+        assert len(found) == digits.num_examples(split) > 100
+        np.testing.assert_array_equal(found[np.lexsort(found.T)], images[np.lexsort(images.T)])
+
+
+def test_large_images_are_averaged_down():
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 33, 40, 3)).astype(np.uint8)
+    blocks = [pixels[:, 3 * y : 3 * y + 3, 3 * x : 3 * x + 3].mean(axis=(1, 2)) for y in range(11) for x in range(13)]
+    np.testing.assert_allclose(generalization.small(pixels), np.concatenate(blocks, 1) / 255, rtol=1e-6)
 
 
 def test_a_run_is_diagnosed_and_stays_as_it_was(small_run):
