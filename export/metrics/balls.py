@@ -69,10 +69,10 @@ def _of_few(search, n, m, j, k):
     pairs = search.neighbours(0, max(j, k))
     small, large = search.radii(0, pairs, j), search.radii(0, pairs, k)
     clipped = np.minimum(large, np.median(large))
-    search.measure(0, 0, pairs, [clipped[pairs.rows]])
     of_samples = search.radii(1, search.neighbours(1, j), j)
 
     found = Counts.zeros(n, m)
+    # All pairs in these balls have been measured for the radii.
     found.clipped_around_data += np.bincount(pairs.columns[pairs.upper <= clipped[pairs.rows]], minlength=n)
     for pairs in search.within(0, 1, np.maximum(small, large), of_samples):
         limits = [small[pairs.rows], large[pairs.rows], clipped[pairs.rows], of_samples[pairs.columns]]

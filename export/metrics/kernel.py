@@ -143,39 +143,51 @@ def kernel_distance(real, samples, block_size=1000, seed=0, kernel=polynomial_ke
     Raises:
       ValueError: where a block would hold fewer than two samples of a set, or the widths differ.
     """
-    real, samples = np.asarray(real, np.float64), np.asarray(samples, np.float64)
+    real, samples = np.asarray(real), np.asarray(samples)
     if real.ndim != 2 or samples.ndim != 2 or real.shape[1] != samples.shape[1]:
         raise ValueError(f"features have shapes {real.shape} and {samples.shape}, expected [n, d] and [m, d]")
     n, m = len(real), len(samples)
     blocks = max(1, math.ceil(max(n, m) / block_size))
     if min(n, m) < 2 * blocks:
         raise ValueError(f"sets of {n} and {m} samples cannot fill {blocks} blocks with at least 2 of each")
+    orders = np.arange(n), np.arange(m)
     if seed is not None:
         rng = np.random.default_rng(seed)
-        real, samples = real[rng.permutation(n)], samples[rng.permutation(m)]
-    pairs = list(zip(np.array_split(real, blocks), np.array_split(samples, blocks)))
-    estimates = np.array([mmd2_unbiased(x, y, kernel) for x, y in pairs])
+        orders = rng.permutation(n), rng.permutation(m)
     error = null = linear = math.nan
-    if blocks > 1:
+    if blocks == 1:
+        estimates = np.array([mmd2_unbiased(*(each[order] for each, order in zip((real, samples), orders)), kernel)])
+    else:
+        parts = zip(*(np.array_split(order, blocks) for order in orders))
+        found = np.array([_of_block(real[x], samples[y], kernel) for x, y in parts])
+        estimates = found[:, 0]
         error = float(estimates.std(ddof=1) / math.sqrt(blocks))
-        null, of_points = np.mean([_variances(x, y, kernel) for x, y in pairs], axis=0) / blocks
+        null, of_points = found[:, 1:].mean(axis=0) / blocks
         # The points' contributions include the noise of their means over the other points: twice the null variance.
         null, linear = float(null), max(0.0, float(of_points - 2.0 * null))
     return KernelDistance(float(estimates.mean()), error, null, linear, estimates, math.ceil(max(n, m) / blocks), n, m)
 
 
-def _variances(x, y, kernel):
-    """(variance of the unbiased estimate under random relabelling, its variance from the points' contributions)."""
+def _of_block(x, y, kernel):
+    """(unbiased estimate, its variance under random relabelling, its variance from the points' contributions).
+
+    One kernel matrix of all points serves them all; of a matrix product that is symmetric, half is computed.
+    """
     n, m, rng = len(x), len(y), np.random.default_rng(0)
-    points = np.concatenate([x, y])
+    points = np.concatenate([x, y]).astype(np.float64)
     pairs = kernel(points, points)
     np.fill_diagonal(pairs, 0.0)
+    sums_x, sums_y = pairs[:n, :n].sum(1), pairs[n:, n:].sum(1)
+    across = pairs[:n, n:]
+    estimate = sums_x.sum() / (n * (n - 1)) + sums_y.sum() / (m * (m - 1)) - 2.0 * across.sum() / (n * m)
     # [n + m, relabellings]: 1 for the points that the relabelling puts into the first set.
     first = rng.permuted(np.repeat(np.arange(n + m)[:, None] < n, _RELABELLINGS, axis=1), axis=0).astype(np.float64)
     second = 1.0 - first
-    of_second = pairs @ second
-    within = (first * (pairs @ first)).sum(0) / (n * (n - 1)) + (second * of_second).sum(0) / (m * (m - 1))
+    of_first = pairs @ first
+    of_second = pairs.sum(1)[:, None] - of_first
+    within = (first * of_first).sum(0) / (n * (n - 1)) + (second * of_second).sum(0) / (m * (m - 1))
     relabelled = within - 2.0 * (first * of_second).sum(0) / (n * m)  # 0 on average
-    of_x = pairs[:n, :n].sum(1) / (n - 1) - pairs[:n, n:].sum(1) / m
-    of_y = pairs[n:, n:].sum(1) / (m - 1) - pairs[n:, :n].sum(1) / n
-    return np.square(relabelled).mean(), 4.0 * (of_x.var(ddof=1) / n + of_y.var(ddof=1) / m)
+    of_x = sums_x / (n - 1) - across.sum(1) / m
+    of_y = sums_y / (m - 1) - across.sum(0) / n
+    points_variance = 4.0 * (of_x.var(ddof=1) / n + of_y.var(ddof=1) / m)
+    return estimate, np.square(relabelled).mean(), points_variance

@@ -91,11 +91,9 @@ class Search:
         points = at * TILE + np.arange(len(codes))
         lower, upper = self._bounds.ends(codes, index, points[:, None], index, points[None, :])
         # A point is not its own neighbour.
-        np.fill_diagonal(lower, np.inf)
         np.fill_diagonal(upper, np.inf)
         nearest.start(points, upper)
         row, column = np.nonzero(lower <= nearest.limits[points, None])
-        # Where the tile holds fewer than k others, the limit is infinite.
         row, column = row[row != column], column[row != column]
         return Pairs(points[row], points[column], lower[row, column], upper[row, column])
 
@@ -158,15 +156,13 @@ class Search:
 
         Args:
           index: of the set.
-          pairs: `neighbours` of the set, for this k or a larger one; some are measured.
+          pairs: `neighbours` of the set, for this k or a larger one. All that may be as near as the k-th are measured.
           k: at least 1.
         """
-        # The distances of k near ones narrow what is to be known of the others.
-        self._measure(index, index, pairs, pairs.upper <= _kth(pairs.rows, pairs.upper, k)[pairs.rows])
-        # Those surely nearer than the k-th lower bound are among the first k - 1, those surely farther than the k-th
-        # upper bound are not among the first k. The k-th nearest is one of the others.
-        least, most = (_kth(pairs.rows, bound, k)[pairs.rows] for bound in (pairs.lower, pairs.upper))
-        self._measure(index, index, pairs, (pairs.upper >= least) & (pairs.lower <= most))
+        # The distances of k near ones limit which others may be nearer: first those k, then these others.
+        for bound in ("upper", "lower"):
+            limits = _kth(pairs.rows, pairs.upper, k)[pairs.rows]
+            self._measure(index, index, pairs, getattr(pairs, bound) <= limits)
         return _kth(pairs.rows, pairs.upper, k)
 
     def _measure(self, first, second, pairs, chosen):

@@ -137,12 +137,42 @@ def test_bounds_hold_and_are_near(precision):
     assert not np.any(codes[far] <= bounds.limit(lower[far] / 2.0))
 
 
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_bounds_hold_where_only_results_are_rounded(precision):
+    # Whole numbers around 0, which both precisions hold, and whose squares neither of them does.
+    x = np.arange(-100.0, 101.0)[:, None]
+    bounds = Bounds([x, x], precision)
+    rows, columns = np.divmod(np.arange(201 * 201), 201)
+    codes = bounds.tile(0, 0, 1, 0).ravel()
+    lower, upper = bounds.ends(codes, 0, rows, 1, columns)
+    exact = bounds.exact(0, rows, 1, columns)
+    assert np.all(lower <= exact) and np.all(exact <= upper) and np.all(codes <= bounds.limit(exact))
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_codes_are_rounded_up_to_the_next(precision):
+    values = np.exp(np.random.default_rng(5).normal(size=1000))
+    codes = precision.code(values)
+    below = np.nextafter(codes, np.float32(0.0)) if precision is Float32 else codes - 1
+    assert np.all(precision.value(codes) >= values) and np.all(precision.value(below) < values)
+    np.testing.assert_array_equal(precision.value(precision.code(precision.value(codes))), precision.value(codes))
+
+
+def test_a_search_gives_up_where_too_much_would_be_measured():
+    search = near_pairs.Search(Bounds(list(_sets("plain")), Float32))
+    pairs = search.neighbours(0, 5)
+    search._budget = 100
+    with pytest.raises(near_pairs.TooManyError):
+        search.radii(0, pairs, 5)
+
+
 def test_sets_of_copies_are_counted_from_all_distances(monkeypatch):
     called = []
     all_of = balls._of_all
     monkeypatch.setattr(balls, "_of_all", lambda *args: called.append(args) or all_of(*args))
     rng = np.random.default_rng(4)
     real, samples = rng.normal(size=(400, 4)), np.repeat(rng.normal(size=(2, 4)), 200, axis=0)
+    real[:3] = samples[0]  # in balls of radius 0
     found = balls.counts(real, samples, 5, 5)
     assert len(called) == 1
     _assert_same(found, _expected(real, samples, 5, 5))
