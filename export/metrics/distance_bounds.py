@@ -123,34 +123,37 @@ class Bounds:
 
     Attributes:
       sets: as given.
-      scale: factor of all squared distances here: a power of four that brings the largest norm to about 1.
+      scale: factor of all squared distances here: a power of four that brings the largest norm below 1.
     """
 
     def __init__(self, sets, precision):
         self.sets = sets
         width, centre = sets[0].shape[1], sets[0].mean(axis=0, dtype=np.float64)
         self._precision = precision
-        # Distances come from inner products; centred points have the smallest, and so the least errors.
-        norms = [_by_rows(each, lambda rows: np.square(rows - centre).sum(axis=1)) for each in sets]
-        largest = max(each.max() for each in norms)
-        exponent = -int(np.frexp(np.sqrt(largest))[1]) if largest > 0.0 else 0
+        largest = max(np.abs(end - centre).max() for each in sets for end in (each.min(axis=0), each.max(axis=0)))
+        exponent = -int(np.frexp(largest * np.sqrt(width))[1])
         self.scale = 4.0**exponent
-        self._norms = [each * self.scale for each in norms]
-        rounded, worst = [], 0.0
-        for each, norm in zip(sets, self._norms):
-            seen = np.empty(each.shape, np.float32)
-            for start in range(0, len(each), TILE):
-                rows = slice(start, start + TILE)
-                points = np.ldexp(each[rows] - centre, exponent)
-                seen[rows] = precision.rounded(points)
-                lost = np.square(points - seen[rows]).sum(axis=1)
-                worst = max(worst, np.sqrt(np.max(lost / np.where(norm[rows] > 0.0, norm[rows], 1.0))))
-            rounded.append(seen)
+        # Distances come from inner products; centred points have the smallest, and so the least errors.
+        seen = [self._seen(each, centre, 2.0**exponent) for each in sets]
+        self._norms, worst = [norms for _, norms, _ in seen], max(lost for *_, lost in seen)
         terms = width + 2 * _PIECES
         gamma = terms * _FLOAT32_UNIT / (1.0 - terms * _FLOAT32_UNIT)
         # The last term: 24 bits of the norms, and all that float64 loses.
         self._error = 2.0 * worst + worst**2 + 2.05 * gamma + 2.0**-22
-        self._operands = [self._tiles(seen, norm) for seen, norm in zip(rounded, self._norms)]
+        self._operands = [self._tiles(rounded, norms) for rounded, norms, _ in seen]
+
+    def _seen(self, points, centre, factor):
+        """(points as a product sees them, their squared norms before that, the largest τ) of one set."""
+        rounded, norms, worst = np.empty(points.shape, np.float32), np.empty(len(points)), 0.0
+        for start in range(0, len(points), TILE):
+            rows = slice(start, start + TILE)
+            centred = points[rows] - centre
+            centred *= factor
+            rounded[rows] = self._precision.rounded(centred)
+            norms[rows] = _squared_norms(centred)
+            centred -= rounded[rows]
+            worst = max(worst, np.max(_squared_norms(centred) / np.where(norms[rows] > 0.0, norms[rows], 1.0)))
+        return rounded, norms, np.sqrt(worst)
 
     def _tiles(self, seen, norms):
         """[(left, right) of each tile]: the operands of a product that gives lower bounds."""
@@ -238,5 +241,5 @@ def _bfloat16_is_faster():
     return bool(np.all(np.abs(found - expected) <= allowed) and seconds[BFloat16] < seconds[Float32] / 1.5)
 
 
-def _by_rows(x, function):
-    return np.concatenate([function(x[start : start + TILE]) for start in range(0, len(x), TILE)])
+def _squared_norms(x):
+    return np.einsum("nd,nd->n", x, x)

@@ -128,7 +128,9 @@ def gaussian_frechet_distance(mean_a, covariance_a, mean_b, covariance_b) -> flo
     """
     mean_a, mean_b = np.asarray(mean_a, np.float64), np.asarray(mean_b, np.float64)
     covariance_a, covariance_b = np.asarray(covariance_a, np.float64), np.asarray(covariance_b, np.float64)
-    cross = _factor(covariance_a).T @ _factor(covariance_b)
+    with _one_thread(len(covariance_a)):
+        factors = _factor(covariance_a), _factor(covariance_b)
+    cross = factors[0].T @ factors[1]
     fidelity = _sum_of_singular_values(cross) if cross.size else 0.0
     difference = mean_a - mean_b
     return max(0.0, float(difference @ difference + np.trace(covariance_a) + np.trace(covariance_b) - 2.0 * fidelity))
@@ -213,7 +215,11 @@ def _scatter(features, mean):
     return upper + np.triu(upper, 1).T
 
 
+def _one_thread(width):
+    """Decompositions gain little from threads of a BLAS, which cost much where they wait for one another."""
+    return threadpoolctl.threadpool_limits(1, user_api="blas") if width > _WIDE else contextlib.nullcontext()
+
+
 def _sum_of_singular_values(matrix):
-    # The memory's speed bounds it: threads gain little, and cost much where they wait for one another.
-    with threadpoolctl.threadpool_limits(1, user_api="blas") if len(matrix) > _WIDE else contextlib.nullcontext():
+    with _one_thread(len(matrix)):
         return scipy.linalg.svdvals(matrix, overwrite_a=True, check_finite=False).sum()

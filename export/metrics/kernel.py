@@ -85,9 +85,9 @@ def polynomial_kernel(x, y, degree=3, scale=None, offset=1.0):
     base *= 1.0 / x.shape[1] if scale is None else scale
     base += offset
     # Repeated products: NumPy's power of an array is an order of magnitude slower.
-    result = base.copy()
-    for _ in range(degree - 1):
-        result *= base
+    result = base
+    for power in range(2, degree + 1):
+        result = np.multiply(result, base, out=None if power == 2 else result)
     return result
 
 
@@ -177,17 +177,19 @@ def _of_block(x, y, kernel):
     points = np.concatenate([x, y]).astype(np.float64)
     pairs = kernel(points, points)
     np.fill_diagonal(pairs, 0.0)
-    sums_x, sums_y = pairs[:n, :n].sum(1), pairs[n:, n:].sum(1)
-    across = pairs[:n, n:]
-    estimate = sums_x.sum() / (n * (n - 1)) + sums_y.sum() / (m * (m - 1)) - 2.0 * across.sum() / (n * m)
+    of_set = (np.arange(n + m)[:, None] < n) == [True, False]
     # [n + m, relabellings]: 1 for the points that the relabelling puts into the first set.
-    first = rng.permuted(np.repeat(np.arange(n + m)[:, None] < n, _RELABELLINGS, axis=1), axis=0).astype(np.float64)
+    first = rng.permuted(np.repeat(of_set[:, :1], _RELABELLINGS, axis=1), axis=0).astype(np.float64)
     second = 1.0 - first
-    of_first = pairs @ first
-    of_second = pairs.sum(1)[:, None] - of_first
+    # All sums over the first and second set, of this labelling and the others, are one product.
+    sums = pairs @ np.concatenate([of_set, first], axis=1)
+    with_x, with_y, of_first = sums[:, 0], sums[:, 1], sums[:, 2:]
+    of_second = (with_x + with_y)[:, None] - of_first
+    within = with_x[:n].sum() / (n * (n - 1)) + with_y[n:].sum() / (m * (m - 1))
+    estimate = within - 2.0 * with_y[:n].sum() / (n * m)
     within = (first * of_first).sum(0) / (n * (n - 1)) + (second * of_second).sum(0) / (m * (m - 1))
     relabelled = within - 2.0 * (first * of_second).sum(0) / (n * m)  # 0 on average
-    of_x = sums_x / (n - 1) - across.sum(1) / m
-    of_y = sums_y / (m - 1) - across.sum(0) / n
+    of_x = with_x[:n] / (n - 1) - with_y[:n] / m
+    of_y = with_y[n:] / (m - 1) - with_x[n:] / n
     points_variance = 4.0 * (of_x.var(ddof=1) / n + of_y.var(ddof=1) / m)
     return estimate, np.square(relabelled).mean(), points_variance
