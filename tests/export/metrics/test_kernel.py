@@ -67,6 +67,15 @@ def test_blocks_of_float32_features_match_the_whole_matrices(tfgan, kind):
     np.testing.assert_allclose(found.value, float(theirs), rtol=1e-6)
 
 
+def test_large_blocks_are_computed_side_by_side_with_the_same_results(monkeypatch):
+    x, y = _sets(600, 570, 64)
+    one_by_one = kernel.kernel_distance(x, y, block_size=100)
+    monkeypatch.setattr(kernel, "_MANY", 0)
+    found = kernel.kernel_distance(x, y, block_size=100)
+    np.testing.assert_allclose(found.block_estimates, one_by_one.block_estimates, rtol=1e-12)
+    assert found.null_variance == pytest.approx(one_by_one.null_variance, rel=1e-12)
+
+
 def test_same_distribution_is_zero_within_the_standard_error():
     rng = np.random.default_rng(1)
     found = kernel.kernel_distance(rng.normal(size=(4000, 8)), rng.normal(size=(4000, 8)), block_size=200)
