@@ -488,10 +488,14 @@ MUTANTS = [
         f"{METRICS}/test_features.py -k 'colour or cannot_be_told or without_labels or one_class'",
         ("shape[2] == 1 and _has_classes(dataset)", "_has_classes(dataset)"),
         ("if classifying.skill < _USELESS:", "if False:"),
-        ("return not of_imagenet and self.num_classes", "return self.num_classes is not None and self.num_classes"),
         ("test = max(1, len(train) // 10)", "test = max(1, len(train) // 2)"),
         ("np.count_nonzero(dataset.class_shares()) > 1", "len(dataset.class_shares()) > 1"),
         ("logits = classifying.logits_of(images.features)", "logits = images.logits"),
+    ),
+    *of_file(
+        "export/metrics/feature_extractor.py",
+        f"{METRICS}/test_features.py -k 'colour or cannot_be_told or without_labels or one_class'",
+        ("return not of_imagenet and self.num_classes", "return self.num_classes is not None and self.num_classes"),
     ),
     *of_file(
         "export/metrics/inception.py",
