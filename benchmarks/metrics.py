@@ -16,9 +16,18 @@ import sys
 import time
 
 import numpy as np
+import prdc
+import tensorflow as tf
 from absl import app, flags
 
+from export.metrics.frechet import GaussianStatistics, frechet_distance
+from export.metrics.kernel import kernel_distance
+from export.metrics.precision_recall import manifold_metrics
+from export.metrics.tfgan import import_tfgan
+
 _NEIGHBOURS, _BLOCK = 5, 1000
+# Imported before anything is measured: imports are not what is compared.
+_TFGAN = import_tfgan()
 
 
 def features(num, dim):
@@ -33,10 +42,6 @@ def features(num, dim):
 
 def ours(real, samples):
     """{metric: value} by this package."""
-    from export.metrics.frechet import GaussianStatistics, frechet_distance
-    from export.metrics.kernel import kernel_distance
-    from export.metrics.precision_recall import manifold_metrics
-
     return {
         "frechet_distance": frechet_distance(*map(GaussianStatistics.from_features, (real, samples))),
         "kernel_distance": kernel_distance(real, samples, block_size=_BLOCK, seed=None).value,
@@ -46,12 +51,7 @@ def ours(real, samples):
 
 def theirs(real, samples):
     """{metric: value} by TF-GAN and prdc."""
-    import prdc
-    import tensorflow as tf
-
-    from export.metrics.tfgan import import_tfgan
-
-    evaluation, tensors = import_tfgan().eval, [tf.constant(each) for each in (real, samples)]
+    evaluation, tensors = _TFGAN.eval, [tf.constant(each) for each in (real, samples)]
     found = {
         "frechet_distance": float(evaluation.frechet_classifier_distance_from_activations(*tensors)),
         "kernel_distance": float(
@@ -64,10 +64,6 @@ def theirs(real, samples):
 
 def measured(side, num, dim):
     """{values, wall, processor, peak}: a side's values, its seconds of both kinds, and this process' peak bytes."""
-    if side is theirs:
-        from export.metrics.tfgan import import_tfgan
-
-        import_tfgan()  # its import is not what is compared
     sets = features(num, dim)
     wall, processor = time.perf_counter(), _processor_time()
     values = side(*sets)

@@ -229,7 +229,7 @@ class ImageContext(Context):
     """A context whose sets are `Images`, all of them uint8 pixels in the eyes of one extractor.
 
     Args:
-        extractor: `export.metrics.features.FeatureExtractor`.
+        extractor: `export.metrics.feature_extractor.FeatureExtractor`.
         generator, data, options: as of `Context`.
     """
 

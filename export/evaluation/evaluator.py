@@ -38,7 +38,7 @@ def evaluate(
         generator: `export.generators.Generator`, or `export.evaluation.given_samples.GivenSamples` in its place.
         data: `zoo.datasets.Dataset` of the same shape.
         features: name of a feature extractor, "auto" for the one that fits the data, or a
-            `export.metrics.features.FeatureExtractor`. Points need none.
+            `export.metrics.feature_extractor.FeatureExtractor`. Points need none.
         num_samples: how many samples; of images no more than there are test images, of points up to 100,000.
         first_seed: seed of the first sample.
         untrained: the same generator before its first step, or None.
@@ -118,7 +118,8 @@ def _evaluate_images(generator, data, features, num_samples, options, quick):
     from export.evaluation.class_balance import class_shares
     from export.evaluation.context import ImageContext
     from export.evaluation.metric import measure
-    from export.metrics.features import FeatureExtractor, features_for
+    from export.metrics.feature_extractor import FeatureExtractor
+    from export.metrics.features import features_for
 
     count = count_samples(data, num_samples, generator)  # before minutes are spent on a classifier
     extractor = features if isinstance(features, FeatureExtractor) else features_for(data, features)

@@ -22,8 +22,9 @@ intervals               confidence intervals of all of them                     
 features                named, versioned feature extractors for the others           TensorFlow
 ======================= ============================================================ ==========
 
-`features` uses `small_cnn` (the network of the classifiers that are shipped, or trained by `train_classifier`),
-`inception` and `weights/`. `tfgan` makes TF-GAN importable, the reference implementation in the tests.
+`precision_recall` counts with `balls`, `near_pairs` and `distance_bounds`. `features` chooses a `feature_extractor`:
+one of `trained_classifiers` (shipped in `weights/` or trained, with the network of `small_cnn`), `efficientnet_lite0`,
+`inception` or `dinov2`. `tfgan` makes TF-GAN importable, the reference implementation in the tests.
 
 Importing a module of this table never imports TensorFlow; `features` imports it when an extractor is built.
 """

@@ -37,8 +37,8 @@ def load(name, directory):
       directory: a `pathlib.Path` that holds the released file NAME_pretrain.pth.
 
     Returns:
-      (metadata, forward), arguments of `features.FeatureExtractor`: forward takes float32 [n, H, W, 1 or 3] in [-1, 1]
-      and returns float32 features [n, 384], [n, 768] or [n, 1024].
+      (metadata, forward), arguments of `feature_extractor.FeatureExtractor`: forward takes float32 [n, H, W, 1 or 3] in
+      [-1, 1] and returns float32 features [n, 384], [n, 768] or [n, 1024].
 
     Raises:
       RequestError: where the file is not there, is damaged, or holds another network.

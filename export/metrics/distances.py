@@ -75,16 +75,28 @@ def nearest(x, y, k=1, chunk=CHUNK, same=False):
     return squared, indices
 
 
+def checked(x, y):
+    """Two sets of points [n, d] and [m, d] as arrays of float32, where they have it, or float64.
+
+    Raises:
+      ValueError: on other shapes, or values that are not finite.
+    """
+    x, y = (
+        np.asarray(each, np.float32 if getattr(each, "dtype", None) == np.float32 else np.float64) for each in (x, y)
+    )
+    if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1] or not len(x) or not len(y):
+        raise ValueError(f"features have shapes {x.shape} and {y.shape}, expected [n, d] and [m, d]")
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        raise ValueError("features hold values that are not finite")
+    return x, y
+
+
 def centred(x, y):
     """Two sets of points [n, d] and [m, d] in float64, less the second one's mean.
 
     Raises:
       ValueError: on other shapes, or values that are not finite.
     """
-    x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
-    if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1] or not len(x) or not len(y):
-        raise ValueError(f"features have shapes {x.shape} and {y.shape}, expected [n, d] and [m, d]")
-    if not (np.isfinite(x).all() and np.isfinite(y).all()):
-        raise ValueError("features hold values that are not finite")
+    x, y = (each.astype(np.float64, copy=False) for each in checked(x, y))
     centre = y.mean(axis=0)
     return x - centre, y - centre

@@ -117,9 +117,9 @@ def load():
     """The shipped extractor.
 
     Returns:
-      (metadata, forward, classify), arguments of `features.FeatureExtractor`: forward takes float32 [n, H, W, 1 or 3]
-      in [-1, 1], and if wanted another side than `input_side`, and returns float32 features [n, 1280]; classify takes
-      these and returns the logits of ImageNet's classes, float32 [n, 1000].
+      (metadata, forward, classify), arguments of `feature_extractor.FeatureExtractor`: forward takes float32 [n, H, W,
+      1 or 3] in [-1, 1], and if wanted another side than `input_side`, and returns float32 features [n, 1280]; classify
+      takes these and returns the logits of ImageNet's classes, float32 [n, 1000].
 
     Raises:
       RequestError: as of `read_weights`.

@@ -32,8 +32,8 @@ def load(name, directory):
         folder `inception_v3_tfgan`. Weights that are not there are downloaded.
 
     Returns:
-      (metadata, forward), the arguments of `features.FeatureExtractor`. forward takes float32 [n, H, W, 1 or 3] in
-      [-1, 1], resizes to 299×299 and returns float32 features [n, 2048] and logits [n, classes].
+      (metadata, forward), the arguments of `feature_extractor.FeatureExtractor`. forward takes float32 [n, H, W, 1 or
+      3] in [-1, 1], resizes to 299×299 and returns float32 features [n, 2048] and logits [n, classes].
 
     Raises:
       RequestError: where the weights cannot be downloaded, are damaged, or belong to another network.

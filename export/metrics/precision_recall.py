@@ -24,7 +24,7 @@ import math
 import numpy as np
 import scipy.special
 
-from export.metrics import distances, intervals
+from export.metrics import balls, distances, intervals
 
 _MANY, _SPLITS, _SPLITS_MANY = 5000, 8, 4
 _SHARE_CAVEAT = (
@@ -144,13 +144,11 @@ def expected_clipped_coverage(n, m, k):
     return 1.0 - missing / k
 
 
-def manifold_metrics(
-    real, samples, neighbours_precision_recall=5, neighbours_density_coverage=5, chunk=distances.CHUNK
-) -> ManifoldMetrics:
+def manifold_metrics(real, samples, neighbours_precision_recall=5, neighbours_density_coverage=5) -> ManifoldMetrics:
     """Precision, recall, density, coverage, clipped density and clipped coverage of samples against data.
 
     Balls are closed: a point lies in a ball if its distance is at most the radius, as in both papers. A point is not
-    among its own k neighbours.
+    among its own k neighbours. Distances are those of float64 (`export.metrics.balls.counts`).
 
     Args:
       real: [n, d] features of the data.
@@ -158,7 +156,6 @@ def manifold_metrics(
       neighbours_precision_recall: k of precision and recall. The first paper uses 3; the second, and the field since,
         compares all four metrics at 5.
       neighbours_density_coverage: k of density and coverage; the second paper's is 5.
-      chunk: rows of the distance matrices in memory at a time; they take about 4 · chunk · max(n, m) · 8 bytes.
 
     Returns:
       A `ManifoldMetrics`.
@@ -166,42 +163,21 @@ def manifold_metrics(
     Raises:
       ValueError: where k < 1, a set has at most k points, the widths differ, or a feature is not finite.
     """
-    # Distances come from inner products; centring leaves them unchanged and reduces rounding errors.
-    samples, real = distances.centred(samples, real)
+    real, samples = distances.checked(real, samples)
     k_first, k_second = neighbours_precision_recall, neighbours_density_coverage
     if min(k_first, k_second) < 1 or len(real) <= max(k_first, k_second) or len(samples) <= k_first:
         raise ValueError(
             f"{len(real)} data and {len(samples)} samples: expected more than k = {k_first} and {k_second}"
         )
-    of_real, neighbours = distances.nearest(real, real, max(k_first, k_second), chunk, same=True)
-    real_first, real_second = of_real[:, k_first - 1], of_real[:, k_second - 1]
-    samples_first = distances.nearest(samples, samples, k_first, chunk, same=True)[0][:, k_first - 1]
-    clipped = np.minimum(real_second, np.median(real_second))
-    around_real = np.bincount(neighbours[:, :k_second][of_real[:, :k_second] <= clipped[:, None]], minlength=len(real))
-
-    sample_in_data = np.zeros(len(samples), bool)
-    data_in_samples = np.zeros(len(real), bool)
-    balls, clipped_balls = np.zeros((2, len(samples)), np.int64)
-    inside_balls = np.zeros(len(real), np.int64)
-    for start, squared in distances.squared_distances(real, samples, chunk):
-        rows = slice(start, start + len(squared))
-        data_in_samples[rows] = (squared <= samples_first).any(axis=1)
-        inside = squared <= real_second[rows, None]
-        balls += inside.sum(axis=0)
-        inside_balls[rows] = inside.sum(axis=1)
-        clipped_balls += (squared <= clipped[rows, None]).sum(axis=0)
-        if k_first != k_second:
-            sample_in_data |= (squared <= real_first[rows, None]).any(axis=0)
-    if k_first == k_second:
-        sample_in_data = balls > 0
+    counts = balls.counts(real, samples, k_first, k_second)
     return ManifoldMetrics(
-        sample_in_data,
-        data_in_samples,
-        sample_density=balls / k_second,
-        data_covered=inside_balls > 0,
-        sample_clipped_density=np.minimum(clipped_balls / k_second, 1.0),
-        data_clipped_density=np.minimum(around_real / k_second, 1.0),
-        data_clipped_coverage=np.minimum(inside_balls / k_second, 1.0),
+        counts.sample_in_data,
+        counts.data_in_samples,
+        sample_density=counts.around_sample / k_second,
+        data_covered=counts.samples_inside > 0,
+        sample_clipped_density=np.minimum(counts.clipped_around_sample / k_second, 1.0),
+        data_clipped_density=np.minimum(counts.clipped_around_data / k_second, 1.0),
+        data_clipped_coverage=np.minimum(counts.samples_inside / k_second, 1.0),
         neighbours_precision_recall=k_first,
         neighbours_density_coverage=k_second,
     )
@@ -215,7 +191,6 @@ def manifold_intervals(
     seed=0,
     neighbours_precision_recall=5,
     neighbours_density_coverage=5,
-    chunk=distances.CHUNK,
 ) -> dict[str, intervals.Interval]:
     """Intervals of the four metrics over the sampling of data and samples, and so of both manifolds.
 
@@ -226,7 +201,7 @@ def manifold_intervals(
     Student's t of the values before they are cut at 1, and cut then.
 
     Args:
-      real, samples, neighbours_precision_recall, neighbours_density_coverage, chunk: as in `manifold_metrics`.
+      real, samples, neighbours_precision_recall, neighbours_density_coverage: as in `manifold_metrics`.
       splits: number of random splits, each at half the cost of `manifold_metrics`. None: 8, or 4 for more than 5,000
         points.
       level: in (0, 1).
@@ -240,7 +215,6 @@ def manifold_intervals(
     ks = {
         "neighbours_precision_recall": neighbours_precision_recall,
         "neighbours_density_coverage": neighbours_density_coverage,
-        "chunk": chunk,
     }
     found = manifold_metrics(real, samples, **ks)
     values, unclipped = found.values(), _unclipped(found)

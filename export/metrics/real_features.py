@@ -70,7 +70,7 @@ def read(extractor, dataset, split, count):
     """Features of the first images of one shuffled epoch, from the cache as far as it has them.
 
     Args:
-      extractor: `export.metrics.features.FeatureExtractor`.
+      extractor: `export.metrics.feature_extractor.FeatureExtractor`.
       dataset: `zoo.datasets.Dataset` of images.
       split: "train" or "test".
       count: how many images, at most as many as there are.

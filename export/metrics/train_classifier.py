@@ -20,7 +20,7 @@ import sys
 from absl import flags, logging
 from etils import epath
 
-from export.metrics import features
+from export.metrics import features, trained_classifiers
 from trainers import program
 from zoo import datasets
 from zoo.errors import RequestError
@@ -30,7 +30,7 @@ _DATA = flags.DEFINE_string("data", None, "Labelled image source, as zoo.dataset
 _NAME = flags.DEFINE_string("name", None, "Name of the extractor; from the data where not given.")
 _OUT = flags.DEFINE_string("out", None, "Directory for the weights and metadata; the cache where not given.")
 _IMAGE_SIZE = flags.DEFINE_integer("image_size", None, "Height and width to bring the images to.", lower_bound=1)
-_STEPS = flags.DEFINE_integer("steps", features.TRAINING_STEPS, "Training steps.", lower_bound=1)
+_STEPS = flags.DEFINE_integer("steps", trained_classifiers.TRAINING_STEPS, "Training steps.", lower_bound=1)
 # Layer seeds go up to 1000 · (seed + 1) - 1, and Keras takes 32 bits.
 _SEED = flags.DEFINE_integer("seed", 0, "Seeds weights, dropout and order.", 0, 2**32 // 1000 - 1)
 _MAPS = flags.DEFINE_string("feature_maps", None, "FILE.keras for the maps of the last convolution.")
@@ -49,7 +49,7 @@ def main(argv):
     if _MAPS.value is not None and _NAME.value is None and _OUT.value is None:
         extractor = features.classifier_for(dataset)
     else:
-        extractor = features.train_classifier(
+        extractor = trained_classifiers.train_classifier(
             dataset, _NAME.value, _OUT.value, steps=_STEPS.value, seed=_SEED.value, recipe=recipe
         )
     if _MAPS.value is not None:

@@ -9,7 +9,7 @@ from by_hand import export_labelled, generator_of, labelled_generator, labelled_
 
 import zoo
 from export.evaluation.evaluator import evaluate
-from export.metrics.features import FeatureExtractor
+from export.metrics.feature_extractor import FeatureExtractor
 from export.saved_model import export_saved_model
 from zoo import datasets
 from zoo.pixels import to_uint8

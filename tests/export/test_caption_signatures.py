@@ -14,7 +14,7 @@ import zoo
 from export.evaluation import caption_agreement
 from export.evaluation.context import ImageContext
 from export.generators import Generator
-from export.metrics.features import FeatureExtractor
+from export.metrics.feature_extractor import FeatureExtractor
 from zoo import grids
 from zoo.datasets import shapes
 from zoo.noise import Noise

@@ -229,12 +229,20 @@ MUTANTS = [
     *of_file(
         "export/metrics/features.py",
         f"{FEATURES} -k 'held_against_chance or one_class or learnt_once'",
-        ("_USELESS, _WEAK = 0.2, 0.5", "_USELESS, _WEAK = 0.1, 0.5"),
-        ("_USELESS, _WEAK = 0.2, 0.5", "_USELESS, _WEAK = 0.2, 0.2"),
+        ("_USELESS = 0.2", "_USELESS = 0.1"),
         ("    if extractor.skill < _USELESS:", "    if False:"),
         ("        if classifier is not None and classifier.skill >= _USELESS:", "        if classifier is not None:"),
+    ),
+    *of_file(
+        "export/metrics/feature_extractor.py",
+        f"{FEATURES} -k 'held_against_chance or one_class or learnt_once'",
+        ("_WEAK = 0.5", "_WEAK = 0.2"),
         ("/ (1 - self.chance) if self.chance < 1 else 0.0", "/ (1 - self.chance) if self.chance < 1 else 1.0"),
         ("(self.test_accuracy - self.chance)", "self.test_accuracy"),
+    ),
+    *of_file(
+        "export/metrics/trained_classifiers.py",
+        f"{FEATURES} -k 'held_against_chance or one_class or learnt_once'",
         ("np.bincount(labels).max()", "np.bincount(labels).min()"),
         ("    if labels.min() == labels.max():", "    if False:"),
         ('if checksum != metadata.get("checksum"):', "if False:"),

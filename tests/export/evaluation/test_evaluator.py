@@ -8,7 +8,7 @@ from export.evaluation import image_metrics
 from export.evaluation.evaluator import evaluate
 from export.generators import Generator
 from export.metrics import kernel
-from export.metrics.features import FeatureExtractor
+from export.metrics.feature_extractor import FeatureExtractor
 from export.saved_model import export_saved_model
 from zoo import datasets
 from zoo.errors import RequestError

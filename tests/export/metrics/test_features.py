@@ -11,7 +11,8 @@ import sys
 import numpy as np
 import pytest
 
-from export.metrics import features, inception
+from export.metrics import features, inception, trained_classifiers
+from export.metrics.feature_extractor import FeatureExtractor
 from zoo import datasets
 from zoo.datasets.arrays import ArrayDataset
 from zoo.errors import RequestError
@@ -63,8 +64,8 @@ class _SmallSet:
 
 
 def test_shipped_metadata_and_weights_belong_together():
-    assert {"digits_cnn_v1", "fashion_mnist_cnn_v1"} <= set(features.shipped())
-    for name in features.shipped():
+    assert {"digits_cnn_v1", "fashion_mnist_cnn_v1"} <= set(trained_classifiers.shipped())
+    for name in trained_classifiers.shipped():
         weights = pathlib.Path(features.__file__).parent / "weights" / f"{name}.npz"
         metadata = json.loads(weights.with_suffix(".json").read_text())
         assert hashlib.sha256(weights.read_bytes()).hexdigest() == metadata["checksum"]
@@ -114,7 +115,11 @@ def test_data_are_recognised_by_their_images(digits):
     assert features.features_for(digits).name == "digits_cnn_v1"
     assert features.features_for(digits, "auto").name == "digits_cnn_v1"
     metadata = features.features_for(digits).metadata
-    assert metadata["data_fingerprint"] == features.fingerprint(digits) != features.fingerprint(_SmallSet())
+    assert (
+        metadata["data_fingerprint"]
+        == trained_classifiers.fingerprint(digits)
+        != trained_classifiers.fingerprint(_SmallSet())
+    )
 
 
 def test_named_features_must_take_the_images(digits):
@@ -133,7 +138,7 @@ def test_unknown_names_are_refused():
 
 
 def test_a_labelled_set_is_learnt_once_and_cached(cache, monkeypatch):
-    first = features.train_classifier(_SmallSet(), steps=30)
+    first = trained_classifiers.train_classifier(_SmallSet(), steps=30)
     assert first.test_accuracy > 0.95
     assert first.class_names == ("above", "below")
     assert first.chance == round(21 / 41, 6) and first.skill > 0.9 and first.weakness() is None
@@ -146,7 +151,7 @@ def test_a_labelled_set_is_learnt_once_and_cached(cache, monkeypatch):
 
     fit = small_cnn.fit
     monkeypatch.setattr(small_cnn, "fit", no_training)
-    again = features.train_classifier(_SmallSet(), steps=30)
+    again = trained_classifiers.train_classifier(_SmallSet(), steps=30)
     assert again.checksum == first.checksum
     assert features.load_features(first.name).checksum == first.checksum
 
@@ -155,11 +160,13 @@ def test_a_labelled_set_is_learnt_once_and_cached(cache, monkeypatch):
     with pytest.raises(RequestError, match="expected " + first.checksum):
         features.load_features(first.name)
     monkeypatch.setattr(small_cnn, "fit", fit)
-    assert features.train_classifier(_SmallSet(), steps=30).checksum == first.checksum  # and training repeats
+    assert (
+        trained_classifiers.train_classifier(_SmallSet(), steps=30).checksum == first.checksum
+    )  # and training repeats
 
 
 def test_without_a_test_split_some_training_images_are_kept_back():
-    images, labels, test_images, test_labels = features._training_arrays(_SmallSet(test=0), seed=0)
+    images, labels, test_images, test_labels = trained_classifiers._training_arrays(_SmallSet(test=0), seed=0)
     assert images.shape == (180, 8, 8, 1) and test_images.shape == (20, 8, 8, 1)
     assert images.dtype == test_images.dtype == np.uint8
     # Each image once, with its own label, which its brightness encodes.
@@ -170,8 +177,8 @@ def test_without_a_test_split_some_training_images_are_kept_back():
 
 
 def test_a_set_larger_than_memory_allows_is_sampled(digits, monkeypatch):
-    monkeypatch.setattr(features, "_TRAINING_BYTES", 64 * 600)
-    images, labels, test_images, _ = features._training_arrays(digits, seed=0)
+    monkeypatch.setattr(trained_classifiers, "_TRAINING_BYTES", 64 * 600)
+    images, labels, test_images, _ = trained_classifiers._training_arrays(digits, seed=0)
     assert len(images) == len(labels) == 512 and len(test_images) == 304
     assert len(np.unique(labels)) == 10
     accuracy = features.load_features("digits_cnn_v1").accuracy(images, labels)
@@ -181,7 +188,7 @@ def test_a_set_larger_than_memory_allows_is_sampled(digits, monkeypatch):
 def test_a_directory_that_cannot_be_written_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(RequestError, match="cannot be written"):
-        features.train_classifier(_SmallSet(), directory=tmp_path / "file" / "below", steps=5)
+        trained_classifiers.train_classifier(_SmallSet(), directory=tmp_path / "file" / "below", steps=5)
 
 
 def test_without_inception_its_place_is_named(monkeypatch):
@@ -203,7 +210,7 @@ def test_images_without_labels_are_seen_by_efficientnet():
     # ImageNet's classes are not those of other data of a thousand.
     assert not found.knows_classes_of(datasets.DataSpec((8, 8, 3), 1000))
     with pytest.raises(RequestError, match="needs labelled images"):
-        features.train_classifier(_SmallSet(labelled=False))
+        trained_classifiers.train_classifier(_SmallSet(labelled=False))
 
 
 class _OneClass(_SmallSet):
@@ -277,7 +284,7 @@ def test_classes_that_cannot_be_told_are_left_out():
 @pytest.mark.parametrize(("accuracy", "chance", "verdict"), [(0.58, 0.5, "refused"), (0.3, 0.1, "warned of"),
                                                              (0.7, 0.1, "good"), (1.0, 1.0, "refused")])  # fmt: skip
 def test_a_classifier_is_held_against_chance(extractor, monkeypatch, accuracy, chance, verdict):
-    trained = features.FeatureExtractor({**extractor.metadata, "test_accuracy": accuracy, "chance": chance}, None)
+    trained = FeatureExtractor({**extractor.metadata, "test_accuracy": accuracy, "chance": chance}, None)
     monkeypatch.setattr(features, "train_classifier", lambda dataset: trained)
     if verdict == "refused":
         monkeypatch.setattr(features, "_with_classes", lambda extractor, dataset: (extractor.name, dataset.name))

@@ -92,6 +92,50 @@ def test_the_interval_of_few_wide_features_is_that_of_their_covariances():
         frechet.frechet_interval(np.where(real > 2.5, np.nan, real), samples)
 
 
+@pytest.mark.parametrize("digits", [4, 10, 20])
+def test_spectra_that_fall_by_many_digits_match_the_closed_form(digits):
+    q = _orthogonal(60, 10)
+    a, b = 10.0 ** -np.linspace(0.0, digits, 60), 0.5 * 10.0 ** -np.linspace(0.0, digits / 2, 60)
+    expected = ((np.sqrt(a) - np.sqrt(b)) ** 2).sum()
+    found = frechet.gaussian_frechet_distance(np.zeros(60), q * a @ q.T, np.zeros(60), q * b @ q.T)
+    # The covariances carry 1e-16 of their norms, and an eigenvalue's root half of the digits: 1e-8, of 60 of them.
+    np.testing.assert_allclose(found, expected, rtol=1e-7)
+
+
+@pytest.mark.parametrize("n, m, dim", [(2500, 1500, 40), (300, 200, 500), (2, 3, 4), (2, 50, 200), (60, 2, 1)])
+@pytest.mark.parametrize("offset", [0.0, 1e3])
+def test_float32_features_of_any_number_match_the_square_root_of_their_covariances(n, m, dim, offset):
+    rng = np.random.default_rng(11)
+    mixing = rng.normal(size=(dim, dim)) / np.sqrt(1.0 + np.arange(dim))
+    real, samples = (
+        np.float32(np.maximum(rng.normal(size=(size, dim)) @ mixing + 0.1 * set_, 0.0) + offset)
+        for set_, size in enumerate((n, m))
+    )
+    a, b = (np.cov(np.float64(each), rowvar=False).reshape(dim, dim) for each in (real, samples))
+    # By eigenvectors instead of Cholesky's factors.
+    values, vectors = np.linalg.eigh(a)
+    root = vectors * np.sqrt(np.maximum(values, 0.0)) @ vectors.T
+    fidelity = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ b @ root), 0.0)).sum()
+    difference = real.mean(0, dtype=np.float64) - samples.mean(0, dtype=np.float64)
+    expected = difference @ difference + np.trace(a) + np.trace(b) - 2.0 * fidelity
+    found = frechet.frechet_distance(*map(frechet.GaussianStatistics.from_features, (real, samples)))
+    # The reference loses half of the digits where eigenvalues are zero.
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    swapped = frechet.frechet_distance(*map(frechet.GaussianStatistics.from_features, (samples, real)))
+    np.testing.assert_allclose(found, swapped, rtol=1e-9)
+
+
+def test_singular_covariances_of_any_scale_and_duplicated_features():
+    rng = np.random.default_rng(12)
+    real, samples = rng.normal(size=(200, 6)), 0.2 + rng.normal(size=(150, 6)) @ rng.normal(size=(6, 6))
+    expected = frechet.frechet_distance(*map(frechet.GaussianStatistics.from_features, (real, samples)))
+    # Each feature eight times, among features that are always zero: eight times the distance.
+    wide = [np.concatenate([np.tile(each, 8), np.zeros((len(each), 9))], axis=1) for each in (real, samples)]
+    for scale in (1e-6, 1.0, 1e6):
+        found = frechet.frechet_distance(*(frechet.GaussianStatistics.from_features(scale * each) for each in wide))
+        np.testing.assert_allclose(found, 8.0 * scale**2 * expected, rtol=1e-11)
+
+
 def test_constant_features_have_distance_of_their_means():
     a = frechet.GaussianStatistics.from_features(np.full((5, 3), 2.0))
     b = frechet.GaussianStatistics.from_features(np.full((9, 3), 1.0))

@@ -47,6 +47,35 @@ def test_blocks_match_tfgan(tfgan, block_size):
         assert math.isnan(found.standard_error)
 
 
+@pytest.mark.parametrize("kind", ["plain", "fewer samples than features", "far", "copies", "tiny"])
+def test_blocks_of_float32_features_match_the_whole_matrices(tfgan, kind):
+    n, dim = {"fewer samples than features": (60, 200), "tiny": (4, 3)}.get(kind, (90, 12))
+    x, y = _sets(n, n, dim)
+    x, y = np.float32(x), np.float32(y)
+    if kind == "far":
+        x, y = x + np.float32(30.0), y + np.float32(30.0)
+    if kind == "copies":
+        x[1::2], y[:30] = x[::2], x[:30]
+    size = n // 2
+    found = kernel.kernel_distance(x, y, block_size=size, seed=None)
+    by_hand = [kernel.mmd2_unbiased(x[part], y[part]) for part in (slice(0, size), slice(size, n))]
+    # The sums of the kernel, at most 2e9 where features are far, carry 1e-16 of themselves.
+    np.testing.assert_allclose(found.block_estimates, by_hand, rtol=1e-9)
+    theirs = tfgan.eval.kernel_classifier_distance_from_activations(
+        tf.constant(x, tf.float64), tf.constant(y, tf.float64), max_block_size=size
+    )
+    np.testing.assert_allclose(found.value, float(theirs), rtol=1e-6)
+
+
+def test_large_blocks_are_computed_side_by_side_with_the_same_results(monkeypatch):
+    x, y = _sets(600, 570, 64)
+    one_by_one = kernel.kernel_distance(x, y, block_size=100)
+    monkeypatch.setattr(kernel, "_MANY", 0)
+    found = kernel.kernel_distance(x, y, block_size=100)
+    np.testing.assert_allclose(found.block_estimates, one_by_one.block_estimates, rtol=1e-12)
+    assert found.null_variance == pytest.approx(one_by_one.null_variance, rel=1e-12)
+
+
 def test_same_distribution_is_zero_within_the_standard_error():
     rng = np.random.default_rng(1)
     found = kernel.kernel_distance(rng.normal(size=(4000, 8)), rng.normal(size=(4000, 8)), block_size=200)

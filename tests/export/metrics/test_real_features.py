@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from export.metrics import real_features
-from export.metrics.features import FeatureExtractor
+from export.metrics.feature_extractor import FeatureExtractor
 from zoo import datasets
 from zoo.datasets.arrays import ArrayDataset
 
