@@ -44,7 +44,7 @@ MUTANTS = [
     ),
     *of_file(
         "zoo/stages.py",
-        f"{METHOD} -k 'paper'",
+        "tests/zoo/test_stages.py",
         ("stage <= middle", "stage < middle"),
         ("among(first, middle), lambda: among(middle + 1, last)", "among(first, middle), lambda: among(last, last)"),
     ),
