@@ -8,6 +8,8 @@ import pathlib
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
+# What XLA compiles in tests runs a few times: LLVM's optimizations would take longer than they save.
+os.environ["XLA_FLAGS"] = f"--xla_backend_optimization_level=0 {os.environ.get('XLA_FLAGS', '')}".strip()
 # Tests compute what they measure, and leave nothing in the user's cache.
 os.environ["TF_GAN_ZOO_FEATURE_CACHE"] = "off"
 
@@ -27,7 +29,9 @@ LONGEST = (
     "trainers/test_training.py",
     "trainers/test_conditional.py",
     "trainers/test_processes.py",
+    "trainers/objectives/test_progressive.py",
     "trainers/test_gan.py",
+    "trainers/objectives/test_stacked.py",
     "export/serving/test_models.py",
     "export/serving/test_server_faults.py",
     "trainers/test_multi_worker.py",
@@ -38,6 +42,8 @@ LONGEST = (
     "trainers/test_learning.py",
     "export/test_saved_model.py",
     "export/serving/test_server_tls.py",
+    "export/test_caption_signatures.py",
+    "export/evaluation/test_standard_features.py",
     "export/evaluation/test_subject.py",
 )
 

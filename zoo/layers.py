@@ -7,6 +7,7 @@ import tensorflow as tf
 from zoo.errors import RequestError
 from zoo.families import check_normalization
 from zoo.replicas import global_batch, mean_over_replicas, replica_count
+from zoo.resampling import enlarge
 
 #: Examples in the reference batch of virtual batch normalisation.
 REFERENCE_SIZE = 64
@@ -241,6 +242,22 @@ class MinibatchDiscrimination(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "kernels": self.kernels, "kernel_size": self.kernel_size}
+
+
+@keras.saving.register_keras_serializable("zoo")
+class Doubling(keras.layers.Layer):
+    """Each pixel twice in both directions: [N, H, W, C] → [N, 2H, 2W, C].
+
+    In place of `keras.layers.UpSampling2D` inside a branch of `zoo.stages.at_stage`: that layer computes how often it
+    repeats, and XLA cannot compile a gradient that needs a number from another branch.
+    """
+
+    def call(self, inputs):
+        return enlarge(inputs, 2)
+
+    def compute_output_shape(self, input_shape):
+        count, height, width, channels = input_shape
+        return (count, height and 2 * height, width and 2 * width, channels)
 
 
 def normalization_layers(kind, dtype=None):

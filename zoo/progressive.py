@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 
 from zoo.families import check_growing_shape
-from zoo.layers import stack
+from zoo.layers import Doubling, stack
 from zoo.options import Option, whole
 from zoo.replicas import mean_over_replicas
 from zoo.resampling import average, enlarge
@@ -177,7 +177,7 @@ class ProgressiveGenerator(_Growing):
             side, filters = FIRST_SIDE * 2**stage, self.filters(stage)
             if stage:
                 pair = [part for _ in range(2) for part in (self._convolution(filters), *self._behind())]
-                doubled = keras.layers.UpSampling2D(dtype=dtype)
+                doubled = Doubling(dtype=dtype)
                 blocks.append(stack((side // 2, side // 2, self.filters(stage - 1)), [doubled, *pair], dtype))
             image = self._convolution(data_shape[2], 1, gain=1.0)
             to_images.append(stack((side, side, filters), [image], dtype))

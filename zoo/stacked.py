@@ -17,7 +17,7 @@ import tensorflow as tf
 from zoo.captions import PADDING, Tokenizer
 from zoo.errors import RequestError
 from zoo.families import FACTOR, check_stacked_shape
-from zoo.layers import normalization_layers, score_head, stack
+from zoo.layers import Doubling, normalization_layers, score_head, stack
 from zoo.noise import choose
 from zoo.options import Option, whole
 from zoo.resampling import average, enlarge
@@ -106,7 +106,7 @@ class _Captioned(Staged):
         return [convolution, *behind, activation or keras.layers.ReLU(dtype=self.dtype_policy)]
 
     def _upsampled(self, filters):
-        return [keras.layers.UpSampling2D(dtype=self.dtype_policy), *self._convolved(filters, 3)]
+        return [Doubling(dtype=self.dtype_policy), *self._convolved(filters, 3)]
 
 
 def _doublings(side):

@@ -21,7 +21,19 @@ def at_stage(level, stages, branch):
     if isinstance(level, float):
         return branch(math.ceil(level))
     stage = tf.cast(tf.math.ceil(level), tf.int32)
-    return tf.switch_case(stage, [lambda stage=stage: branch(stage) for stage in range(stages + 1)])
+
+    def among(first, last):
+        """The branch of the stage among `first` … `last`.
+
+        By halves, not tf.switch_case: XLA looks for the values of all that goes into its branches, by interpreting the
+        networks before, for minutes.
+        """
+        if first == last:
+            return branch(first)
+        middle = (first + last) // 2
+        return tf.cond(stage <= middle, lambda: among(first, middle), lambda: among(middle + 1, last))
+
+    return among(0, stages)
 
 
 class Staged(Network):

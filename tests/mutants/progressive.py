@@ -44,6 +44,17 @@ MUTANTS = [
     ),
     *of_file(
         "zoo/stages.py",
+        "tests/zoo/test_stages.py",
+        ("stage <= middle", "stage < middle"),
+        ("among(first, middle), lambda: among(middle + 1, last)", "among(first, middle), lambda: among(last, last)"),
+    ),
+    *of_file(
+        "zoo/layers.py",
+        f"{METHOD} -k 'paper'",
+        ("return enlarge(inputs, 2)", "return enlarge(inputs[:, ::2, ::2], 4)"),
+    ),
+    *of_file(
+        "zoo/stages.py",
         "tests/export/test_formats.py -k growing",
         ("self._fixed_level = float(self.level)", "self._fixed_level = float(self.stages)"),
     ),

@@ -236,10 +236,10 @@ def test_a_small_one_learns_what_captions_say():
     config.critic.update(base_filters=16, text_units=32)
     for player in ("generator", "critic"):
         config[f"{player}_optimizer"] = {"learning_rate": 1e-3}
-    config.train.ema_decay = 0.0
+    config.train.update(ema_decay=0.0, steps_per_execution=1)
     run = build.build(config, config_checks.check(config))
 
-    run.model.fit(training.batches(run, 0), steps_per_epoch=300, verbose=0, shuffle=False)
+    run.model.fit(training.batches(run, 0), steps_per_epoch=200, verbose=0, shuffle=False)
     held = run.model.generator.held.numpy()
     asked = shapes.attributes_in_captions([text.decode() for text in run.model.generator.tokenizer.texts(held).numpy()])
     images = to_uint8(run.model.sample(range(256), caption=tf.constant(held, tf.int64))).numpy()
