@@ -83,16 +83,16 @@ def judge(copies=None, known=None, gap=None):
     of_copies = of_critic = "none"
     parts, rests_on, plotted = [], {}, {}
     if copies is not None:
-        low = copies.low
+        low, high = (copies.value if end is None else end for end in (copies.low, copies.high))
         of_copies = _level(low, thresholds.COPIED)
         parts.append(
             f"an estimated {max(copies.value, 0.0):.0%} of the samples are copies of training images "
-            f"({max(low, 0.0):.0%} to {max(copies.high, 0.0):.0%})"
+            f"({max(low, 0.0):.0%} to {max(high, 0.0):.0%})"
         )
         rests_on |= {
             "estimated_copies": copies.value,
             "estimated_copies_low": low,
-            "estimated_copies_high": copies.high,
+            "estimated_copies_high": high,
         }
     if known is not None:
         rests_on |= known
@@ -177,7 +177,8 @@ def estimated_copies(samples, training, held_out):
 
     A sample that is none is as near to the one kind of real example as to the other: of m training and n held-out
     examples together the nearest is one for training with probability m / (m + n). What exceeds it is copied: the share
-    is 1 - (m + n) / n · P(the nearest is held out). It is negative where held-out examples are nearer.
+    is 1 - (m + n) / n · P(the nearest is held out). It is negative where held-out examples are nearer. Samples that are
+    held-out examples themselves count as new ones.
 
     Samples with the same nearest example count as fewer in the interval: N² / Σ Nₑ², Nₑ being the samples of example e
     (Kish 1965). Noise lies in one spot of the space, and all of it has the same few neighbours.
@@ -189,13 +190,18 @@ def estimated_copies(samples, training, held_out):
         `export.metrics.intervals.Interval`, of level 0.95.
     """
     (to_training, of_training), (to_held_out, of_held_out) = (nearest(samples, real) for real in (training, held_out))
+    # A sample that is a held-out example is no copy of a training one, and says nothing of the others.
+    made = (to_held_out > 0.0) | (to_training == 0.0)
+    if not made.any():
+        return intervals.absent(0.0, "the samples are held-out examples")
+    to_training, to_held_out = to_training[made], to_held_out[made]
     held_out_nearer = (to_held_out < to_training) + 0.5 * (to_held_out == to_training)
-    nearest_of_all = np.where(held_out_nearer > 0.5, len(training) + of_held_out, of_training)
+    nearest_of_all = np.where(held_out_nearer > 0.5, len(training) + of_held_out[made], of_training[made])
     shared = np.unique(nearest_of_all, return_counts=True)[1]
     scale = (len(training) + len(held_out)) / len(held_out)
-    share = intervals.share_interval(float(held_out_nearer.mean()), len(samples) ** 2 / (shared**2).sum())
-    low, high = (1.0 - scale * end for end in (share.high, share.low))
-    return intervals.Interval(1.0 - scale * share.value, low, high, share.level, share.method)
+    share = intervals.share_interval(float(held_out_nearer.mean()), made.sum() ** 2 / (shared**2).sum())
+    value, low, high = (made.mean() * (1.0 - scale * end) for end in (share.value, share.high, share.low))
+    return intervals.Interval(float(value), float(low), float(high), share.level, share.method)
 
 
 def nearest(samples, real, rows=250):

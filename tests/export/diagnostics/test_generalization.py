@@ -54,7 +54,13 @@ def test_an_example_in_both_sets_is_half_of_each():
 
 def test_samples_that_are_held_out_examples_are_no_copies():
     points = np.random.default_rng(0).normal(size=(200, 4))
-    assert generalization.estimated_copies(points[:50], points[100:], points[:100]).value == -1.0
+    share = generalization.estimated_copies(points[:50], points[100:], points[:100])
+    assert share.value == 0.0 and share.low is None
+    section = generalization.judge(share)
+    assert section["level"] == "none" and "0% of the samples are copies of training images (0% to 0%)" in str(section)
+    # Beside them the copies are counted.
+    share = generalization.estimated_copies(np.concatenate([points[:75], points[100:125]]), points[100:], points[:100])
+    assert share.value == 0.25 and 0.15 < share.low < 0.25
 
 
 def test_what_a_critic_knows_by_heart_is_the_share_of_its_scores():
