@@ -181,7 +181,8 @@ def estimated_copies(samples, training, held_out):
     held-out examples themselves count as new ones.
 
     Samples with the same nearest example count as fewer in the interval: N² / Σ Nₑ², Nₑ being the samples of example e
-    (Kish 1965). Noise lies in one spot of the space, and all of it has the same few neighbours.
+    (Kish 1965). Noise lies in one spot of the space, and all of it has the same few neighbours. But a sample that equals
+    a training example is a copy: the interval begins at the share of such, less that of held-out examples which do.
 
     Args:
         samples, training, held_out: points [N, d], [m, d] and [n, d].
@@ -201,7 +202,16 @@ def estimated_copies(samples, training, held_out):
     scale = (len(training) + len(held_out)) / len(held_out)
     share = intervals.share_interval(float(held_out_nearer.mean()), made.sum() ** 2 / (shared**2).sum())
     value, low, high = (made.mean() * (1.0 - scale * end) for end in (share.value, share.high, share.low))
+    exact = float((to_training == 0.0).sum() / len(samples))
+    if exact > low:
+        low = min(value, max(low, exact - _twins(held_out, training)))
     return intervals.Interval(float(value), float(low), float(high), share.level, share.method)
+
+
+def _twins(held_out, training):
+    """Share of held-out examples that are training examples too."""
+    known = {example.tobytes() for example in training}
+    return float(np.mean([example.tobytes() in known for example in held_out]))
 
 
 def nearest(samples, real, rows=250):
