@@ -181,8 +181,8 @@ def estimated_copies(samples, training, held_out):
     held-out examples themselves count as new ones.
 
     Samples with the same nearest example count as fewer in the interval: N² / Σ Nₑ², Nₑ being the samples of example e
-    (Kish 1965). Noise lies in one spot of the space, and all of it has the same few neighbours. But a sample that equals
-    a training example is a copy: the interval begins at the share of such, less that of held-out examples which do.
+    (Kish 1965). Noise lies in one spot of the space, and all of it has the same few neighbours. But a sample that
+    equals a training example is a copy: the interval begins at their share, less that of held-out examples that do.
 
     Args:
         samples, training, held_out: points [N, d], [m, d] and [n, d].
@@ -203,7 +203,7 @@ def estimated_copies(samples, training, held_out):
     share = intervals.share_interval(float(held_out_nearer.mean()), made.sum() ** 2 / (shared**2).sum())
     value, low, high = (made.mean() * (1.0 - scale * end) for end in (share.value, share.high, share.low))
     exact = float((to_training == 0.0).sum() / len(samples))
-    if exact > low:
+    if exact > max(low, 0.0):
         low = min(value, max(low, exact - _twins(held_out, training)))
     return intervals.Interval(float(value), float(low), float(high), share.level, share.method)
 

@@ -136,7 +136,7 @@ MUTANTS = [
         ("made.sum() ** 2 / (shared**2).sum()", "made.sum()"),
         ("made.mean() * (1.0", "1.0 * (1.0"),
         ("exact - _twins(held_out, training)", "exact"),
-        ("if exact > low:", "if False:"),
+        ("if exact > max(low, 0.0):", "if False:"),
         ("(to_held_out > 0.0) | (to_training == 0.0)", "to_held_out >= 0.0"),
         ("(to_held_out > 0.0) | (to_training == 0.0)", "to_held_out > 0.0"),
         ("0.5 * (to_held_out == to_training)", "1.0 * (to_held_out == to_training)"),
