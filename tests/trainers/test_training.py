@@ -175,7 +175,8 @@ def test_the_workdir_explains_itself(small_config, build, tmp_path, pictures):
     assert json.loads((tmp_path / "config.json").read_text())["config"]["objective"] == "non_saturating"
     found = workdirs.read_metrics(tmp_path)
     assert [row["step"] for row in found] == [2, 4, 6]
-    players = {f"{player}_{what}" for player in ("critic", "generator") for what in ("loss", "gradient_norm")}
+    told = ("loss", "gradient_norm", "learning_rate")
+    players = {f"{player}_{what}" for player in ("critic", "generator") for what in told}
     assert set(found[0]) == {"step", "images_per_second", *players}
 
 

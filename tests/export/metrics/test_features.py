@@ -393,7 +393,7 @@ def test_the_program_trains_and_records_how(tmp_path):
     assert f"test accuracy {metadata['test_accuracy']:.4f}" in result.stdout
     # Only this package's log lines, without those that TensorFlow's libraries print on loading.
     assert result.stderr and all(
-        re.match(r"I\d{4} \S+ \d+ (features|progress)\.py:", line) for line in result.stderr.splitlines()
+        re.match(r"I\d{4} \S+ \d+ (trained_classifiers|progress)\.py:", line) for line in result.stderr.splitlines()
     )
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["some_v1.json", "some_v1.npz"]
 
