@@ -14,26 +14,22 @@ from zoo.network import Network
 
 
 def at_stage(level, stages, branch):
-    """`branch(k)`, a tensor, of the stage k = ⌈level⌉; only its operations are run.
+    """`branch(k)`, a tensor, of the stage k = ⌈level⌉. Only its operations are run, and from stage 2 on those of the
+    second stage, which are few beside them.
 
     A level that is a Python number makes the operations of its stage and no other.
     """
     if isinstance(level, float):
         return branch(math.ceil(level))
     stage = tf.cast(tf.math.ceil(level), tf.int32)
-
-    def among(first, last):
-        """The branch of the stage among `first` … `last`.
-
-        By halves, not tf.switch_case: XLA looks for the values of all that goes into its branches, by interpreting the
-        networks before, for minutes.
-        """
-        if first == last:
-            return branch(first)
-        middle = (first + last) // 2
-        return tf.cond(stage <= middle, lambda: among(first, middle), lambda: among(middle + 1, last))
-
-    return among(0, stages)
+    if not stages:
+        return branch(0)
+    # Not tf.switch_case: XLA looks for the values of all that goes into its branches, by interpreting the networks
+    # before, for minutes. Nor conditions within conditions: three deep, TensorFlow cannot take the gradient's gradient.
+    found = tf.cond(stage <= 0, lambda: branch(0), lambda: branch(1))
+    for later in range(2, stages + 1):
+        found = tf.cond(tf.equal(stage, later), lambda later=later: branch(later), lambda found=found: found)
+    return found
 
 
 class Staged(Network):

@@ -45,8 +45,10 @@ MUTANTS = [
     *of_file(
         "zoo/stages.py",
         "tests/zoo/test_stages.py",
-        ("stage <= middle", "stage < middle"),
-        ("among(first, middle), lambda: among(middle + 1, last)", "among(first, middle), lambda: among(last, last)"),
+        ("stage <= 0, lambda", "stage < 0, lambda"),
+        ("tf.equal(stage, later)", "stage <= later"),
+        ("range(2, stages + 1)", "range(2, stages)"),
+        ("lambda found=found: found", "lambda: branch(1)"),
     ),
     *of_file(
         "zoo/layers.py",

@@ -251,3 +251,18 @@ def test_wrong_requests_are_refused_in_a_line(changes, message):
     with pytest.raises(RequestError) as refused:
         build.build(config, config_checks.check(config)).model.check_trainable()
     assert message in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_images_of_64_pixels_are_trained():
+    """Five stages: the gradient of the penalty's gradient, within as many conditions."""
+    size = {"filter_base": 4, "max_filters": 2}
+    generator = progressive.ProgressiveGenerator((64, 64, 1), latent_dim=2, **size)
+    critic = progressive.ProgressiveCritic((64, 64, 1), **size)
+    model = Progressive(generator, critic, stable_steps=1, fade_steps=1)
+    model.compile()
+    before = [np.array(variable) for variable in model.players["critic"].variables]
+    images = tf.random.stateless_uniform([4, 64, 64, 1], [0, 0], -1, 1)
+    model.fit(tf.data.Dataset.from_tensors(images).repeat(), steps_per_epoch=9, verbose=0, shuffle=False)
+    assert float(model.generator.level) == 4.0
+    moved = [np.any(np.array(now) != former) for now, former in zip(model.players["critic"].variables, before)]
+    assert all(moved)
