@@ -61,9 +61,14 @@ class Staged(Network):
         """The level, for `at_stage`."""
         return tf.convert_to_tensor(self.level) if self._fixed_level is None else self._fixed_level
 
+    def fix_level(self):
+        """Takes the present level for a constant from now on: what is traced holds the operations of its stage alone,
+        and gradients of gradients of gradients take seconds in place of minutes."""
+        self._fixed_level = float(self.level)
+
     @contextlib.contextmanager
     def converted(self):
-        self._fixed_level = float(self.level)
+        self.fix_level()
         try:
             yield
         finally:

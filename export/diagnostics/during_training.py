@@ -80,7 +80,8 @@ class Diagnose(Every):
             return
         # Small matrices gain nothing from threads, and lose much where other work keeps the cores busy.
         with progress.hidden(), without_remapper(), threadpool_limits(1):
-            if self._look is None:
+            # What was traced of a network in stages is of the level that it had.
+            if self._look is None or any(hasattr(network, "level") for network in self.model.networks.values()):
                 self._look = Look(self.run, step)
             before = [earlier for earlier in regular if earlier < step]
             numbers, sections = self._look(step, before[-1] if before else None, [row["diagnosed"] for row in past])

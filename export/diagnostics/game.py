@@ -81,6 +81,9 @@ class Game:
         self._keep()
 
     def _keep(self):
+        for network in self.model.networks.values():
+            if hasattr(network, "fix_level"):
+                network.fix_level()
         self._kept = [np.array(variable) for variable in self.model.variables]
 
     @property

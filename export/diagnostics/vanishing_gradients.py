@@ -227,6 +227,7 @@ def fresh_critic(critic):
     copy_reference(critic, fresh)
     if hasattr(critic, "level"):
         fresh.level.assign(critic.level)
+        fresh.fix_level()
     return fresh
 
 

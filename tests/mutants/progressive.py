@@ -49,6 +49,7 @@ MUTANTS = [
         ("tf.equal(stage, later)", "stage <= later"),
         ("range(2, stages + 1)", "range(2, stages)"),
         ("lambda found=found: found", "lambda: branch(1)"),
+        ("self._fixed_level = float(self.level)", "pass"),
     ),
     *of_file(
         "zoo/layers.py",

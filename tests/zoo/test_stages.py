@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from zoo.progressive import ProgressiveCritic
 from zoo.stages import at_stage
 
 
@@ -43,3 +44,17 @@ def test_the_gradient_of_a_gradient_is_that_of_the_chosen_branch(stages):
         )
         found = second(tf.constant(float(stage)), tf.constant(x))
         np.testing.assert_allclose(found, 2 * first * curvature, rtol=1e-12)
+
+
+def test_a_fixed_level_is_traced_without_the_other_stages():
+    critic = ProgressiveCritic((16, 16, 1), filter_base=4, max_filters=2)
+    images = tf.random.stateless_normal([2, 16, 16, 1], [0, 0])
+    critic.level.assign(0.5)
+    free = tf.function(lambda x: critic(x)).get_concrete_function(images)
+    expected = free(images)
+    critic.fix_level()
+    fixed = tf.function(lambda x: critic(x)).get_concrete_function(images)
+    critic.level.assign(2.0)
+    np.testing.assert_array_equal(fixed(images), expected)
+    assert "If" in str({operation.type for operation in free.graph.get_operations()})
+    assert not any("If" in operation.type for operation in fixed.graph.get_operations())
