@@ -176,7 +176,7 @@ def of_game(eigenvalues):
     return Spectrum(np.array(eigenvalues, complex), True, len(eigenvalues), np.full(len(eigenvalues), 0.5))
 
 
-@pytest.mark.parametrize("critic_share, regime", [(0.01, "still on its way"), (0.5, "Diverging"), (0.99, "Diverging")])
+@pytest.mark.parametrize("critic_share, regime", [(0.2, "still on its way"), (0.4, "Diverging"), (0.99, "Diverging")])
 def test_growth_of_the_generators_own_curvature_is_no_divergence(critic_share, regime):
     found = Spectrum(np.array([6.0, -5.0, 0.1], complex), True, 3, np.array([critic_share, 0.9, 0.5]))
     section = judge(found)
