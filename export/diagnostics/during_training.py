@@ -36,7 +36,7 @@ _TOLD = {
     "generalization": {"estimated_copies_low": "copies_at_least"},
 }
 #: Where the documentation says what to try.
-PAGE = "docs/evaluation.md#{}"
+_PAGE = "docs/evaluation.md#{}"
 _ANCHORS = {
     "mode_collapse": "mode-collapse",
     "vanishing_gradients": "vanishing-gradients",
@@ -93,7 +93,7 @@ class Diagnose(Every):
                     "step %s: %s What to try: %s",
                     f"{step:,}",
                     section["verdict"],
-                    PAGE.format(_ANCHORS[failure]),
+                    _PAGE.format(_ANCHORS[failure]),
                 )
 
     def _regular(self):

@@ -81,8 +81,9 @@ class Game:
         self._keep()
 
     def _keep(self):
+        """Notes the weights for `restore`; networks in stages keep the level that they have with them."""
         for network in self.model.networks.values():
-            if hasattr(network, "fix_level"):
+            if hasattr(network, "level"):
                 network.fix_level()
         self._kept = [np.array(variable) for variable in self.model.variables]
 
