@@ -2,7 +2,8 @@
 
 Which points are near each other is mostly plain from few digits. A matrix product in float32 is twice as fast as one in
 float64, one in bfloat16 on a processor with matrix units many times; `Bounds` gives both ends between which the squared
-distance then lies. `squared_distances_of` computes it in float64 where they leave something open.
+distance then lies. Where they leave something open, it is computed from the differences of coordinates: in float32,
+which is twice as fast and leaves few pairs open, and in float64.
 
 The bounds, for points x and y with ‖x‖² = p, ‖y‖² = q, of which the product sees x̂, ŷ:
 
@@ -18,13 +19,17 @@ bound, at once.
 
 from __future__ import annotations
 
+import collections
+import concurrent.futures
 import functools
-import time
+import timeit
 
 import numpy as np
 
 #: Points of either set in a tile, of which one product gives all bounds.
 TILE = 512
+#: Tiles that are prepared at a time, and products that wait for the use of those before them.
+_WORKERS, _AHEAD = 2, 2
 #: Coordinates of the pairs whose distances are computed at a time: few enough for a processor's cache.
 _COORDINATES = 2**15
 _FLOAT32_UNIT = 2.0**-24
@@ -32,8 +37,13 @@ _FLOAT32_UNIT = 2.0**-24
 _PIECES = 3
 #: Products that flush results below 2⁻¹²⁶ to zero lose less than this, at norms of at most 1.
 _TINY = 2.0**-100
+#: Where coordinates are between 2 to the power of minus and plus this, squares in float32 that are flushed to zero lose
+#: less than the second number.
+_EXPONENTS, _UNDERFLOW = 24, 2.0**-60
 #: Multiplications from which on it pays to ask which precision is faster.
 _MANY = 1e10
+#: Products in each precision that tell which is faster.
+_TRIALS = 5
 
 
 class Float32:
@@ -124,6 +134,8 @@ class Bounds:
     Attributes:
       sets: as given.
       scale: factor of all squared distances here: a power of four that brings the largest norm below 1.
+      closer: [(method, width)]: `differences` and `exact`, or `exact` alone where float32 does not hold the points, and
+        the largest relative difference of the ends that they give.
     """
 
     def __init__(self, sets, precision):
@@ -133,43 +145,58 @@ class Bounds:
         largest = max(np.abs(end - centre).max() for each in sets for end in (each.min(axis=0), each.max(axis=0)))
         exponent = -int(np.frexp(largest * np.sqrt(width))[1])
         self.scale = 4.0**exponent
-        # Distances come from inner products; centred points have the smallest, and so the least errors.
-        seen = [self._seen(each, centre, 2.0**exponent) for each in sets]
-        self._norms, worst = [norms for _, norms, _ in seen], max(lost for *_, lost in seen)
-        terms = width + 2 * _PIECES
-        gamma = terms * _FLOAT32_UNIT / (1.0 - terms * _FLOAT32_UNIT)
-        # The last term: 24 bits of the norms, and all that float64 loses.
-        self._error = 2.0 * worst + worst**2 + 2.05 * gamma + 2.0**-22
-        self._operands = [self._tiles(rounded, norms) for rounded, norms, _ in seen]
+        with concurrent.futures.ThreadPoolExecutor(_WORKERS) as workers:
+            tiles = [[each[start : start + TILE] for start in range(0, len(each), TILE)] for each in sets]
+            # Distances come from inner products; centred points have the smallest, and so the least errors.
+            seen = [list(workers.map(lambda tile: self._seen(tile, centre, 2.0**exponent), each)) for each in tiles]
+            self._norms = [np.concatenate([norms for _, norms, _ in each]) for each in seen]
+            worst = max(lost for each in seen for *_, lost in each)
+            terms = width + 2 * _PIECES
+            gamma = terms * _FLOAT32_UNIT / (1.0 - terms * _FLOAT32_UNIT)
+            # The last term: 24 bits of the norms, and all that float64 loses.
+            self._error = 2.0 * worst + worst**2 + 2.05 * gamma + 2.0**-22
+            self._operands = [list(workers.map(lambda tile: self._sides(*tile[:2]), each)) for each in seen]
+        # The difference of two float32 numbers errs by u of itself, and so do its square and each of the sums.
+        self._of_sum = (width + 4) * _FLOAT32_UNIT / (1.0 - (width + 4) * _FLOAT32_UNIT)
+        self.closer = [(self.exact, 0.0)]
+        if self._of_sum < 2.0**-10 and abs(exponent) < _EXPONENTS and all(each.dtype == np.float32 for each in sets):
+            self.closer.insert(0, (self.differences, 3.0 * self._of_sum))
 
     def _seen(self, points, centre, factor):
-        """(points as a product sees them, their squared norms before that, the largest τ) of one set."""
-        rounded, norms, worst = np.empty(points.shape, np.float32), np.empty(len(points)), 0.0
-        for start in range(0, len(points), TILE):
-            rows = slice(start, start + TILE)
-            centred = points[rows] - centre
-            centred *= factor
-            rounded[rows] = self._precision.rounded(centred)
-            norms[rows] = _squared_norms(centred)
-            centred -= rounded[rows]
-            worst = max(worst, np.max(_squared_norms(centred) / np.where(norms[rows] > 0.0, norms[rows], 1.0)))
+        """(points as a product sees them, their squared norms before that, the largest τ) of a tile."""
+        centred = points - centre
+        centred *= factor
+        rounded, norms = self._precision.rounded(centred), _squared_norms(centred)
+        centred -= rounded
+        worst = np.max(_squared_norms(centred) / np.where(norms > 0.0, norms, 1.0))
         return rounded, norms, np.sqrt(worst)
 
-    def _tiles(self, seen, norms):
-        """[(left, right) of each tile]: the operands of a product that gives lower bounds."""
+    def _sides(self, seen, norms):
+        """(left, right) of a tile: the operands of products that give lower bounds."""
         pieces, rest = [], (1.0 - self._error) * norms - _TINY
         for _ in range(_PIECES):
             pieces.append(self._precision.rounded(rest))
             rest = rest - pieces[-1]
-        pieces, ones = np.stack(pieces, axis=1), np.ones((len(norms), _PIECES), np.float32)
-        left = np.concatenate([-2.0 * seen, pieces, ones], axis=1)
-        right = np.concatenate([seen, ones, pieces], axis=1)
-        operand, starts = self._precision.operand, range(0, len(norms), TILE)
-        return [(operand(left[at : at + TILE]), operand(right[at : at + TILE])) for at in starts]
+        pieces = np.stack(pieces, axis=1)
+        ones, operand = np.ones_like(pieces), self._precision.operand
+        return tuple(
+            operand(np.concatenate(side, axis=1)) for side in ([-2.0 * seen, pieces, ones], [seen, ones, pieces])
+        )
 
     def tile(self, first, row, second, column):
         """Codes [n, m] of the bounds between tile `row` of set `first` and tile `column` of set `second`."""
         return self._precision.product(self._operands[first][row][0], self._operands[second][column][1])
+
+    def tiles(self, first, second, places):
+        """Yields the codes of `tile` at each (row, column) of `places`; the next ones are computed in a thread."""
+        with concurrent.futures.ThreadPoolExecutor(1) as worker:
+            ahead = collections.deque()
+            for row, column in places:
+                ahead.append(worker.submit(self.tile, first, row, second, column))
+                if len(ahead) > _AHEAD:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
 
     def limit(self, squared):
         """Codes such that a pair's code is at most that if its squared distance may be at most `squared`, ≥ 0."""
@@ -182,9 +209,20 @@ class Bounds:
         slack = 2.0 * self._error * (self._norms[first][rows] + self._norms[second][columns]) + 4.0 * _TINY
         return values / (1.0 + unit), values / (1.0 - unit) + slack
 
+    def differences(self, first, rows, second, columns):
+        """(lower, upper) bounds, float64, of the same pairs, from differences of coordinates in float32."""
+        found, x, y = np.empty(len(rows)), self.sets[first], self.sets[second]
+        for part in _parts(len(rows), x.shape[1]):
+            difference = x[rows[part]]
+            difference -= y[columns[part]]
+            found[part] = _squared_norms(difference)
+        found *= self.scale
+        return found * (1.0 - self._of_sum) - _UNDERFLOW, found * (1.0 + self._of_sum) + _UNDERFLOW
+
     def exact(self, first, rows, second, columns):
-        """The squared distances themselves, in float64, of the same pairs."""
-        return squared_distances_of(self.sets[first], rows, self.sets[second], columns) * self.scale
+        """The squared distances themselves, in float64, of the same pairs, as both ends."""
+        found = squared_distances_of(self.sets[first], rows, self.sets[second], columns) * self.scale
+        return found, found
 
 
 def squared_distances_of(x, rows, y, columns):
@@ -202,16 +240,19 @@ def squared_distances_of(x, rows, y, columns):
     Returns:
       float64 [p].
     """
-    found, step = np.empty(len(rows)), max(1, _COORDINATES // x.shape[1])
-    buffer = np.empty((step, x.shape[1]))
-    for start in range(0, len(rows), step):
-        part = slice(start, start + step)
-        difference = buffer[: len(rows[part])]
-        difference[...] = x[rows[part]]
+    found = np.empty(len(rows))
+    for part in _parts(len(rows), x.shape[1]):
+        difference = x[rows[part]].astype(np.float64, copy=False)
         difference -= y[columns[part]]
         # Not a BLAS' inner product, whose order may depend on where the row lies in memory.
         found[part] = np.square(difference, out=difference).sum(axis=1)
     return found
+
+
+def _parts(pairs, width):
+    """Slices of a number of pairs of points, few enough to stay in a processor's cache."""
+    step = max(1, _COORDINATES // width)
+    return (slice(start, start + step) for start in range(0, pairs, step))
 
 
 def faster_precision(multiplications):
@@ -231,10 +272,9 @@ def _bfloat16_is_faster():
     left = np.concatenate([points, points + 2.0**-6], axis=1)
     for precision in (Float32, BFloat16):
         operands = [precision.operand(precision.rounded(each)) for each in (left, right)]
-        precision.product(*operands)
-        start = time.perf_counter()
+        # The first product also sets up what the others find; any may be held up by other work on the machine.
+        seconds[precision] = min(timeit.repeat(lambda: precision.product(*operands), number=1, repeat=_TRIALS))
         found = precision.value(precision.product(*operands))
-        seconds[precision] = time.perf_counter() - start
     seen, other = (BFloat16.rounded(each).astype(np.float64) for each in (left, right))
     expected = seen @ other.T
     allowed = BFloat16.unit * np.abs(expected) + 1.01 * left.shape[1] * _FLOAT32_UNIT * (np.abs(seen) @ np.abs(other).T)

@@ -1,13 +1,14 @@
 """Pairs of near points: each point with its nearest neighbours in its own set, and the pairs within given distances.
 
-`distance_bounds.Bounds` tells which pairs are surely near and which surely are not; only those in between are measured
-exactly, so that all results are those of the exact distances. In memory are a tile of bounds and the near pairs, which
-do not grow with the product of the sets' sizes.
+`distance_bounds.Bounds` tells which pairs are surely near and which surely are not; only those in between are measured,
+exactly if need be, so that all results are those of the exact distances. In memory are a tile of bounds and the near
+pairs, which do not grow with the product of the sets' sizes.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import numpy as np
 
@@ -77,9 +78,9 @@ class Search:
         tiles = range(-(-size // TILE))
         # The tiles on the diagonal come first: they limit what the others have to find.
         found = [self._of_diagonal(index, at, nearest) for at in tiles]
-        for row in tiles:
-            for column in range(row):
-                found += self._of_both(index, row, column, nearest)
+        places = [(row, column) for row in tiles for column in range(row)]
+        for place, codes in zip(places, self._bounds.tiles(index, index, places)):
+            found += self._of_both(index, codes, place, nearest)
             if sum(map(len, found)) > self._budget:
                 found = [nearest.still(joined(found))]
                 if len(found[0]) > self._budget:
@@ -97,10 +98,9 @@ class Search:
         row, column = row[row != column], column[row != column]
         return Pairs(points[row], points[column], lower[row, column], upper[row, column])
 
-    def _of_both(self, index, row, column, nearest):
+    def _of_both(self, index, codes, place, nearest):
         """The pairs of a tile beside the diagonal, found for the points of its rows and for those of its columns."""
-        codes = self._bounds.tile(index, row, index, column)
-        rows, columns = row * TILE + np.arange(codes.shape[0]), column * TILE + np.arange(codes.shape[1])
+        rows, columns = (TILE * at + np.arange(size) for at, size in zip(place, codes.shape))
         limit = self._bounds.limit
         near = np.flatnonzero(codes <= limit(nearest.limits[rows])[:, None])
         own = np.flatnonzero(codes <= limit(nearest.limits[columns]))
@@ -124,13 +124,12 @@ class Search:
           `Pairs`, a tile at a time, among them all whose squared distance is at most a limit.
         """
         row_codes, column_codes = self._bounds.limit(row_limits), self._bounds.limit(column_limits)
-        for row_start in range(0, len(row_limits), TILE):
-            rows = np.arange(row_start, min(row_start + TILE, len(row_limits)))
-            for column_start in range(0, len(column_limits), TILE):
-                columns = np.arange(column_start, min(column_start + TILE, len(column_limits)))
-                codes = self._bounds.tile(first, row_start // TILE, second, column_start // TILE)
-                near = (codes <= row_codes[rows, None]) | (codes <= column_codes[columns])
-                yield self._pairs(codes, np.flatnonzero(near), first, rows, second, columns)
+        counts = (-(-len(limits) // TILE) for limits in (row_limits, column_limits))
+        places = list(itertools.product(*map(range, counts)))
+        for place, codes in zip(places, self._bounds.tiles(first, second, places)):
+            rows, columns = (TILE * at + np.arange(size) for at, size in zip(place, codes.shape))
+            near = (codes <= row_codes[rows, None]) | (codes <= column_codes[columns])
+            yield self._pairs(codes, np.flatnonzero(near), first, rows, second, columns)
 
     def _pairs(self, codes, positions, first, rows, second, columns):
         row, column = np.divmod(positions, codes.shape[1])
@@ -142,14 +141,14 @@ class Search:
 
         Args:
           first, second: indices of the sets of `pairs.rows` and `pairs.columns`.
-          pairs: `Pairs`; where one is measured, both bounds become its squared distance. Afterwards `upper` is at most
-            a limit where the squared distance is.
+          pairs: `Pairs`, whose bounds come closer. Afterwards `upper` is at most a limit where the squared distance is.
           limits: list of float64 [p], each with one limit for each pair.
         """
-        open_ = np.zeros(len(pairs), bool)
-        for limit in limits:
-            open_ |= (pairs.lower <= limit) & (pairs.upper > limit)
-        self._measure(first, second, pairs, open_)
+        for method in self._bounds.closer:
+            open_ = np.zeros(len(pairs), bool)
+            for limit in limits:
+                open_ |= (pairs.lower <= limit) & (pairs.upper > limit)
+            self._measure(first, second, pairs, open_, *method)
 
     def radii(self, index, pairs, k):
         """Squared distance of each point of a set to its k-th nearest other, float64 [n].
@@ -160,18 +159,18 @@ class Search:
           k: at least 1.
         """
         # The distances of k near ones limit which others may be nearer: first those k, then these others.
-        for bound in ("upper", "lower"):
+        for method, bound in itertools.product(self._bounds.closer, ("upper", "lower")):
             limits = _kth(pairs.rows, pairs.upper, k)[pairs.rows]
-            self._measure(index, index, pairs, getattr(pairs, bound) <= limits)
+            self._measure(index, index, pairs, getattr(pairs, bound) <= limits, *method)
         return _kth(pairs.rows, pairs.upper, k)
 
-    def _measure(self, first, second, pairs, chosen):
-        chosen = np.flatnonzero(chosen & (pairs.lower < pairs.upper))
+    def _measure(self, first, second, pairs, chosen, method, width):
+        chosen = np.flatnonzero(chosen & (pairs.lower < pairs.upper * (1.0 - width)))
         self._measured += len(chosen)
         if self._measured > self._budget:
             raise TooManyError
-        exact = self._bounds.exact(first, pairs.rows[chosen], second, pairs.columns[chosen])
-        pairs.lower[chosen] = pairs.upper[chosen] = exact
+        ends = method(first, pairs.rows[chosen], second, pairs.columns[chosen])
+        pairs.lower[chosen], pairs.upper[chosen] = ends
 
 
 class _Nearest:

@@ -125,6 +125,33 @@ def test_float32_features_of_any_number_match_the_square_root_of_their_covarianc
     np.testing.assert_allclose(found, swapped, rtol=1e-9)
 
 
+@pytest.mark.parametrize(
+    "fall, factor, by_eigenvalues",
+    [
+        (0.5, 1.3, True),
+        # Nearly equal distributions, and spectra that fall by many digits, leave the distance to small values.
+        (0.5, 1.0 + 1e-5, False),
+        (6.0, 1.3, False),
+    ],
+)
+@pytest.mark.parametrize("rank", [600, 560])
+def test_wide_features_take_eigenvalues_where_these_are_precise_enough(monkeypatch, fall, factor, by_eigenvalues, rank):
+    dim, calls = 600, []
+    singular_values = scipy.linalg.svdvals
+    monkeypatch.setattr(scipy.linalg, "svdvals", lambda *args, **kwargs: calls.append(1) or singular_values(*args))
+    q = _orthogonal(dim, 13)
+    a = (1.0 + np.arange(dim)) ** -fall
+    b = factor * a * (np.arange(dim) < rank)
+    expected = ((np.sqrt(a) - np.sqrt(b)) ** 2).sum()
+    found = frechet.gaussian_frechet_distance(np.zeros(dim), q * a @ q.T, np.zeros(dim), q * b @ q.T)
+    assert (not calls) == (by_eigenvalues or rank < dim and fall < 1.0)
+    # The covariances carry 1e-16 of their norms: of a distance of 1e-11 of them few digits are left.
+    tolerance = 1e-3 if factor < 1.01 and rank == dim else 1e-10
+    np.testing.assert_allclose(found, expected, rtol=tolerance)
+    swapped = frechet.gaussian_frechet_distance(np.zeros(dim), q * b @ q.T, np.zeros(dim), q * a @ q.T)
+    np.testing.assert_allclose(swapped, expected, rtol=tolerance)
+
+
 def test_singular_covariances_of_any_scale_and_duplicated_features():
     rng = np.random.default_rng(12)
     real, samples = rng.normal(size=(200, 6)), 0.2 + rng.normal(size=(150, 6)) @ rng.normal(size=(6, 6))
