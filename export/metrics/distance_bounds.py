@@ -273,7 +273,9 @@ def _bfloat16_is_faster():
     for precision in (Float32, BFloat16):
         operands = [precision.operand(precision.rounded(each)) for each in (left, right)]
         # The first product also sets up what the others find; any may be held up by other work on the machine.
-        seconds[precision] = min(timeit.repeat(lambda: precision.product(*operands), number=1, repeat=_TRIALS))
+        seconds[precision] = min(
+            timeit.repeat(functools.partial(precision.product, *operands), number=1, repeat=_TRIALS)
+        )
         found = precision.value(precision.product(*operands))
     seen, other = (BFloat16.rounded(each).astype(np.float64) for each in (left, right))
     expected = seen @ other.T

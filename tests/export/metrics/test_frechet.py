@@ -144,7 +144,7 @@ def test_wide_features_take_eigenvalues_where_these_are_precise_enough(monkeypat
     b = factor * a * (np.arange(dim) < rank)
     expected = ((np.sqrt(a) - np.sqrt(b)) ** 2).sum()
     found = frechet.gaussian_frechet_distance(np.zeros(dim), q * a @ q.T, np.zeros(dim), q * b @ q.T)
-    assert (not calls) == (by_eigenvalues or rank < dim and fall < 1.0)
+    assert (not calls) == (by_eigenvalues or (rank < dim and fall < 1.0))
     # The covariances carry 1e-16 of their norms: of a distance of 1e-11 of them few digits are left.
     tolerance = 1e-3 if factor < 1.01 and rank == dim else 1e-10
     np.testing.assert_allclose(found, expected, rtol=tolerance)
