@@ -12,6 +12,7 @@ from export.diagnostics.diagnose import Found, without_remapper
 from export.diagnostics.game import Game, NotMeasured, adversarial, check_scores
 from export.evaluation.context import ImageContext, PointContext
 from export.generators import Generator
+from export.metrics.copies import estimated_share
 from trainers.callbacks import Every
 from zoo import progress
 
@@ -147,7 +148,7 @@ class Look:
         numbers = {distance: metrics[distance]["value"]}
         sections = {"mode_collapse": mode_collapse.diagnose(Found(context, metrics, classes, quick=True))}
         if images:
-            copies = generalization.estimated_copies(*generalization.descriptors(context))
+            copies = estimated_share(*generalization.descriptors(context))
             sections["generalization"] = generalization.judge(copies)
         if self._critic is not None:
             own = self._critic(_BATCHES)

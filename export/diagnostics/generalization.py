@@ -16,6 +16,7 @@ from export.diagnostics.game import Game, NotMeasured, adversarial, check_scores
 from export.diagnostics.section import section, worse
 from export.diagnostics.vanishing_gradients import separation
 from export.metrics import intervals, real_features
+from export.metrics.copies import estimated_share
 from export.metrics.pixel_points import averaged_down
 from trainers.players import Player, score
 from zoo.progress import Progress
@@ -47,7 +48,7 @@ def diagnose(found):
     """
     copies = gap = known = None
     if len(found.context.data.data_shape) == 3:
-        copies = estimated_copies(*descriptors(found.context))
+        copies = estimated_share(*descriptors(found.context))
     try:
         run = adversarial(found.context)
     except NotMeasured:
@@ -76,7 +77,7 @@ def judge(copies=None, known=None, gap=None):
     """The section of what was measured.
 
     Args:
-        copies: of `estimated_copies`, or None.
+        copies: of `export.metrics.copies.estimated_share`, or None.
         known: of `known_by_heart`, or None.
         gap: of `duality_gap`, or None.
     """
@@ -170,61 +171,6 @@ def _of_data(context, training):
 def small(pixels):
     """Images averaged down to a side of at most 16, as points: uint8 [N, H, W, C] → float32 [N, d] in [0, 1]."""
     return averaged_down(pixels, _SIDE)
-
-
-def estimated_copies(samples, training, held_out):
-    """Estimates the share of the samples that are copies of training examples.
-
-    A sample that is none is as near to the one kind of real example as to the other: of m training and n held-out
-    examples together the nearest is one for training with probability m / (m + n). What exceeds it is copied: the share
-    is 1 - (m + n) / n · P(the nearest is held out). It is negative where held-out examples are nearer. Samples that are
-    held-out examples themselves count as new ones.
-
-    Samples with the same nearest example count as fewer in the interval: N² / Σ Nₑ², Nₑ being the samples of example e
-    (Kish 1965). Noise lies in one spot of the space, and all of it has the same few neighbours. But a sample that
-    equals a training example is a copy: the interval begins at their share, less that of held-out examples that do.
-
-    Args:
-        samples, training, held_out: points [N, d], [m, d] and [n, d].
-
-    Returns:
-        `export.metrics.intervals.Interval`, of level 0.95.
-    """
-    (to_training, of_training), (to_held_out, of_held_out) = (nearest(samples, real) for real in (training, held_out))
-    # A sample that is a held-out example is no copy of a training one, and says nothing of the others.
-    made = (to_held_out > 0.0) | (to_training == 0.0)
-    if not made.any():
-        return intervals.absent(0.0, "the samples are held-out examples")
-    to_training, to_held_out = to_training[made], to_held_out[made]
-    held_out_nearer = (to_held_out < to_training) + 0.5 * (to_held_out == to_training)
-    nearest_of_all = np.where(held_out_nearer > 0.5, len(training) + of_held_out[made], of_training[made])
-    shared = np.unique(nearest_of_all, return_counts=True)[1]
-    scale = (len(training) + len(held_out)) / len(held_out)
-    share = intervals.share_interval(float(held_out_nearer.mean()), made.sum() ** 2 / (shared**2).sum())
-    value, low, high = (made.mean() * (1.0 - scale * end) for end in (share.value, share.high, share.low))
-    exact = float((to_training == 0.0).sum() / len(samples))
-    if exact > max(low, 0.0):
-        low = min(value, max(low, exact - _twins(held_out, training)))
-    return intervals.Interval(float(value), float(low), float(high), share.level, share.method)
-
-
-def _twins(held_out, training):
-    """Share of held-out examples that are training examples too."""
-    known = {example.tobytes() for example in training}
-    return float(np.mean([example.tobytes() in known for example in held_out]))
-
-
-def nearest(samples, real, rows=250):
-    """The nearest of `real` to each sample: points [N, d] and [M, d] → (distances float64 [N], rows int64 [N])."""
-    samples, real = np.asarray(samples, np.float32), np.asarray(real, np.float32)
-    squares = (real.astype(np.float64) ** 2).sum(1)
-    distances, places = [], []
-    for start in range(0, len(samples), rows):
-        part = samples[start : start + rows]
-        places.append((squares - 2.0 * (part @ real.T)).argmin(1))
-        # Once more without the cancellation, which would hide a distance of 0.
-        distances.append(np.linalg.norm(part.astype(np.float64) - real[places[-1]], axis=1))
-    return np.concatenate(distances), np.concatenate(places)
 
 
 # What the critic knows.

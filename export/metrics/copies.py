@@ -109,3 +109,47 @@ def nearest_examples(points, training):
     """
     squared, indices = distances.nearest(*distances.centred(points, training))
     return np.sqrt(squared[:, 0]), indices[:, 0]
+
+
+def estimated_share(samples, training, held_out):
+    """Estimates the share of the samples that are copies of training examples.
+
+    A sample that is none is as near to the one kind of real example as to the other: of m training and n held-out
+    examples together the nearest is one for training with probability m / (m + n). What exceeds it is copied: the share
+    is 1 - (m + n) / n · P(the nearest is held out). It is negative where held-out examples are nearer. Samples that are
+    held-out examples themselves count as new ones.
+
+    Samples with the same nearest example count as fewer in the interval: N² / Σ Nₑ², Nₑ being the samples of example e
+    (Kish 1965). Noise lies in one spot of the space, and all of it has the same few neighbours. But a sample that
+    equals a training example is a copy: the interval begins at their share, less that of held-out examples that do.
+
+    Args:
+      samples, training, held_out: points [N, d], [m, d] and [n, d].
+
+    Returns:
+      `intervals.Interval`, of level 0.95.
+    """
+    (to_training, of_training), (to_held_out, of_held_out) = (
+        distances.nearest_of_many(samples, real) for real in (training, held_out)
+    )
+    # A sample that is a held-out example is no copy of a training one, and says nothing of the others.
+    made = (to_held_out > 0.0) | (to_training == 0.0)
+    if not made.any():
+        return intervals.absent(0.0, "the samples are held-out examples")
+    to_training, to_held_out = to_training[made], to_held_out[made]
+    held_out_nearer = (to_held_out < to_training) + 0.5 * (to_held_out == to_training)
+    nearest_of_all = np.where(held_out_nearer > 0.5, len(training) + of_held_out[made], of_training[made])
+    shared = np.unique(nearest_of_all, return_counts=True)[1]
+    scale = (len(training) + len(held_out)) / len(held_out)
+    share = intervals.share_interval(float(held_out_nearer.mean()), made.sum() ** 2 / (shared**2).sum())
+    value, low, high = (made.mean() * (1.0 - scale * end) for end in (share.value, share.high, share.low))
+    exact = float((to_training == 0.0).sum() / len(samples))
+    if exact > max(low, 0.0):
+        low = min(value, max(low, exact - _twins(held_out, training)))
+    return intervals.Interval(float(value), float(low), float(high), share.level, share.method)
+
+
+def _twins(held_out, training):
+    """Share of held-out examples that are training examples too."""
+    known = {example.tobytes() for example in training}
+    return float(np.mean([example.tobytes() in known for example in held_out]))

@@ -75,6 +75,34 @@ def nearest(x, y, k=1, chunk=CHUNK, same=False):
     return squared, indices
 
 
+def nearest_of_many(x, y, chunk=CHUNK):
+    """The nearest point of y to each point of x, by products in float32: for tens of thousands of points.
+
+    Points of y whose distances from a point differ by less than float32 resolves may be taken for one another. The
+    distance is that of the point taken, in float64; equal points are at 0.
+
+    Args:
+      x: [n, d], used as float32.
+      y: [m, d], used as float32.
+      chunk: as in `squared_distances`.
+
+    Returns:
+      (distances float64 [n], indices into y, int64 [n]).
+    """
+    x, y = np.asarray(x, np.float32), np.asarray(y, np.float32)
+    squares, found, indices = (
+        np.einsum("nd,nd->n", y, y, dtype=np.float64),
+        np.empty(len(x)),
+        np.empty(len(x), np.int64),
+    )
+    for start in range(0, len(x), chunk):
+        part = slice(start, start + chunk)
+        indices[part] = (squares - 2.0 * (x[part] @ y.T)).argmin(axis=1)
+        # Once more without the cancellation, which would hide a distance of 0.
+        found[part] = np.linalg.norm(x[part].astype(np.float64) - y[indices[part]], axis=1)
+    return found, indices
+
+
 def checked(x, y):
     """Two sets of points [n, d] and [m, d] as arrays of float32, where they have it, or float64.
 

@@ -186,6 +186,7 @@ MUTANTS = [
         ("values[values < resolution * (norms[row] + y_norms)] = 0.0", "pass"),
         ("centre = y.mean(axis=0)", "centre = x.mean(axis=0) + y.std()", "any point is a centre, but for rounding"),
         ("len(y) < k + same", "len(y) < k"),
+        ("(squares - 2.0 * (x[part] @ y.T))", "(squares - (x[part] @ y.T))"),
     ),
     *of_file(
         "export/metrics/precision_recall.py",
@@ -298,6 +299,15 @@ MUTANTS = [
         ("self.of_samples.mean() / mean", "mean / self.of_samples.mean()"),
         ("np.sqrt(squared[:, 0]), indices", "squared[:, 0], indices"),
         ("if min(sizes) < intervals.FEWEST:", "if False:"),
+        ("1.0 - scale * end", "1.0 - 2.0 * end"),
+        ("for end in (share.value, share.high, share.low)", "for end in (share.value, share.low, share.high)"),
+        ("made.sum() ** 2 / (shared**2).sum()", "made.sum()"),
+        ("made.mean() * (1.0", "1.0 * (1.0"),
+        ("exact - _twins(held_out, training)", "exact"),
+        ("if exact > max(low, 0.0):", "if False:"),
+        ("(to_held_out > 0.0) | (to_training == 0.0)", "to_held_out >= 0.0"),
+        ("(to_held_out > 0.0) | (to_training == 0.0)", "to_held_out > 0.0"),
+        ("0.5 * (to_held_out == to_training)", "1.0 * (to_held_out == to_training)"),
     ),
     *of_file(
         "export/metrics/copies.py",

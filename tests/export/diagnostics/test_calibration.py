@@ -9,6 +9,7 @@ from scipy.ndimage import gaussian_filter
 
 from export.diagnostics import convergence, generalization, mode_collapse, vanishing_gradients
 from export.diagnostics.convergence import JointField
+from export.metrics.copies import estimated_share
 from export.metrics.features import features_for
 from export.metrics.intervals import share_interval
 from export.metrics.precision_recall import manifold_metrics
@@ -61,7 +62,7 @@ class Digits:
         shown = samples[:64], self.reference[:64]
         of_pixels = *mode_collapse.repetition(*shown), mode_collapse.sharpness(*shown)
         pixels = map(generalization.small, (samples, self.training, self.reference))
-        copies = generalization.estimated_copies(*pixels)
+        copies = estimated_share(*pixels)
         return mode_collapse.of_images(metrics, classes, *of_pixels), generalization.judge(copies)
 
     def of(self, weight):

@@ -5,73 +5,17 @@ import types
 import numpy as np
 import pytest
 from games import HandMade, LinearWasserstein, linear_game
-from scipy.spatial.distance import cdist
 
 from export.diagnostics import generalization
 from export.evaluation.context import ImageContext
+from export.metrics.copies import estimated_share
 from zoo.pixels import to_uint8
 
 
-def test_nearest_examples_are_scipys():
-    rng = np.random.default_rng(0)
-    samples, real = rng.normal(size=(50, 5)).astype(np.float32), rng.normal(size=(70, 5)).astype(np.float32)
-    samples[7] = real[3]
-    distances, places = generalization.nearest(samples, real, rows=16)
-    expected = cdist(samples.astype(np.float64), real.astype(np.float64))
-    np.testing.assert_allclose(distances, expected.min(1), rtol=1e-6)
-    np.testing.assert_array_equal(places, expected.argmin(1))
-    assert distances[7] == 0.0
-
-
-@pytest.mark.parametrize("copied", [0.0, 0.3, 1.0])
-def test_the_share_of_copies_is_estimated_without_bias(copied):
-    """The expectation over draws; training examples outnumber held-out ones by three to one."""
-    found, covered = [], 0
-    for seed in range(40):
-        rng = np.random.default_rng(seed)
-        training, held_out = rng.normal(size=(300, 4)), rng.normal(size=(100, 4))
-        samples = rng.normal(size=(200, 4))
-        copies = rng.choice(300, int(copied * 200))
-        samples[: len(copies)] = training[copies]
-        share = generalization.estimated_copies(samples, training, held_out)
-        found.append(share.value)
-        covered += share.low <= copied <= share.high
-    # One draw has a standard deviation of about 0.13; the interval does not hold what the real examples vary by.
-    assert np.mean(found) == pytest.approx(copied, abs=0.06) and covered >= 30
-
-
-def test_samples_beside_one_example_say_as_little_as_one():
-    rng = np.random.default_rng(0)
-    training, held_out = rng.normal(size=(300, 4)), rng.normal(size=(100, 4))
-    share = generalization.estimated_copies(np.repeat(training[:1] + 1e-3, 200, 0), training, held_out)
-    assert share.value == 1.0 and share.low < 0 and share.high == 1.0
-
-
-@pytest.mark.parametrize("twins", [0, 30])
-def test_samples_that_equal_training_examples_are_copies_whatever_they_share(twins):
-    rng = np.random.default_rng(0)
-    training, held_out = rng.normal(size=(300, 4)), rng.normal(size=(100, 4))
-    held_out[:twins] = training[100 : 100 + twins]
-    samples = np.repeat(training[:2], [120, 80], 0)
-    samples[120:] += 1e-3
-    share = generalization.estimated_copies(samples, training, held_out)
-    assert share.value == 1.0 and share.low == pytest.approx(0.6 - twins / 100)
-
-
-def test_an_example_in_both_sets_is_half_of_each():
-    points = np.random.default_rng(0).normal(size=(50, 4))
-    assert generalization.estimated_copies(points, points, points).value == 0.0
-
-
-def test_samples_that_are_held_out_examples_are_no_copies():
+def test_samples_that_are_held_out_examples_are_no_failure():
     points = np.random.default_rng(0).normal(size=(200, 4))
-    share = generalization.estimated_copies(points[:50], points[100:], points[:100])
-    assert share.value == 0.0 and share.low is None
-    section = generalization.judge(share)
+    section = generalization.judge(estimated_share(points[:50], points[100:], points[:100]))
     assert section["level"] == "none" and "0% of the samples are copies of training images (0% to 0%)" in str(section)
-    # Beside them the copies are counted.
-    share = generalization.estimated_copies(np.concatenate([points[:75], points[100:125]]), points[100:], points[:100])
-    assert share.value == share.low == 0.25
 
 
 def test_what_a_critic_knows_by_heart_is_the_share_of_its_scores():

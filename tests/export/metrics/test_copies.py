@@ -61,3 +61,52 @@ def test_reasons_for_no_interval():
     assert copies.CopyDetection(np.zeros(50), np.ones(50)).ratio_interval().reason == "the value is 0"
     assert copies.CopyDetection(np.ones(50), np.zeros(50)).ratio_interval().reason == "the value is not finite"
     assert copies.CopyDetection(np.ones(1), np.ones(5)).ratio_interval().reason == "there is one example only"
+
+
+@pytest.mark.parametrize("copied", [0.0, 0.3, 1.0])
+def test_the_share_of_copies_is_estimated_without_bias(copied):
+    """The expectation over draws; training examples outnumber held-out ones by three to one."""
+    found, covered = [], 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        training, held_out = rng.normal(size=(300, 4)), rng.normal(size=(100, 4))
+        samples = rng.normal(size=(200, 4))
+        taken = rng.choice(300, int(copied * 200))
+        samples[: len(taken)] = training[taken]
+        share = copies.estimated_share(samples, training, held_out)
+        found.append(share.value)
+        covered += share.low <= copied <= share.high
+    # One draw has a standard deviation of about 0.13; the interval does not hold what the real examples vary by.
+    assert np.mean(found) == pytest.approx(copied, abs=0.06) and covered >= 30
+
+
+def test_samples_beside_one_example_say_as_little_as_one():
+    rng = np.random.default_rng(0)
+    training, held_out = rng.normal(size=(300, 4)), rng.normal(size=(100, 4))
+    share = copies.estimated_share(np.repeat(training[:1] + 1e-3, 200, 0), training, held_out)
+    assert share.value == 1.0 and share.low < 0 and share.high == 1.0
+
+
+@pytest.mark.parametrize("twins", [0, 30])
+def test_samples_that_equal_training_examples_are_copies_whatever_they_share(twins):
+    rng = np.random.default_rng(0)
+    training, held_out = rng.normal(size=(300, 4)), rng.normal(size=(100, 4))
+    held_out[:twins] = training[100 : 100 + twins]
+    samples = np.repeat(training[:2], [120, 80], 0)
+    samples[120:] += 1e-3
+    share = copies.estimated_share(samples, training, held_out)
+    assert share.value == 1.0 and share.low == pytest.approx(0.6 - twins / 100)
+
+
+def test_an_example_in_both_sets_is_half_of_each():
+    points = np.random.default_rng(0).normal(size=(50, 4))
+    assert copies.estimated_share(points, points, points).value == 0.0
+
+
+def test_samples_that_are_held_out_examples_are_no_copies():
+    points = np.random.default_rng(0).normal(size=(200, 4))
+    share = copies.estimated_share(points[:50], points[100:], points[:100])
+    assert share.value == 0.0 and share.low is None
+    # Beside them the copies are counted.
+    share = copies.estimated_share(np.concatenate([points[:75], points[100:125]]), points[100:], points[:100])
+    assert share.value == share.low == 0.25

@@ -36,3 +36,14 @@ def test_wrong_sets_are_refused():
         distances.centred(points, np.zeros((3, 4)))
     with pytest.raises(ValueError, match="not finite"):
         distances.centred(points, np.full((3, 2), np.nan))
+
+
+def test_the_nearest_of_many_are_scipys():
+    rng = np.random.default_rng(0)
+    samples, real = rng.normal(size=(50, 5)).astype(np.float32), rng.normal(size=(70, 5)).astype(np.float32)
+    samples[7] = real[3]
+    found, places = distances.nearest_of_many(samples, real, chunk=16)
+    expected = scipy.spatial.distance.cdist(samples.astype(np.float64), real.astype(np.float64))
+    np.testing.assert_allclose(found, expected.min(1), rtol=1e-6)
+    np.testing.assert_array_equal(places, expected.argmin(1))
+    assert found[7] == 0.0
