@@ -1,5 +1,8 @@
 """Direct detection of copies: how near samples lie to training examples, and how near held-out examples do.
 
+`CopyDetection` compares the two distributions of distances; `estimated_share` counts of which kind the nearest example
+of each sample is.
+
 A generator that memorised training examples makes samples nearer to them than new examples of the data are. No single
 score of memorisation works in every case (Stein et al. 2023, "Exposing flaws of generative model evaluation metrics and
 their unfair treatment of diffusion models", section 5): the numbers here belong beside the closest pairs themselves,
