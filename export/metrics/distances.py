@@ -90,11 +90,8 @@ def nearest_of_many(x, y, chunk=CHUNK):
       (distances float64 [n], indices into y, int64 [n]).
     """
     x, y = np.asarray(x, np.float32), np.asarray(y, np.float32)
-    squares, found, indices = (
-        np.einsum("nd,nd->n", y, y, dtype=np.float64),
-        np.empty(len(x)),
-        np.empty(len(x), np.int64),
-    )
+    squares = np.einsum("nd,nd->n", y, y, dtype=np.float64)
+    found, indices = np.empty(len(x)), np.empty(len(x), np.int64)
     for start in range(0, len(x), chunk):
         part = slice(start, start + chunk)
         indices[part] = (squares - 2.0 * (x[part] @ y.T)).argmin(axis=1)
