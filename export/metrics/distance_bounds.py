@@ -200,8 +200,8 @@ class Bounds:
 
     def limit(self, squared):
         """Codes such that a pair's code is at most that if its squared distance may be at most `squared`, ≥ 0."""
-        # The rounding of a result is undone on this side. Float32 has no infinities to spare: none is needed.
-        return self._precision.code(np.minimum(squared * (1.0 + 2.0 * self._precision.unit), 1e30))
+        # A lower bound is rounded to a code that is at most the next one, as these are. No distance is infinite.
+        return self._precision.code(np.minimum(squared, 1e30))
 
     def ends(self, codes, first, rows, second, columns):
         """(lower, upper) bounds, float64, of the pairs of points `rows` of one set and `columns` of another."""

@@ -121,7 +121,8 @@ def test_few_pairs_of_wide_features_are_measured(precision, monkeypatch):
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_bounds_hold_and_are_near(precision):
     rng = np.random.default_rng(3)
-    x, y = np.exp(rng.normal(size=(200, 300))), 0.5 + rng.normal(size=(90, 300))
+    # Far from the origin, on which no distance depends.
+    x, y = 50.0 + np.exp(rng.normal(size=(200, 300))), 50.5 + rng.normal(size=(90, 300))
     x[7] = y[7]
     bounds = Bounds([x, y], precision)
     rows, columns = np.divmod(np.arange(200 * 90), 90)

@@ -152,6 +152,14 @@ def test_wide_features_take_eigenvalues_where_these_are_precise_enough(monkeypat
     np.testing.assert_allclose(swapped, expected, rtol=tolerance)
 
 
+@pytest.mark.parametrize("samples", [20, 200])
+def test_rounding_makes_no_distance_negative(samples):
+    for seed in range(20):
+        features = np.random.default_rng(seed).normal(size=(samples, 64))
+        statistics = frechet.GaussianStatistics.from_features(features)
+        assert 0.0 <= frechet.frechet_distance(statistics, statistics) < 1e-11
+
+
 def test_singular_covariances_of_any_scale_and_duplicated_features():
     rng = np.random.default_rng(12)
     real, samples = rng.normal(size=(200, 6)), 0.2 + rng.normal(size=(150, 6)) @ rng.normal(size=(6, 6))
