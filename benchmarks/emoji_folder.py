@@ -20,7 +20,7 @@ from absl import flags
 from trainers import program
 from zoo.errors import RequestError
 
-_IMAGES = "package/img/google/64/"
+_LIST, _IMAGES = "package/emoji.json", "package/img/google/64/"
 
 
 def categories(emoji):
@@ -40,19 +40,18 @@ def main(argv):
     if out.exists():
         raise RequestError(f"--out={out}: exists; expected the name of a new directory")
     try:
-        package = tarfile.open(given.package)
+        with tarfile.open(given.package) as package:
+            members = (member for member in package if member.name.startswith((_LIST, _IMAGES)))
+            files = {member.name: package.extractfile(member).read() for member in members}
     except (OSError, tarfile.TarError) as error:
         raise RequestError(f"--package={given.package}: {error}; expected the file that npm pack made") from error
-    with package:
-        members = {member.name: member for member in package.getmembers()}
-        if "package/emoji.json" not in members:
-            raise RequestError(f"--package={given.package}: no emoji.json in it; expected emoji-datasource-google")
-        of_image = categories(json.load(package.extractfile(members["package/emoji.json"])))
-        images = {name[len(_IMAGES) :]: member for name, member in members.items() if name.startswith(_IMAGES)}
-        for name in sorted(images.keys() & of_image.keys()):
-            place = out / of_image[name] / name
+    if _LIST not in files:
+        raise RequestError(f"--package={given.package}: no {_LIST} in it; expected emoji-datasource-google")
+    for name, category in categories(json.loads(files[_LIST])).items():
+        if _IMAGES + name in files:
+            place = out / category / name
             place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_bytes(package.extractfile(images[name]).read())
+            place.write_bytes(files[_IMAGES + name])
     print(out)
 
 
