@@ -230,7 +230,8 @@ def _lead(sections):
     """The verdict that stands first, or None without sections.
 
     It is the worst one, by level and then in the order of the sections. Where all levels are "none", it is the first
-    that has something to try, or else a sentence that nothing was found.
+    that has something to try, or else a sentence that nothing was found. Of its verdict the leading finding is given;
+    the section has them all.
     """
     if not sections:
         return None
@@ -239,11 +240,22 @@ def _lead(sections):
     if worst["level"] == "none":
         # No failure, but something to do first, such as more training.
         if unready := [section for section in sections.values() if "try_next" in section]:
-            return unready[0]
+            return _leading(unready[0])
         names = [_SECTIONS.get(key, _label(key)).lower() for key in sections]
         named = " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
         return {"level": "none", "verdict": f"No failure found; looked for: {named}."}
-    return worst
+    return _leading(worst)
+
+
+def _leading(section):
+    first, *others = section["verdict"].split("; ")
+    return {**section, "verdict": f"{first}."} if others else section
+
+
+def _badge(section):
+    """The word for a section's level. Where no failure is seen but there is something to do first, there are no means
+    yet to see one."""
+    return "unclear" if section["level"] == "none" and "try_next" in section else section["level"]
 
 
 def _hyperparameters(report):
@@ -434,6 +446,7 @@ def _environment(autoescape):
         percent=lambda share: "—" if share is None else f"{100 * share:.1f} %",
         cell=_cell,
         better=_BETTER.get,
+        badge=_badge,
         data_uri=lambda content: "data:image/png;base64," + base64.b64encode(content).decode(),
     )
     return environment

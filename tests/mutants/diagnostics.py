@@ -179,6 +179,12 @@ MUTANTS = [
         ('        if "try_next" in section:\n', "        if False:\n"),
     ),
     *of_file(
+        "export/report/writer.py",
+        "tests/export/report/test_writer.py -k verdict",
+        ('section["level"] == "none" and "try_next" in section', '"try_next" in section'),
+        ("return _leading(worst)", "return worst"),
+    ),
+    *of_file(
         "export/diagnostics/section.py",
         f"{CONVERGENCE} {VANISHING} -k 'verdicts or ratio'",
         ('if try_next and level != "none":', "if try_next:"),

@@ -210,7 +210,7 @@ def test_the_terminal_gets_the_first_numbers_and_the_verdict(good, digits, tmp_p
     report = json.loads((write_report(good, digits, tmp_path).parent / "report.json").read_text())
     lines = writer.headlines(report).splitlines()
     lead, *lines = lines
-    assert lead == good.sections["generalization"]["verdict"]
+    assert lead.rstrip(".") == good.sections["generalization"]["verdict"].split("; ")[0].rstrip(".")
     assert [line.partition(":")[0].strip() for line in lines] == [
         "Fréchet distance",
         "Precision",
@@ -241,6 +241,11 @@ def test_the_worst_verdict_leads():
     # No failure, but nothing that could be judged either.
     unready = {**calm, "mode_collapse": of("none", "not trained yet", try_next="more steps")}
     assert writer._lead(unready) == unready["mode_collapse"]
+    assert [writer._badge(each) for each in unready.values()] == ["unclear", "none"]
+    # The leading finding alone.
+    long = {**calm, "generalization": of("severe", "It copies: 9 of 10; b; c.", try_next="d")}
+    assert writer._lead(long) == {**long["generalization"], "verdict": "It copies: 9 of 10."}
+    assert writer._badge(long["generalization"]) == "severe"
 
 
 def test_the_page_tells_hyperparameters_time_and_how_to_make_it_again(good, digits, tmp_path):
