@@ -86,10 +86,12 @@ def judge(copies=None, known=None, gap=None):
     if copies is not None:
         low, high = (copies.value if end is None else end for end in (copies.low, copies.high))
         of_copies = _level(low, thresholds.COPIED)
-        parts.append(
-            f"an estimated {max(copies.value, 0.0):.0%} of the samples are copies of training images "
-            f"({max(low, 0.0):.0%} to {max(high, 0.0):.0%})"
-        )
+        ends = f"({max(low, 0.0):.0%} to {max(high, 0.0):.0%})"
+        if of_copies == "none" and high - max(low, 0.0) > thresholds.WIDE:
+            parts.append(f"the share of copies of training images cannot be told {ends}: too few of them lie near samples")
+        else:
+            share = f"{max(copies.value, 0.0):.0%}"
+            parts.append(f"an estimated {share} of the samples are copies of training images {ends}")
         rests_on |= {
             "estimated_copies": copies.value,
             "estimated_copies_low": low,

@@ -37,6 +37,8 @@ BUMP = 1.5
 # Generalisation.
 #: Lower end of the estimated share of copies: partial, severe. A few exact duplicates are in most data sets.
 COPIED = (0.1, 0.5)
+#: Length of that share's interval, above which the estimate says nothing.
+WIDE = 0.5
 #: Lower end of r_v: partial, severe. 0.6 is where Karras et al. begin to hold a critic back by augmentation.
 KNOWN = (0.6, 0.9)
 #: The critic's probability of ranking a training example above a sample, below which r_v is a ratio of two noises.

@@ -140,6 +140,8 @@ MUTANTS = [
         ("np.sign(apart or 1.0)", "1.0"),
         ('means["train"] - means["test"])', 'means["train"] - means["samples"])'),
         ('if known["separation"] < thresholds.SEPARATES:', "if False:"),
+        ("high - max(low, 0.0) > thresholds.WIDE", "True"),
+        ("high - max(low, 0.0) > thresholds.WIDE", "False"),
     ),
     *of_file(
         "export/diagnostics/mode_collapse.py",

@@ -18,6 +18,17 @@ def test_samples_that_are_held_out_examples_are_no_failure():
     assert section["level"] == "none" and "0% of the samples are copies of training images (0% to 0%)" in str(section)
 
 
+def test_samples_beside_one_example_tell_nothing_of_copies():
+    rng = np.random.default_rng(0)
+    training, held_out = rng.normal(size=(300, 4)), rng.normal(size=(100, 4))
+    section = generalization.judge(estimated_share(np.repeat(training[:1] + 1e-3, 200, 0), training, held_out))
+    assert section["level"] == "none" and "cannot be told (0% to 100%)" in section["verdict"]
+    assert "estimated" not in section["verdict"]
+    # Copies of all of them are.
+    section = generalization.judge(estimated_share(training[:200], training, held_out))
+    assert section["level"] == "severe" and "an estimated 100% of the samples" in section["verdict"]
+
+
 def test_what_a_critic_knows_by_heart_is_the_share_of_its_scores():
     # Scores of training examples 2, of held-out ones 1.25, of samples 0, each ± 0.1.
     spread = np.array([[-0.1], [0.1]])
