@@ -88,7 +88,7 @@ def judge(copies=None, known=None, gap=None):
         of_copies = _level(low, thresholds.COPIED)
         ends = f"({max(low, 0.0):.0%} to {max(high, 0.0):.0%})"
         if of_copies == "none" and high - max(low, 0.0) > thresholds.WIDE:
-            parts.append(f"the share of copies of training images cannot be told {ends}: too few of them lie near samples")
+            parts.append(f"copies of training images cannot be counted {ends}: the samples lie beside few of these")
         else:
             share = f"{max(copies.value, 0.0):.0%}"
             parts.append(f"an estimated {share} of the samples are copies of training images {ends}")

@@ -22,7 +22,7 @@ def test_samples_beside_one_example_tell_nothing_of_copies():
     rng = np.random.default_rng(0)
     training, held_out = rng.normal(size=(300, 4)), rng.normal(size=(100, 4))
     section = generalization.judge(estimated_share(np.repeat(training[:1] + 1e-3, 200, 0), training, held_out))
-    assert section["level"] == "none" and "cannot be told (0% to 100%)" in section["verdict"]
+    assert section["level"] == "none" and "cannot be counted (0% to 100%)" in section["verdict"]
     assert "estimated" not in section["verdict"]
     # Copies of all of them are.
     section = generalization.judge(estimated_share(training[:200], training, held_out))
