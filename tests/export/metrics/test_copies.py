@@ -101,7 +101,7 @@ def test_samples_that_equal_training_examples_are_copies_whatever_they_share(twi
 def test_an_example_in_both_sets_is_half_of_each():
     points = np.random.default_rng(0).normal(size=(50, 4))
     share = copies.estimated_share(points, points, points)
-    assert share.value == 0.0 and share.low < 0.0 < share.high
+    assert share.value == share.low == 0.0 < share.high
 
 
 def test_samples_that_are_held_out_examples_are_no_copies():
