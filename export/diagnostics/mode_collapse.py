@@ -7,6 +7,10 @@ import numpy as np
 
 from export.diagnostics import thresholds
 from export.diagnostics.section import section, worse
+from export.metrics.precision_recall import manifold_metrics
+
+#: Most points of each kind whose neighbours are looked for.
+_MOST_POINTS = 5_000
 
 _OPENING = {
     "none": "No mode collapse seen",
@@ -37,7 +41,9 @@ def diagnose(found):
         shown = context.samples.shown, context.held_out.shown
         return of_images(metrics, classes, *repetition(*shown), sharpness(*shown))
     spread = _spread(context.samples) / (_spread(context.held_out) or 1.0)
-    return of_points(metrics, spread) if classes is None else of_modes(metrics, classes, spread)
+    if classes is not None:
+        return of_modes(metrics, classes, spread)
+    return of_points(metrics, *on_data(context.samples, context.held_out, context.training), spread)
 
 
 def repetition(samples, real):
@@ -181,26 +187,57 @@ def of_modes(metrics, classes, spread=1.0):
     return section(level, _OPENING[level], [*(part for _, part in findings), on_modes], numbers, TRY_NEXT)
 
 
-def of_points(metrics, spread=1.0):
-    """Mode collapse of points without modes: how much of the data's mass is out of place.
+def on_data(samples, held_out, training):
+    """How many of the samples lie on the data: points [N, d] of each.
 
-    The Wasserstein distance, set in proportion to that of two sets of the data's own points, sees missing mass and
-    misplaced mass alike; nothing finer is known of such data.
+    Returns:
+        (precision, density), each a pair: of the samples, and of training examples, against held-out ones.
+    """
+    samples, held_out, training = (points[:_MOST_POINTS] for points in (samples, held_out, training))
+    found = [manifold_metrics(held_out, points).values() for points in (samples, training)]
+    return tuple(tuple(each[name] for each in found) for name in ("precision", "density"))
+
+
+def of_points(metrics, precision, density, spread=1.0):
+    """Mode collapse of points without modes: whether the samples' mass is out of place, and lies on the data all the
+    same.
+
+    The Wasserstein distance, set in proportion to that of two sets of the data's own points, sees mass that lacks and
+    samples beside the data alike. Precision and density tell these apart, as with images.
+
+    Args:
+        metrics: {name: metric}, with exact_wasserstein.
+        precision, density: of `on_data`.
+        spread: standard deviation of the samples in proportion to the data's.
     """
     distance = metrics["exact_wasserstein"]
     times = distance["value"] / distance["real"] if distance["real"] else 1.0
     partial, severe = thresholds.TIMES_THE_DISTANCE
     level = "severe" if times > severe else "partial" if times > partial else "none"
-    part = (
-        f"The samples' mass has to move {distance['value']:.3g} on average to become the data's, "
-        f"{times:.1f} times what two sets of the data's own points have to"
+    moved = (
+        f"the samples' mass has to move {distance['value']:.3g} on average to become the data's, {times:.1f} times "
+        "what two sets of the data's own points have to"
     )
+    lie = f"{precision[0]:.0%} of the samples lie among the data (training examples: {precision[1]:.0%})"
     numbers = {
         "exact_wasserstein": distance["value"],
         "exact_wasserstein_of_data": distance["real"],
         "spread": spread,
+        "precision": precision[0],
+        "precision_of_training_examples": precision[1],
+        "density": density[0],
+        "density_of_training_examples": density[1],
     }
-    return section(level, _OPENING[level], [part], numbers, TRY_NEXT)
+    if spread < thresholds.SAME:
+        parts = ["the samples are one point again and again", moved, lie]
+        return section("severe", _OPENING["severe"], parts, numbers, TRY_NEXT)
+    if level != "none" and (
+        precision[0] < thresholds.FAR * precision[1] or density[0] < thresholds.BESIDE * density[1]
+    ):
+        density = f"with a density of {density[0]:.2g} there (training examples: {density[1]:.2g})"
+        parts = [f"they are not trained well enough to tell: {lie}, {density}", moved]
+        return section("none", _NOT_TRAINED, parts, numbers) | {"try_next": TRY_NEXT_FAR}
+    return section(level, _OPENING[level], [moved, lie], numbers, TRY_NEXT)
 
 
 def _balance(classes, one, many):

@@ -167,6 +167,15 @@ MUTANTS = [
         ('ratio[entry["name"]] > thresholds.SWOLLEN', "False"),
     ),
     *of_file(
+        "export/diagnostics/mode_collapse.py",
+        f"{TESTS}/test_mode_collapse.py -k points",
+        ('if level != "none" and (\n', "if (\n"),
+        ("precision[0] < thresholds.FAR * precision[1] or density", "precision[0] < thresholds.FAR or density"),
+        ("density[0] < thresholds.BESIDE * density[1]", "False"),
+        ("for points in (samples, training)]", "for points in (training, samples)]"),
+        ("    if spread < thresholds.SAME:\n        parts = [", "    if False:\n        parts = ["),
+    ),
+    *of_file(
         "export/report/figures.py",
         FIGURES,
         ('100 * (1 - np.array(curves["critic_accuracy"], float))', '100 * np.array(curves["critic_accuracy"], float)'),

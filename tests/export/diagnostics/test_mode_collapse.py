@@ -1,4 +1,8 @@
+import numpy as np
+import pytest
+
 from export.diagnostics import mode_collapse
+from export.metrics.toy import exact_wasserstein
 
 
 def test_a_thin_class_is_partial_collapse():
@@ -66,3 +70,36 @@ def test_blurred_and_noisy_images_have_not_collapsed_whatever_a_classifier_sees_
         section = mode_collapse.of_images(manifold(0.9, 1.0, 0.1, 0.1), missing, 0.8, 1.0, sharp)
         assert section["level"] == "none" and f"they are {what}" in section["verdict"].partition(";")[0]
     assert mode_collapse.of_images(manifold(0.9, 1.0, 0.1, 0.1), missing, 0.8, 1.0, 0.9)["level"] == "severe"
+
+
+def uniform(rng, *more):
+    return rng.uniform(-1.0, 1.0, (1000, 1, *more))
+
+
+@pytest.mark.parametrize(
+    "make, level, told",
+    [
+        (uniform, "none", "No mode collapse seen"),
+        # Half of the support, and a twentieth.
+        (lambda rng: np.abs(uniform(rng)), "severe", "Severe"),
+        (
+            lambda rng: np.where(rng.uniform(size=(1000, 1)) < 0.35, -1.0, 1.0) * np.abs(uniform(rng)),
+            "partial",
+            "Partial",
+        ),
+        (lambda rng: 0.05 * uniform(rng), "severe", "one point again and again"),
+        # Samples beside the data are no collapse, however far they have to move.
+        (lambda rng: 1.0 + 2.0 * rng.normal(size=(1000, 1)), "none", "not trained well enough"),
+        (lambda rng: 5.0 + uniform(rng), "none", "not trained well enough"),
+    ],
+)
+@pytest.mark.parametrize("seed", range(5))
+def test_points_without_modes(make, level, told, seed):
+    rng = np.random.default_rng(seed)
+    samples, held_out, training = make(rng), uniform(rng), uniform(rng)
+    real = np.mean([exact_wasserstein(uniform(rng), held_out) for _ in range(5)])
+    metrics = {"exact_wasserstein": {"value": exact_wasserstein(samples, held_out), "real": real}}
+    spread = samples.std() / held_out.std()
+    section = mode_collapse.of_points(metrics, *mode_collapse.on_data(samples, held_out, training), spread)
+    assert section["level"] == level and told in section["verdict"].partition(";")[0]
+    assert ("try_next" in section) == (told != "No mode collapse seen")
