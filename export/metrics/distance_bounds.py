@@ -28,8 +28,8 @@ import numpy as np
 
 #: Points of either set in a tile, of which one product gives all bounds.
 TILE = 512
-#: Tiles that are prepared at a time, and products that wait for the use of those before them.
-_WORKERS, _AHEAD = 2, 2
+#: Tiles that are prepared or multiplied at a time.
+_WORKERS = 2
 #: Coordinates of the pairs whose distances are computed at a time: few enough for a processor's cache.
 _COORDINATES = 2**15
 _FLOAT32_UNIT = 2.0**-24
@@ -145,17 +145,16 @@ class Bounds:
         largest = max(np.abs(end - centre).max() for each in sets for end in (each.min(axis=0), each.max(axis=0)))
         exponent = -int(np.frexp(largest * np.sqrt(width))[1])
         self.scale = 4.0**exponent
-        with concurrent.futures.ThreadPoolExecutor(_WORKERS) as workers:
-            tiles = [[each[start : start + TILE] for start in range(0, len(each), TILE)] for each in sets]
-            # Distances come from inner products; centred points have the smallest, and so the least errors.
-            seen = [list(workers.map(lambda tile: self._seen(tile, centre, 2.0**exponent), each)) for each in tiles]
-            self._norms = [np.concatenate([norms for _, norms, _ in each]) for each in seen]
-            worst = max(lost for each in seen for *_, lost in each)
-            terms = width + 2 * _PIECES
-            gamma = terms * _FLOAT32_UNIT / (1.0 - terms * _FLOAT32_UNIT)
-            # The last term: 24 bits of the norms, and all that float64 loses.
-            self._error = 2.0 * worst + worst**2 + 2.05 * gamma + 2.0**-22
-            self._operands = [list(workers.map(lambda tile: self._sides(*tile[:2]), each)) for each in seen]
+        tiles = [[each[start : start + TILE] for start in range(0, len(each), TILE)] for each in sets]
+        # Distances come from inner products; centred points have the smallest, and so the least errors.
+        seen = [list(_in_threads(lambda tile: self._seen(tile, centre, 2.0**exponent), each)) for each in tiles]
+        self._norms = [np.concatenate([norms for _, norms, _ in each]) for each in seen]
+        worst = max(lost for each in seen for *_, lost in each)
+        terms = width + 2 * _PIECES
+        gamma = terms * _FLOAT32_UNIT / (1.0 - terms * _FLOAT32_UNIT)
+        # The last term: 24 bits of the norms, and all that float64 loses.
+        self._error = 2.0 * worst + worst**2 + 2.05 * gamma + 2.0**-22
+        self._operands = [list(_in_threads(lambda tile: self._sides(*tile[:2]), each)) for each in seen]
         # The difference of two float32 numbers errs by u of itself, and so do its square and each of the sums.
         self._of_sum = (width + 4) * _FLOAT32_UNIT / (1.0 - (width + 4) * _FLOAT32_UNIT)
         self.closer = [(self.exact, 0.0)]
@@ -188,15 +187,8 @@ class Bounds:
         return self._precision.product(self._operands[first][row][0], self._operands[second][column][1])
 
     def tiles(self, first, second, places):
-        """Yields the codes of `tile` at each (row, column) of `places`; the next ones are computed in a thread."""
-        with concurrent.futures.ThreadPoolExecutor(1) as worker:
-            ahead = collections.deque()
-            for row, column in places:
-                ahead.append(worker.submit(self.tile, first, row, second, column))
-                if len(ahead) > _AHEAD:
-                    yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
+        """Yields the codes of `tile` at each (row, column) of `places`; the next ones are computed meanwhile."""
+        return _in_threads(lambda place: self.tile(first, place[0], second, place[1]), places)
 
     def limit(self, squared):
         """Codes such that a pair's code is at most that if its squared distance may be at most `squared`, ≥ 0."""
@@ -247,6 +239,22 @@ def squared_distances_of(x, rows, y, columns):
         # Not a BLAS' inner product, whose order may depend on where the row lies in memory.
         found[part] = np.square(difference, out=difference).sum(axis=1)
     return found
+
+
+def _in_threads(function, items):
+    """Yields a function's value for each of a list of items, in their order; the next ones are computed meanwhile."""
+    if len(items) < 2:
+        # A thread takes longer to start than points of one tile take.
+        yield from map(function, items)
+        return
+    with concurrent.futures.ThreadPoolExecutor(_WORKERS) as workers:
+        ahead = collections.deque()
+        for item in items:
+            ahead.append(workers.submit(function, item))
+            if len(ahead) > _WORKERS:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
 
 
 def _parts(pairs, width):

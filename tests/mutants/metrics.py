@@ -172,7 +172,7 @@ MUTANTS = [
         ("found * (1.0 + self._of_sum) + _UNDERFLOW", "found"),
         ("abs(exponent) < _EXPONENTS", "True"),
         ("all(each.dtype == np.float32 for each in sets)", "True"),
-        ("            while ahead:\n", "            while len(ahead) > 1:\n"),
+        ("        while ahead:\n", "        while len(ahead) > 1:\n"),
         ("_PIECES = 3", "_PIECES = 1"),
         ("x[rows[part]].astype(np.float64, copy=False)", "x[rows[part]].astype(np.float32)"),
         ("multiplications >= _MANY", "multiplications < _MANY"),
