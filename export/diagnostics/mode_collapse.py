@@ -203,7 +203,7 @@ def of_points(metrics, precision, density, spread=1.0):
     same.
 
     The Wasserstein distance, set in proportion to that of two sets of the data's own points, sees mass that lacks and
-    samples beside the data alike. Precision and density tell these apart, as with images.
+    samples beside the data alike. Their density tells these apart, as with images.
 
     Args:
         metrics: {name: metric}, with exact_wasserstein.
@@ -231,9 +231,7 @@ def of_points(metrics, precision, density, spread=1.0):
     if spread < thresholds.SAME:
         parts = ["the samples are one point again and again", moved, lie]
         return section("severe", _OPENING["severe"], parts, numbers, TRY_NEXT)
-    if level != "none" and (
-        precision[0] < thresholds.FAR * precision[1] or density[0] < thresholds.BESIDE * density[1]
-    ):
+    if level != "none" and density[0] < thresholds.BESIDE * density[1]:
         density = f"with a density of {density[0]:.2g} there (training examples: {density[1]:.2g})"
         parts = [f"they are not trained well enough to tell: {lie}, {density}", moved]
         return section("none", _NOT_TRAINED, parts, numbers) | {"try_next": TRY_NEXT_FAR}

@@ -169,8 +169,7 @@ MUTANTS = [
     *of_file(
         "export/diagnostics/mode_collapse.py",
         f"{TESTS}/test_mode_collapse.py -k points",
-        ('if level != "none" and (\n', "if (\n"),
-        ("precision[0] < thresholds.FAR * precision[1] or density", "precision[0] < thresholds.FAR or density"),
+        ('if level != "none" and density', "if density"),
         ("density[0] < thresholds.BESIDE * density[1]", "False"),
         ("for points in (samples, training)]", "for points in (training, samples)]"),
         ("    if spread < thresholds.SAME:\n        parts = [", "    if False:\n        parts = ["),

@@ -103,3 +103,18 @@ def test_points_without_modes(make, level, told, seed):
     section = mode_collapse.of_points(metrics, *mode_collapse.on_data(samples, held_out, training), spread)
     assert section["level"] == level and told in section["verdict"].partition(";")[0]
     assert ("try_next" in section) == (told != "No mode collapse seen")
+
+
+def test_points_a_hair_beside_the_data_have_not_collapsed():
+    rng = np.random.default_rng(0)
+
+    def circle(radius):
+        angle = 2.0 * np.pi * rng.uniform(size=1000)
+        return radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+
+    samples, held_out, training = circle(1.03), circle(1.0), circle(1.0)
+    precision, density = mode_collapse.on_data(samples, held_out, training)
+    assert density[0] < 0.1 and density[1] > 0.9
+    metrics = {"exact_wasserstein": {"value": exact_wasserstein(samples, held_out), "real": 0.05}}
+    section = mode_collapse.of_points(metrics, precision, density)
+    assert section["level"] == "none" and "try_next" not in section
