@@ -14,11 +14,13 @@ The classes are the emoji's categories; each tone of skin is an image of its own
 import json
 import pathlib
 import tarfile
+import tempfile
 
 from absl import flags
 
 from trainers import program
 from zoo.errors import RequestError
+from zoo.files import writing
 
 _LIST, _IMAGES = "package/emoji.json", "package/img/google/64/"
 
@@ -47,11 +49,16 @@ def main(argv):
         raise RequestError(f"--package={given.package}: {error}; expected the file that npm pack made") from error
     if _LIST not in files:
         raise RequestError(f"--package={given.package}: no {_LIST} in it; expected emoji-datasource-google")
-    for name, category in categories(json.loads(files[_LIST])).items():
-        if _IMAGES + name in files:
-            place = out / category / name
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_bytes(files[_IMAGES + name])
+    with writing("--out", out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        # Built beside its place: a folder of that name is a whole one.
+        with tempfile.TemporaryDirectory(dir=out.parent) as building:
+            folder = pathlib.Path(building) / out.name
+            for name, category in categories(json.loads(files[_LIST])).items():
+                if _IMAGES + name in files:
+                    (folder / category).mkdir(parents=True, exist_ok=True)
+                    (folder / category / name).write_bytes(files[_IMAGES + name])
+            folder.rename(out)
     print(out)
 
 

@@ -5,7 +5,7 @@ python -m export.evaluate --workdir=runs/mine
 
 What its variants reach on CIFAR-10, as JPEG files in class folders, stands in docs/results.md (cifar). Those are short
 runs (--config.train.steps=STEPS, --config.train.decay_from=0.5) of two to nine minutes of one core, at most a twentieth
-of this config's. `progressive` took two hours, and one on the images of 64×64 of benchmarks/emoji_folder.py. A recall
+of this config's, but for `progressive`; its run on images of 64×64 is that of benchmarks/emoji_folder.py. A recall
 near zero means that the images still lack diversity; full runs of the others were not tried. `noise_contrastive` and
 `self_contrastive` fit a Gaussian mixture of 16 components to the pixels, which is not their purpose.
 

@@ -43,7 +43,8 @@ def diagnose(found):
     spread = _spread(context.samples) / (_spread(context.held_out) or 1.0)
     if classes is not None:
         return of_modes(metrics, classes, spread)
-    return of_points(metrics, *on_data(context.samples, context.held_out, context.training), spread)
+    lie = on_data(context.samples, context.held_out), context.once(_training_on_data, context.training)
+    return of_points(metrics, *zip(*lie), spread)
 
 
 def repetition(samples, real):
@@ -187,15 +188,14 @@ def of_modes(metrics, classes, spread=1.0):
     return section(level, _OPENING[level], [*(part for _, part in findings), on_modes], numbers, TRY_NEXT)
 
 
-def on_data(samples, held_out, training):
-    """How many of the samples lie on the data: points [N, d] of each.
+def on_data(points, held_out):
+    """(precision, density) of points [N, d] against held-out examples [M, d]: how many of them lie on the data."""
+    found = manifold_metrics(held_out[:_MOST_POINTS], points[:_MOST_POINTS]).values()
+    return found["precision"], found["density"]
 
-    Returns:
-        (precision, density), each a pair: of the samples, and of training examples, against held-out ones.
-    """
-    samples, held_out, training = (points[:_MOST_POINTS] for points in (samples, held_out, training))
-    found = [manifold_metrics(held_out, points).values() for points in (samples, training)]
-    return tuple(tuple(each[name] for each in found) for name in ("precision", "density"))
+
+def _training_on_data(context, training):
+    return on_data(training, context.held_out)
 
 
 def of_points(metrics, precision, density, spread=1.0):
@@ -207,7 +207,7 @@ def of_points(metrics, precision, density, spread=1.0):
 
     Args:
         metrics: {name: metric}, with exact_wasserstein.
-        precision, density: of `on_data`.
+        precision, density: of `on_data`, each a pair: of the samples, and of training examples.
         spread: standard deviation of the samples in proportion to the data's.
     """
     distance = metrics["exact_wasserstein"]

@@ -171,7 +171,7 @@ MUTANTS = [
         f"{TESTS}/test_mode_collapse.py -k points",
         ('if level != "none" and density', "if density"),
         ("density[0] < thresholds.BESIDE * density[1]", "False"),
-        ("for points in (samples, training)]", "for points in (training, samples)]"),
+        ('found["precision"], found["density"]', 'found["density"], found["precision"]'),
         ("    if spread < thresholds.SAME:\n        parts = [", "    if False:\n        parts = ["),
     ),
     *of_file(
