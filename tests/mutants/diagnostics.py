@@ -171,7 +171,7 @@ MUTANTS = [
         f"{TESTS}/test_mode_collapse.py -k points",
         ('if level != "none" and density', "if density"),
         ("density[0] < thresholds.BESIDE * density[1]", "False"),
-        ('found["precision"], found["density"]', 'found["density"], found["precision"]'),
+        ('return found["precision"], found["density"]', 'return found["precision"], 1.0'),
         ("    if spread < thresholds.SAME:\n        parts = [", "    if False:\n        parts = ["),
     ),
     *of_file(
