@@ -18,7 +18,8 @@ from etils import epath
 
 from export.evaluation import subject
 from export.evaluation.evaluator import AUTO, check_num_samples, evaluate
-from export.report import writer
+from export.report import document, pages
+from export.report.writer import write
 from trainers import program
 from zoo.errors import RequestError
 from zoo.files import check_writable, writing
@@ -67,11 +68,11 @@ def report_on(
     )
     given = evaluated.generator.available
     seeds = {"first_seed": first_seed, "seeded": evaluated.generator.seeded} if given is None else {"num_given": given}
-    report = writer.compose(
+    report = document.compose(
         evaluation, generator=evaluated.described, data=evaluated.data, num_asked=num_samples, **seeds
     )
     with writing(where, directory):
-        return writer.write(report, evaluation, evaluated.log, directory, evaluated.steps)
+        return write(report, evaluation, evaluated.log, directory, evaluated.steps)
 
 
 def main(argv):
@@ -121,7 +122,7 @@ def main(argv):
             check_num_samples(num_samples, cards.read(saved_model).get("data_shape", ()))
             evaluated = subject.of_saved_model(saved_model, given.data, given.image_size, given.signature)
     page = report_on(evaluated, out, where, **options)
-    print(writer.headlines(json.loads((page.parent / "report.json").read_text())))
+    print(pages.headlines(json.loads((page.parent / "report.json").read_text())))
     print(page)
 
 

@@ -334,17 +334,22 @@ def judge(of_field, path=None, no_path="", dynamics="simultaneous", batch_size=N
         "diverging": "Diverging",
     }[regime]
     part = growth / radius if radius else 0.0
-    leading = {
-        "moving": "near this checkpoint the generator's own loss curves down, at "
-        f"{of_field.largest_real_part / radius if radius else 0.0:.0%} of the fastest change: it has not settled; "
-        f"other deviations grow at most at {max(part, 0.0):.1%}",
-        "stable": f"near this checkpoint the players' moves under {dynamics} lead back: deviations grow at most at "
-        f"{max(part, 0.0):.1%} of the fastest change, and turn at most {rotation:.2g} times as fast as they shrink",
-        "rotating": f"near this checkpoint the players turn around each other under {dynamics}: a deviation turns "
-        f"{_ratio(rotation)} as fast as it grows or shrinks",
-        "diverging": f"near this checkpoint deviations grow under {dynamics}, at {part:.0%} of the fastest change",
+    parts = {
+        "moving": [
+            "near this checkpoint the generator's own loss curves down, at "
+            f"{of_field.largest_real_part / radius if radius else 0.0:.0%} of the fastest change: it has not settled",
+            f"other deviations grow at most at {max(part, 0.0):.1%}",
+        ],
+        "stable": [
+            f"near this checkpoint the players' moves under {dynamics} lead back: deviations grow at most at "
+            f"{max(part, 0.0):.1%} of the fastest change, and turn at most {rotation:.2g} times as fast as they shrink"
+        ],
+        "rotating": [
+            f"near this checkpoint the players turn around each other under {dynamics}: a deviation turns "
+            f"{_ratio(rotation)} as fast as it grows or shrinks"
+        ],
+        "diverging": [f"near this checkpoint deviations grow under {dynamics}, at {part:.0%} of the fastest change"],
     }[regime]
-    parts = [leading]
     rests_on = {
         "largest_real_part": of_field.largest_real_part,
         "largest_real_part_of_game": growth,

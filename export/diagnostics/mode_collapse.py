@@ -124,9 +124,9 @@ def of_images(metrics, classes, spread=1.0, repeats=1.0, sharp=1.0):
         what = "one image" if spread < thresholds.SAME else "a few images"
         findings.append(("severe", f"the samples are {what} again and again"))
     if classes:
-        of_classes, sentence, numbers = _balance(classes, "class", "classes")
+        of_classes, balance, numbers = _balance(classes, "class", "classes")
         counts = not beside or (numbers["classes_missing"] and not unlike)
-        findings.append((of_classes if counts else "none", sentence))
+        findings.append((of_classes if counts else "none", *balance))
         rests_on = numbers | rests_on
     reached, of_manifold = (shares["recall"], shares["coverage"]), "none"
     if not beside and min(reached) < thresholds.REACHED[0]:
@@ -139,7 +139,7 @@ def of_images(metrics, classes, spread=1.0, repeats=1.0, sharp=1.0):
             f"beside them (training images: {metrics['coverage']['real']:.0%})",
         )
     )
-    level = worse(*(each for each, _ in findings))
+    level = worse(*(each for each, *_ in findings))
     if level == "none" and beside and min(reached) < thresholds.REACHED[0]:
         what = "blurred" if blurred else "noisy" if noisy else "not trained well enough to tell"
         leading = (
@@ -148,11 +148,9 @@ def of_images(metrics, classes, spread=1.0, repeats=1.0, sharp=1.0):
             f"{metrics['precision']['real']:.0%}) and a density of {metrics['density']['value']:.2g} there (training "
             f"images: {metrics['density']['real']:.2g}), so that what seems to be missing may not be"
         )
-        parts = [leading, *(part for _, part in findings)]
+        parts = [leading, *_clauses(findings)]
         return section(level, _NOT_TRAINED, parts, rests_on) | {"try_next": TRY_NEXT_FAR}
-    # The finding that set the level comes first.
-    findings.sort(key=lambda finding: finding[0] != level)
-    return section(level, _OPENING[level], [part for _, part in findings], rests_on, TRY_NEXT)
+    return section(level, _OPENING[level], _clauses(findings, level), rests_on, TRY_NEXT)
 
 
 def of_modes(metrics, classes, spread=1.0):
@@ -164,7 +162,7 @@ def of_modes(metrics, classes, spread=1.0):
         spread: standard deviation of the samples in proportion to the data's.
     """
     found, quality = metrics["modes_found"], metrics["high_quality_share"]
-    of_classes, sentence, numbers = _balance(classes, "mode", "modes")
+    of_classes, balance, numbers = _balance(classes, "mode", "modes")
     numbers = {
         "modes_found": found["value"],
         "modes": found["of"],
@@ -175,17 +173,16 @@ def of_modes(metrics, classes, spread=1.0):
     on_modes = f"{quality['value']:.1%} of the samples lie on a mode (data: {quality['real']:.1%})"
     count = f"{found['value']} of {found['of']} modes found"
     if quality["value"] < thresholds.BLURRED_POINTS and spread >= thresholds.SAME:
-        parts = [f"{on_modes}, so few that they are blurred or not trained yet", count, sentence]
+        parts = [f"{on_modes}, so few that they are blurred or not trained yet", count, *balance]
         return section("none", _NOT_TRAINED, parts, numbers) | {"try_next": TRY_NEXT_FAR}
     of_count = "none"
     if found["value"] < found["of"]:
         of_count = "severe" if found["value"] < thresholds.HALF * found["of"] else "partial"
-    findings = [(of_count, count), (of_classes, sentence)]
+    findings = [(of_count, count), (of_classes, *balance)]
     if spread < thresholds.SAME:
         findings.insert(0, ("severe", "the samples are one point again and again"))
-    level = worse(*(each for each, _ in findings))
-    findings.sort(key=lambda finding: finding[0] != level)
-    return section(level, _OPENING[level], [*(part for _, part in findings), on_modes], numbers, TRY_NEXT)
+    level = worse(*(each for each, *_ in findings))
+    return section(level, _OPENING[level], [*_clauses(findings, level), on_modes], numbers, TRY_NEXT)
 
 
 def on_data(points, held_out):
@@ -238,8 +235,14 @@ def of_points(metrics, precision, density, spread=1.0):
     return section(level, _OPENING[level], [moved, lie], numbers, TRY_NEXT)
 
 
+def _clauses(findings, level=None):
+    """The clauses of findings, (level, clause, …) each; those that set `level` come first."""
+    ordered = sorted(findings, key=lambda finding: finding[0] != level)
+    return [clause for _, *clauses in ordered for clause in clauses]
+
+
 def _balance(classes, one, many):
-    """(level, sentence, numbers) of a histogram against its reference."""
+    """(level, clauses, numbers) of a histogram against its reference."""
     due = [entry for entry in classes if entry["reference_share"]]
     ratio = {entry["name"]: entry["share"] / entry["reference_share"] for entry in due}
     missing = [name for name, value in ratio.items() if value < thresholds.MISSING]
@@ -256,9 +259,9 @@ def _balance(classes, one, many):
             for names, what in ((missing, "missing"), (thin, "thin"), (swollen, "too frequent"))
             if names
         )
-        sentence = f"{named} of {len(ratio)} {many}; {span}"
+        there = f"{named} of {len(ratio)} {many}"
     else:
-        sentence = f"all {len(ratio)} {many} are there; {span}"
+        there = f"all {len(ratio)} {many} are there"
     level = "none"
     if missing or thin or swollen:
         severe = len(missing) >= thresholds.HALF * len(ratio) or lacking >= thresholds.LACKING
@@ -272,7 +275,7 @@ def _balance(classes, one, many):
         "smallest_share": least["share"],
         "largest_share": most["share"],
     }
-    return level, sentence, numbers
+    return level, (there, span), numbers
 
 
 def _is_no_chance(entry):

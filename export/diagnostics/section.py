@@ -14,7 +14,7 @@ def section(level, opening, parts, rests_on, try_next=None, **plotted):
     Args:
         level: one of LEVELS.
         opening: the first words of the verdict.
-        parts: clauses, the leading finding first.
+        parts: list of clauses, the leading finding first.
         rests_on: {str: number}.
         try_next: a sentence; it is left out at level "none", where nothing needs to be tried.
         **plotted: further keys, lists and dicts of numbers.
@@ -23,6 +23,8 @@ def section(level, opening, parts, rests_on, try_next=None, **plotted):
         Dict of JSON values: numbers that are not finite are None.
     """
     made = {"level": level, "verdict": f"{opening}: {'; '.join(parts)}."}
+    if len(parts) > 1:
+        made["leading"] = f"{opening}: {parts[0]}."
     if try_next and level != "none":
         made["try_next"] = try_next
     return made | {"rests_on": _plain(rests_on)} | {key: _plain(value) for key, value in plotted.items()}

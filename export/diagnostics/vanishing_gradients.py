@@ -73,19 +73,20 @@ def judge(own, curves, objective):
         level = "partial"
     told = f"the run's critic ranks a real example above a sample with probability {own['separation']:.2f}"
     if flat:
-        leading = (
+        parts = [
             f"the generator's gradient is {own['gradient_rms']:.1g} a weight, less than the "
-            f"{thresholds.ADAM_EPSILON:g} that Adam adds to its denominator; {told}"
-        )
+            f"{thresholds.ADAM_EPSILON:g} that Adam adds to its denominator",
+            told,
+        ]
     elif level != "none":
-        leading = (
+        parts = [
             f"{told}, and under {objective} the generator gets {share:.2g} of the gradient that non_saturating would "
             "give at the same critic"
-        )
+        ]
     else:
-        leading = f"the generator's gradient under {objective} has norm {own['gradient_norm']:.3g}; {told}"
+        parts = [f"the generator's gradient under {objective} has norm {own['gradient_norm']:.3g}", told]
     rests_on = {f"own_critic_{name}": value for name, value in own.items()} | {"share_of_non_saturating": share}
-    parts, plotted = [leading], {}
+    plotted = {}
     if curves is not None:
         fresh, numbers = _of_fresh_critic(curves)
         parts.append(fresh)

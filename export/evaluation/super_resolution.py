@@ -6,6 +6,7 @@ The level is "none" where the generator is nearer than bicubic resizing by PSNR,
 
 import numpy as np
 
+from export.diagnostics.section import section
 from export.evaluation.metric import entry
 from export.metrics.intervals import mean_interval
 from export.metrics.restoration import bicubic, low_resolution, psnr, ssim
@@ -57,7 +58,7 @@ def measure(context):
             f"{high:+.3g}, {direction} is better)"
         )
     level = {len(found): "none", 0: "severe"}.get(better, "partial")
-    return metrics, {"level": level, "verdict": f"{_OPENING[level]}: {'; '.join(parts)}.", "rests_on": rests_on}
+    return metrics, section(level, _OPENING[level], parts, rests_on)
 
 
 def _values(context):

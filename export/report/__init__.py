@@ -1,4 +1,5 @@
-"""Reports on an evaluation: their pages (`writer`) and diagrams (`figures`). `export.evaluation` makes the numbers.
+"""Reports on an evaluation, whose numbers `export.evaluation` makes: report.json (`document`), the pages (`pages`), and
+their pictures (`pictures`) and diagrams (`figures`). `writer` writes them all.
 
 `report.json` is a public format. Keys marked ? are absent where they do not apply; numbers that are not
 finite are null.
@@ -53,6 +54,7 @@ finite are null.
                      section is
         level        "none", "partial" or "severe"
         verdict      str, in words, the leading finding first
+        leading?     str, the verdict with its leading finding alone; absent where it has no other
         try_next?    str, what to try next; absent where nothing needs to be tried
         rests_on     {str: number or null}, the numbers behind it
         curves?      vanishing_gradients: {str: [number]}, one for each look at a critic that is trained anew against

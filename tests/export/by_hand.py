@@ -7,7 +7,8 @@ import numpy as np
 
 import zoo
 from export.generators import Generator
-from export.report import writer
+from export.report import document
+from export.report.writer import write
 from export.saved_model import export_saved_model
 
 
@@ -62,5 +63,5 @@ def labelled_generator_of(sample_with_labels, labels, data_shape):
 def write_report(measured, data, tmp_path, rows=(), **generator):
     """Writes the report on an evaluation; the path of report.html."""
     described = {"origin": "workdir", "path": "runs/one", "parameters": 7, "latent_dim": 2, **generator}
-    report = writer.compose(measured, generator=described, data=data, num_asked=1000, first_seed=0, seeded=True)
-    return writer.write(report, measured, list(rows), tmp_path / "report")
+    report = document.compose(measured, generator=described, data=data, num_asked=1000, first_seed=0, seeded=True)
+    return write(report, measured, list(rows), tmp_path / "report")

@@ -160,8 +160,8 @@ MUTANTS = [
         ("< thresholds.BLURRED_POINTS and", "< 0.0 and"),
         ('of_classes if counts else "none"', "of_classes"),
         (
-            "findings.sort(key=lambda finding: finding[0] != level)\n    return section(level, _OPENING[level], [part",
-            "return section(level, _OPENING[level], [part",
+            "return section(level, _OPENING[level], _clauses(findings, level), rests_on",
+            "return section(level, _OPENING[level], _clauses(findings), rests_on",
         ),
         ("> thresholds.NO_CHANCE * math", "> 1.5 * math"),
         ('ratio[entry["name"]] > thresholds.SWOLLEN', "False"),
@@ -183,16 +183,26 @@ MUTANTS = [
         ("np.abs(values).max() or largest", "np.abs(values).max()"),
     ),
     *of_file(
-        "export/report/writer.py",
+        "export/report/pictures.py",
         SECTION,
         ("    pictures |= figures.of_sections(evaluation.sections)\n", ""),
+    ),
+    *of_file(
+        "export/report/pages.py",
+        SECTION,
         ('        if "try_next" in section:\n', "        if False:\n"),
     ),
     *of_file(
-        "export/report/writer.py",
+        "export/report/pages.py",
         "tests/export/report/test_writer.py -k verdict",
         ('section["level"] == "none" and "try_next" in section', '"try_next" in section'),
         ("return _leading(worst)", "return worst"),
+    ),
+    *of_file(
+        "export/diagnostics/section.py",
+        f"{TESTS}/test_section.py",
+        ("if len(parts) > 1:", "if False:"),
+        ("{parts[0]}", "{parts[-1]}"),
     ),
     *of_file(
         "export/diagnostics/section.py",

@@ -16,7 +16,7 @@ MUTANTS = [
     ),
     *of_file("export/report/report.md.jinja", PAGES, (" {{ kind.caveat }}", ""), ("{{ tried }}", "")),
     *of_file(
-        "export/report/writer.py",
+        "export/report/pages.py",
         PAGES,
         ('if metric["interval"]:', "if True:"),
         ('metric.get("caveat")), []', "None), []"),
@@ -109,12 +109,16 @@ MUTANTS = [
         ("if generator.labels is not None:", "if False:"),
     ),
     *of_file(
-        "export/report/writer.py",
+        "export/report/pictures.py",
         LABELS,
-        ('    "label_agreement",\n', ""),
         ("image_grid(samples, names=names)", "image_grid(samples)"),
         ("point_plot(samples, reference, labels=labels)", "point_plot(samples, reference, labels=None)"),
         ("[len(examples) for examples in by_class.values()]", "len(names)"),
+    ),
+    *of_file(
+        "export/report/pages.py",
+        LABELS,
+        ('    "label_agreement",\n', ""),
         ("num_classes <= grids.MOST_ROWS", "num_classes < grids.MOST_ROWS"),
         ('if generator.get("told_labels") and not given:', "if False:"),
         ('"Conditional " if generator.get("told_labels") else ""', '"Conditional "'),

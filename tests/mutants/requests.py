@@ -224,7 +224,7 @@ MUTANTS = [
     *of_file(
         "export/evaluate.py",
         EVALUATE,
-        ('    print(writer.headlines(json.loads((page.parent / "report.json").read_text())))\n', ""),
+        ('    print(pages.headlines(json.loads((page.parent / "report.json").read_text())))\n', ""),
     ),
     *of_file(
         "export/metrics/features.py",

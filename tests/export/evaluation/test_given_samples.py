@@ -13,7 +13,8 @@ from PIL import Image
 from export.evaluation import given_samples, subject
 from export.evaluation.evaluator import evaluate
 from export.image_values import reading_of
-from export.report import writer
+from export.report import document
+from export.report.writer import write
 from zoo.errors import RequestError
 from zoo.pixels import to_float, to_uint8
 
@@ -151,8 +152,8 @@ def test_training_images_given_as_samples_land_where_a_generator_of_them_does(
     measured, not_measured = found.notes
     assert measured == "304 of the 1,493 samples were measured, chosen at random."
     assert not_measured.startswith("Not measured: vanishing gradients, non-convergence; it takes a run")
-    report = writer.compose(found, generator=evaluated.described, data=digits, num_asked=10_000, num_given=1493)
-    page = writer.write(report, found, [], tmp_path / "report").read_text()
+    report = document.compose(found, generator=evaluated.described, data=digits, num_asked=10_000, num_given=1493)
+    page = write(report, found, [], tmp_path / "report").read_text()
     assert report["generator"] == {"origin": "samples", "path": str(tmp_path / "x.npy"), "data_shape": [8, 8, 1]}
     sampling = {"num_samples": 304, "num_asked": 10_000, "num_reference": 304, "num_given": 1493}
     assert json.loads((tmp_path / "report" / "report.json").read_text())["sampling"] == sampling

@@ -4,7 +4,7 @@ from by_hand import generator_of
 from export.evaluation import metric
 from export.evaluation.context import PointContext
 from export.metrics import intervals
-from export.report import writer
+from export.report import pages
 
 
 def test_numbers_that_are_not_finite_become_null():
@@ -12,7 +12,7 @@ def test_numbers_that_are_not_finite_become_null():
     entry = metric.entry(broken, "higher", "", num_samples=3, real=float("nan"))
     assert entry["value"] is None and entry["interval"] is None and entry["real"] is None
     assert entry["no_interval"] == "why" and "level" not in entry
-    assert writer._value(entry) == "none"
+    assert pages._value(entry) == "none"
 
 
 def test_numbers_are_those_of_an_entry_without_intervals(ring):

@@ -12,7 +12,8 @@ from PIL import Image
 
 from export.evaluation.evaluator import evaluate
 from export.metrics import intervals
-from export.report import writer
+from export.report import pages, pictures
+from export.report.writer import write
 from zoo import grids, pretrained
 
 REPORTS = sorted(path.parent for path in pathlib.Path(pretrained.__file__).parent.rglob("report.json"))
@@ -65,7 +66,7 @@ def test_a_section_says_what_to_try_next_and_shows_its_figure_and_its_numbers(go
     assert good.sections["generalization"]["level"] == "severe" and "copies" in markdown
     report = json.loads((tmp_path / "report" / "report.json").read_text())
     assert report["sections"]["non_convergence"] == failing
-    assert writer.headlines(report).splitlines()[-1] == "  Try next: --config.dynamics=consensus."
+    assert pages.headlines(report).splitlines()[-1] == "  Try next: --config.dynamics=consensus."
 
 
 @pytest.mark.parametrize("left_out", [(), ("frechet_distance", "kernel_distance")])
@@ -73,7 +74,7 @@ def test_the_pages_say_where_an_interval_was_measured_to_be_off(good, digits, tm
     metrics = {name: entry for name, entry in good.metrics.items() if name not in left_out}
     page = write_report(dataclasses.replace(good, metrics=metrics), digits, tmp_path).read_text()
     expected = {
-        writer._label(name): (intervals.METHODS[entry["method"]] + ". " + entry.get("caveat", "")).strip()
+        pages._label(name): (intervals.METHODS[entry["method"]] + ". " + entry.get("caveat", "")).strip()
         for name, entry in metrics.items()
         if entry["interval"]
     }
@@ -98,7 +99,7 @@ def test_pages_without_intervals_say_nothing_of_them(good, digits, tmp_path):
 def test_the_pages_tell_how_labels_are_followed(told, digits, tmp_path, monkeypatch):
     grids = []
     monkeypatch.setattr(
-        writer.grids, "image_grid", lambda images, columns=None, names=None: grids.append((images, names)) or _PICTURE
+        pictures.grids, "image_grid", lambda images, columns=None, names=None: grids.append((images, names)) or _PICTURE
     )
     page = html.unescape(write_report(told, digits, tmp_path, told_labels=True).read_text())
     (samples, names), (real, of_real), (between, _), *_ = grids
@@ -127,7 +128,7 @@ def test_the_pages_tell_how_labels_are_followed(told, digits, tmp_path, monkeypa
     assert len(rows) == 10
     report = json.loads((tmp_path / "report" / "report.json").read_text())
     assert report["classes"] == told.classes and report["generator"]["told_labels"] is True
-    lines = writer.headlines(report).splitlines()
+    lines = pages.headlines(report).splitlines()
     assert [line.partition(":")[0] for line in lines[1:5]] == [
         "Fréchet distance",
         "Label agreement",
@@ -168,14 +169,14 @@ def test_a_class_without_samples_has_no_agreement(told, digits, tmp_path):
 )
 def test_the_caption_says_of_how_many_classes_there_are_rows(num_classes, rows):
     data = {"data_shape": [8, 8, 1], "num_classes": num_classes}
-    assert rows in writer._samples_shown({"data": data, "generator": {"told_labels": True}})
+    assert rows in pages._samples_shown({"data": data, "generator": {"told_labels": True}})
 
 
 def test_points_are_told_apart_by_the_colours_of_their_labels(ring, tmp_path, monkeypatch):
     plots, points = [], ring.arrays("train", 60)[0]
     generator = labelled_generator_of(lambda seeds, labels: points[seeds], lambda seeds: 2 * (seeds % 3), (2,))
     found = evaluate(generator, ring, num_samples=60)
-    monkeypatch.setattr(writer.grids, "point_plot", lambda *args, labels: plots.append((args, labels)) or _PICTURE)
+    monkeypatch.setattr(pictures.grids, "point_plot", lambda *args, labels: plots.append((args, labels)) or _PICTURE)
     page = write_report(found, ring, tmp_path, told_labels=True).read_text()
     (((shown, reference), labels),) = plots
     np.testing.assert_array_equal(shown, np.concatenate([points[first::3] for first in range(3)]))
@@ -183,15 +184,15 @@ def test_points_are_told_apart_by_the_colours_of_their_labels(ring, tmp_path, mo
     np.testing.assert_array_equal(labels, np.repeat([0, 1, 2], 20))
     assert "coloured by the label that they were made for" in page and "lie nearest to it" in page
     report = json.loads((tmp_path / "report" / "report.json").read_text())
-    assert "Label agreement" in writer.headlines(report)
+    assert "Label agreement" in pages.headlines(report)
 
 
 @pytest.mark.parametrize("folder", REPORTS, ids=lambda folder: "/".join(folder.parts[-4:-2]))
 def test_the_packaged_pages_are_what_the_templates_give(folder):
     report = json.loads((folder / "report.json").read_text())
-    pictures = {path.stem: path.read_bytes() for path in folder.glob("*.png")}
+    drawn = {path.stem: path.read_bytes() for path in folder.glob("*.png")}
     classes_of = "mode" if "modes_found" in report["metrics"] else "class"
-    for name, page in writer._pages(report, pictures, classes_of).items():
+    for name, page in pages.render(report, drawn, classes_of).items():
         # Where a template changed: write these texts there.
         assert (folder / name).read_text() == page, name
 
@@ -208,9 +209,9 @@ def test_text_from_outside_cannot_become_markup(good, digits, tmp_path):
 
 def test_the_terminal_gets_the_first_numbers_and_the_verdict(good, digits, tmp_path):
     report = json.loads((write_report(good, digits, tmp_path).parent / "report.json").read_text())
-    lines = writer.headlines(report).splitlines()
+    lines = pages.headlines(report).splitlines()
     lead, *lines = lines
-    assert lead.rstrip(".") == good.sections["generalization"]["verdict"].split("; ")[0].rstrip(".")
+    assert lead == good.sections["generalization"]["verdict"]
     assert [line.partition(":")[0].strip() for line in lines] == [
         "Fréchet distance",
         "Precision",
@@ -223,7 +224,7 @@ def test_the_terminal_gets_the_first_numbers_and_the_verdict(good, digits, tmp_p
     distance = good.metrics["frechet_distance"]
     assert f"{distance['value']:.4g} (" in lines[0] and f"training data {distance['real']:.4g}" in lines[0]
     report["metrics"]["frechet_distance"].update(value=None, interval=None, real=None)
-    assert writer.headlines(report).splitlines()[1] == "Fréchet distance: none"
+    assert pages.headlines(report).splitlines()[1] == "Fréchet distance: none"
 
 
 def test_the_worst_verdict_leads():
@@ -231,21 +232,24 @@ def test_the_worst_verdict_leads():
         return {"level": level, "verdict": verdict, "rests_on": {}, **more}
 
     calm = {"mode_collapse": of("none", "a"), "non_convergence": of("none", "b")}
-    lead = writer._lead(calm)
+    lead = pages._lead(calm)
     assert lead["verdict"] == "No failure found; looked for: mode collapse and non-convergence."
     partial = {**calm, "generalization": of("partial", "c", try_next="d")}
-    assert writer._lead(partial) == partial["generalization"]
+    assert pages._lead(partial) == partial["generalization"]
     severe = {"vanishing_gradients": of("severe", "e"), **partial, "super_resolution": of("severe", "f")}
-    assert writer._lead(severe)["verdict"] == "e"
-    assert writer._lead({}) is None
+    assert pages._lead(severe)["verdict"] == "e"
+    assert pages._lead({}) is None
     # No failure, but nothing that could be judged either.
     unready = {**calm, "mode_collapse": of("none", "not trained yet", try_next="more steps")}
-    assert writer._lead(unready) == unready["mode_collapse"]
-    assert [writer._badge(each) for each in unready.values()] == ["unclear", "none"]
+    assert pages._lead(unready) == unready["mode_collapse"]
+    assert [pages._badge(each) for each in unready.values()] == ["unclear", "none"]
     # The leading finding alone.
-    long = {**calm, "generalization": of("severe", "It copies: 9 of 10; b; c.", try_next="d")}
-    assert writer._lead(long) == {**long["generalization"], "verdict": "It copies: 9 of 10."}
-    assert writer._badge(long["generalization"]) == "severe"
+    long = {
+        **calm,
+        "generalization": of("severe", "It copies: 9 of 10; b; c.", leading="It copies: 9 of 10.", try_next="d"),
+    }
+    assert pages._lead(long)["verdict"] == "It copies: 9 of 10." and pages._lead(long)["try_next"] == "d"
+    assert pages._badge(long["generalization"]) == "severe"
 
 
 def test_the_page_tells_hyperparameters_time_and_how_to_make_it_again(good, digits, tmp_path):
@@ -267,7 +271,7 @@ def test_the_page_tells_hyperparameters_time_and_how_to_make_it_again(good, digi
 def test_samples_over_the_steps_are_on_the_page(good, digits, tmp_path):
     steps = {0: grids.png_bytes(_PICTURE), 1500: grids.png_bytes(_PICTURE)}
     report = json.loads((write_report(good, digits, tmp_path).parent / "report.json").read_text())
-    page = writer.write(report, good, [], tmp_path / "again", steps).read_text()
+    page = write(report, good, [], tmp_path / "again", steps).read_text()
     assert page.count("data:image/png;base64," + base64.b64encode(steps[0]).decode()) == 2
     assert "<figcaption>Step 1,500</figcaption>" in page
 
