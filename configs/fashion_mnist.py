@@ -63,14 +63,14 @@ VARIANTS = {
     "energy_based": {"critic": {"family": "dcgan_autoencoder", "code_dim": 64, "base_filters": 64}},
     "rbm": {"generator_optimizer": {"learning_rate": 0.1}},
     # The best of six settings after 3,000 steps. With the variance of maximum likelihood (a standard deviation of 0.16)
-    # and 64 latents it is at 69.8: a divergence of 111 nats, and most latents of the prior give a blend of garments.
+    # and 64 latents the divergence from the prior is large, and most latents of the prior give a blend of garments.
     "vae": {"generator": {"latent_dim": 16}, "objective_options": {"scale": 0.6}},
 }
 
 
 def get_config(objective="non_saturating"):
     config = base_config("idx:/usr/share/datasets/fashion-mnist")
-    # Batches of 64, with half the steps for as many images, reach a recall of only 0.83.
+    # Batches of 64, with half the steps for as many images, reach a lower recall.
     config.train.batch_size = 32
     config.train.steps = 15_000
     config.train.diagnose_every = 1_000

@@ -20,11 +20,11 @@ class Directed(Wasserstein):
 
     def make_directions(self, features, dtype):
         """A Keras layer: features [N, m] to scores [N, 1]."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} makes no directions")
 
     def retract(self, value):
         """The point that takes the place of `value`, a weight of the directions after an update."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} defines no retract")
 
     def make_players(self):
         _, generator = super().make_players()
