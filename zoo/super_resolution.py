@@ -5,10 +5,13 @@ The generator makes images four times as high and wide, by residual blocks at lo
 (Shi et al. 2016). Beyond the paper its outputs pass a tanh, and low-resolution images are in [-1, 1] as all images are.
 """
 
+import math
+
 import keras
 import numpy as np
 import tensorflow as tf
 
+from zoo.errors import RequestError
 from zoo.families import FACTOR, check_low_resolution
 from zoo.layers import linear, normalization_layers, score_head, stack
 from zoo.network import Network
@@ -137,7 +140,18 @@ class SRGANGenerator(Network):
 
     def adapt(self, data):
         """Sets the images that latents choose from: of the first test images of a `zoo.datasets.Dataset`, or of its
-        training images where there are none, repeated if there are fewer than HELD."""
+        training images where there are none, repeated if there are fewer than HELD.
+
+        Raises:
+            RequestError: files of a folder are smaller than the images that the network makes. Resized to these, they
+                are no high-resolution images to learn from.
+        """
+        side, path = data.smallest or (math.inf, None)
+        if side < max(self.data_shape[:2]):
+            raise RequestError(
+                f"data.source {data.name!r}: {path} has a side of {side} pixels; 4x super-resolution to "
+                f"{max(self.data_shape[:2])} pixels (data.image_size) learns from images of that size or larger"
+            )
         split = "test" if data.num_examples("test") else "train"
         images, _ = data.arrays(split, HELD)
         self.held.assign(np.resize(downscale(images), self.held.shape))

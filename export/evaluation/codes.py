@@ -1,7 +1,7 @@
 """Latent codes of a generator: what its examples tell of each, what each changes, and the classes that one stands for.
 
-Chen et al. 2016, "InfoGAN". For runs whose method reads codes off examples: a model with a `posterior`, whose generator
-is a `zoo.CodedGenerator`.
+Chen et al. 2016, "InfoGAN". For runs whose generator is a `zoo.CodedGenerator`; their model's `posterior` reads the
+codes off examples.
 """
 
 import math
@@ -23,7 +23,9 @@ _END = 0.95
 
 def has_codes(context):
     """Whether the run's generator has codes that can be read off examples."""
-    return hasattr(getattr(context.run, "model", None), "posterior")
+    from zoo.codes import CodedGenerator
+
+    return isinstance(getattr(getattr(context.run, "model", None), "sampler", None), CodedGenerator)
 
 
 def _in_batches(function, rows):

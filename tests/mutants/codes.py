@@ -60,7 +60,7 @@ MUTANTS = [
         ("linear_sum_assignment(-counts)", "linear_sum_assignment(counts)"),
         ("assigned[codes] = classes", "assigned[classes] = codes"),
         ("[: len(context.run.model.sampler.categories)], axis=0)", "[:], axis=0)"),
-        ('return hasattr(getattr(context.run, "model", None), "posterior")', "return context.run is not None"),
+        ('"sampler", None), CodedGenerator)', '"sampler", None), object)'),
     ),
     *of_file(
         "export/signatures.py",

@@ -46,7 +46,7 @@ MUTANTS = [
         ("{len(damaged)} of {listed}", "{len(damaged)} of {len(names)}"),
         ('logging.warning("%s and left out', 'logging.info("%s and left out'),
         ("if name not in bad]", "]"),
-        ("return _orientation(encoded), images.as_png(encoded)", "return 1, images.as_png(encoded)"),
+        ("return _orientation(encoded), png, min", "return 1, png, min"),
         ("one.map(decode).ignore_errors().concatenate(one.map(fail))", "one.map(decode)"),
     ),
     *of_file(

@@ -55,6 +55,18 @@ MUTANTS = [
         ("{**batch.conditions, **self.derive(x)}", "dict(batch.conditions)"),
     ),
     *of_file(
+        "zoo/super_resolution.py",
+        f"{NETWORKS} -k refused",
+        ("if side < max(self.data_shape[:2]):", "if False:"),
+        ("if side < max(self.data_shape[:2]):", "if side <= max(self.data_shape[:2]):"),
+    ),
+    *of_file(
+        "zoo/datasets/folder.py",
+        f"{NETWORKS} -k refused",
+        ("None, min(height, width)", "None, max(height, width)"),
+        ("None, min(image.size)", "None, max(image.size)"),
+    ),
+    *of_file(
         "zoo/families.py",
         f"{NETWORKS} -k refused",
         ("height % FACTOR or width % FACTOR or", "height % FACTOR or"),

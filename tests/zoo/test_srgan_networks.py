@@ -115,6 +115,8 @@ def test_seeds_choose_among_held_out_images(generator):
 
 def test_few_images_are_held_repeatedly(generator):
     class Few:
+        smallest = None
+
         def num_examples(self, split):
             return {"train": 3, "test": 0}[split]
 
@@ -124,6 +126,21 @@ def test_few_images_are_held_repeatedly(generator):
 
     generator.adapt(Few())
     np.testing.assert_allclose(np.unique(np.round(generator.held, 9)), [-1, 0, 1], atol=1e-9)
+
+
+def test_images_smaller_than_those_to_be_made_are_refused(tmp_path):
+    for number, side in enumerate((16, 20, 15, 18)):
+        Image.new("RGB", (side, 24), (number, 0, 0)).save(tmp_path / f"{number}.png")
+    Image.new("RGB", (40, 14)).save(tmp_path / "4.jpg")
+    generator = zoo.SRGANGenerator((16, 16, 3), blocks=1, base_filters=4)
+    data = datasets.load(f"folder:{tmp_path}", image_size=16)
+    with pytest.raises(RequestError, match=r"4\.jpg has a side of 14 pixels; 4x super-resolution to 16 pixels"):
+        generator.adapt(data)
+    (tmp_path / "4.jpg").unlink()
+    with pytest.raises(RequestError, match=r"2\.png has a side of 15 pixels"):
+        generator.adapt(datasets.load(f"folder:{tmp_path}", image_size=16))
+    (tmp_path / "2.png").unlink()
+    generator.adapt(datasets.load(f"folder:{tmp_path}", image_size=16))
 
 
 @pytest.mark.parametrize(

@@ -51,9 +51,12 @@ class Dataset(abc.ABC):
         class_names: Their names, index i for label i, or None where it has none.
         captions: `zoo.captions.Captions` of the examples, or None where the data has none.
         splits: Always ``("train", "test")``.
+        smallest: ``(side, path)`` of the image with the shortest side, in pixels before it is resized; None where no
+            image is resized, or its size is not known.
     """
 
     splits = SPLITS
+    smallest = None
 
     def __init__(self, name, data_shape, num_classes=None, class_names=None, captions=None):
         self.name = name

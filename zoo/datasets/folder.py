@@ -79,7 +79,7 @@ def load(source, directory, *, image_size, channels=None, on_corrupt="error"):
     place = tempfile.mkdtemp(prefix="tf-gan-zoo-")
     # Not sooner: a pipeline may outlive this data set and still read from the directory.
     atexit.register(shutil.rmtree, place, ignore_errors=True)
-    names, damaged, orientations, converted = {}, [], {}, {}
+    names, damaged, orientations, converted, smallest = {}, [], {}, {}, []
     listed = 0
     for part, root in roots.items():
         names[part] = list_images(root, f"data.source '{source}'")
@@ -88,7 +88,8 @@ def load(source, directory, *, image_size, channels=None, on_corrupt="error"):
         listed += len(names[part])
         if texts is not None:
             _check_captions(source, texts[part], names[part], root)
-        bad, orientations[part], converted[part] = _check(source, root, names[part], place)
+        bad, orientations[part], converted[part], sides = _check(source, root, names[part], place)
+        smallest += [min((side, os.fspath(root / name)) for name, side in sides.items())] if sides else []
         damaged += [f"{root / name} ({why})" for name, why in bad.items()]
         names[part] = [name for name in names[part] if name not in bad]
     if damaged:
@@ -119,15 +120,18 @@ def load(source, directory, *, image_size, channels=None, on_corrupt="error"):
     shape = (image_size, image_size, channels or 3)
     turned = {part: [orientations[part].get(name, 1) for name in names[part]] for part in names}
     captions = texts and Captions({part: [tuple(texts[part][name]) for name in names[part]] for part in names})
-    return FolderDataset(source, roots, names, shape, labels, class_names, captions, turned, converted)
+    return FolderDataset(source, roots, names, shape, labels, class_names, captions, turned, converted, min(smallest))
 
 
 class FolderDataset(ImageDataset):
     """Images of a folder. Attributes beside those of `Dataset`: `paths`, ``{split: names relative to the root}``."""
 
-    def __init__(self, name, roots, paths, data_shape, labels, class_names, captions, orientations, converted):
+    def __init__(
+        self, name, roots, paths, data_shape, labels, class_names, captions, orientations, converted, smallest
+    ):
         super().__init__(name, data_shape, None if class_names is None else len(class_names), class_names, captions)
         self.paths = paths
+        self.smallest = smallest
         self._roots = {split: os.fspath(root) for split, root in roots.items()}
         self._labels = labels
         self._orientations = orientations
@@ -328,8 +332,8 @@ def _check(source, root, names, place):
     """Decodes every file once; those that TensorFlow would read wrongly become PNG files in the directory `place`.
 
     Returns:
-        ``(damaged, orientations, converted)``: ``{name: reason}``, ``{name: EXIF orientation}`` where it is not 1, and
-        ``{name: path of the PNG file}``.
+        ``(damaged, orientations, converted, sides)``: ``{name: reason}``, ``{name: EXIF orientation}`` where it is not
+        1, ``{name: path of the PNG file}``, and ``{name: the shorter side in pixels}`` of what is not damaged.
     """
     base = os.fspath(root)
 
@@ -345,11 +349,11 @@ def _check(source, root, names, place):
         found = []
         for name in chunk:
             try:
-                orientation, png = inspect(read(name))
+                orientation, png, side = inspect(read(name))
             except Exception as e:  # Pillow's readers raise nearly every type there is on damaged bytes
-                found.append((name, damage(e), 1, None))
+                found.append((name, damage(e), 1, None, None))
             else:
-                found.append((name, None, orientation, png and write(png)))
+                found.append((name, None, orientation, png and write(png), side))
         return found
 
     def write(png):
@@ -362,16 +366,17 @@ def _check(source, root, names, place):
         return path
 
     chunks = [names[i : i + 256] for i in range(0, len(names), 256)]
-    damaged, orientations, converted = {}, {}, {}
+    damaged, orientations, converted, sides = {}, {}, {}, {}
     # Decoders and file reads release the GIL.
     with concurrent.futures.ThreadPoolExecutor(min(16, 2 * (os.cpu_count() or 1))) as pool:
         looked = pool.map(look, chunks)
         # Shown on a terminal only, and after two seconds.
         for found in tqdm(looked, "checking images", len(chunks), leave=False, delay=2, disable=None):
-            damaged.update((name, why) for name, why, _, _ in found if why)
-            orientations.update((name, orientation) for name, _, orientation, _ in found if orientation != 1)
-            converted.update((name, path) for name, _, _, path in found if path)
-    return damaged, orientations, converted
+            damaged.update((name, why) for name, why, *_ in found if why)
+            orientations.update((name, orientation) for name, _, orientation, _, _ in found if orientation != 1)
+            converted.update((name, path) for name, _, _, path, _ in found if path)
+            sides.update((name, side) for name, *_, side in found if side)
+    return damaged, orientations, converted, sides
 
 
 def damage(error):
@@ -384,7 +389,8 @@ def inspect(encoded):
     """Decodes one file's bytes.
 
     Returns:
-        ``(orientation, png)``: EXIF's 1 to 8, and a PNG file's bytes, or None where TensorFlow reads the file as it is.
+        ``(orientation, png, side)``: EXIF's 1 to 8; a PNG file's bytes, or None where TensorFlow reads the file as it
+        is; the shorter side in pixels.
 
     Raises:
         Exception: Of any type; the file is damaged, or of no kind that can be read.
@@ -394,18 +400,20 @@ def inspect(encoded):
     if encoded.startswith(b"\xff\xd8\xff"):
         # Pillow and TensorFlow silently fill in what follows damage; simplejpeg raises on libjpeg's warnings. This
         # decodes the whole file, but computes few of the pixels.
-        colours = simplejpeg.decode_jpeg_header(encoded)[2]
+        height, width, colours, _ = simplejpeg.decode_jpeg_header(encoded)
         simplejpeg.decode_jpeg(encoded, "CMYK" if colours in ("CMYK", "YCCK") else "GRAY", min_factor=8)
-        return _orientation(encoded), None
+        return _orientation(encoded), None, min(height, width)
     if not encoded.startswith(b"\x89PNG"):
-        return _orientation(encoded), images.as_png(encoded)
+        png = images.as_png(encoded)
+        with Image.open(io.BytesIO(encoded)) as image:
+            return _orientation(encoded), png, min(image.size)
     if _PNG_END not in encoded:
         raise ValueError("ends early")
     with Image.open(io.BytesIO(encoded), formats=("PNG",)) as image:
         image.verify()  # checks the checksums; the pixels need another reader
     with Image.open(io.BytesIO(encoded), formats=("PNG",)) as image:
         image.load()
-    return _orientation(encoded), None
+        return _orientation(encoded), None, min(image.size)
 
 
 def _orientation(encoded):

@@ -9,12 +9,15 @@ import tensorflow as tf
 from by_hand import generator_of, write_report
 from scipy import stats
 
+import configs.digits
 import zoo
 from export.evaluation import codes
 from export.evaluation.context import PointContext
 from export.evaluation.evaluator import evaluate
 from export.generators import Generator
 from export.saved_model import export_saved_model
+from trainers import build as building
+from zoo import datasets
 from zoo.noise import Noise
 from zoo.pixels import to_uint8
 
@@ -37,6 +40,13 @@ def coded():
         if "kernel" in variable.path:
             variable.assign(variable * 8.0)  # outputs fill the range
     return generator
+
+
+def test_a_method_with_a_posterior_and_no_codes_is_measured_without_them():
+    run = building.build(configs.digits.get_config("vae"), datasets.load("digits"))
+    context = types.SimpleNamespace(run=run)
+    assert hasattr(run.model, "posterior") and codes.described(context) is None
+    assert not any(metric.needs(context) for metric in codes.METRICS)
 
 
 def random_posterior(generator, scale):

@@ -139,7 +139,7 @@ def test_photographs_are_turned_upright(tmp_path, orientation):
     exif[0x0112] = orientation
     path = tmp_path / "a.jpg"
     image.save(path, exif=exif, quality=95)
-    assert folder.inspect(path.read_bytes()) == (orientation, None)
+    assert folder.inspect(path.read_bytes()) == (orientation, None, 24)
     with Image.open(path) as stored:
         wanted = np.asarray(ImageOps.exif_transpose(stored)).astype(int)
     assert np.abs(decode(path.read_bytes(), 24, 3, orientation) - wanted).max() <= 12

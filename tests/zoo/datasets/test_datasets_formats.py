@@ -281,7 +281,7 @@ def test_what_passes_the_check_can_be_decoded(kinds):
     for name, (whole, _) in kinds.items():
         for encoded in damaged(whole, rng):
             try:
-                _, converted = folder.inspect(encoded)
+                _, converted, _ = folder.inspect(encoded)
             except Exception:
                 refused += 1
             else:
@@ -295,7 +295,7 @@ def test_jpegs_damaged_in_the_middle_are_refused():
     for _ in range(60):
         tiles = Image.fromarray(rng.integers(0, 256, (8, 8, 3), np.uint8))
         encoded = saved(tiles.resize((128, 128), Image.Resampling.BICUBIC), "JPEG", quality=90)
-        assert folder.inspect(encoded) == (1, None)
+        assert folder.inspect(encoded) == (1, None, 128)
         middle = len(encoded) // 2
         try:
             folder.inspect(encoded[:middle] + bytes(512) + encoded[middle + 512 :])
